@@ -1,0 +1,69 @@
+{{/* Names, labels and image references, shared by every template. */}}
+
+{{- define "triton.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+The base of every object's name: 50 characters at most, so that the longest suffix fits into 63. A
+name that has to be cut ends in a hash, or two long release names would meet in one object.
+*/}}
+{{- define "triton.fullname" -}}
+{{- $name := include "triton.name" . -}}
+{{- $full := .Values.fullnameOverride -}}
+{{- if not $full -}}
+{{- $full = ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- end -}}
+{{- if gt (len $full) 50 -}}
+{{- printf "%s-%s" (trunc 41 $full | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) -}}
+{{- else -}}
+{{- $full -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "triton.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "triton.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end -}}
+
+{{- define "triton.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: tensorflow-inference-system
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of every object except the test Pod, which must not be selected by the Service. */}}
+{{- define "triton.labels" -}}
+{{ include "triton.selectorLabels" . }}
+{{ include "triton.commonLabels" . }}
+{{- end -}}
+
+{{- define "triton.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "triton.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* registry/repository:tag, or @digest where one is given. Arguments: image, default tag. */}}
+{{- define "triton.image" -}}
+{{- $image := .image -}}
+{{- $name := $image.repository -}}
+{{- with $image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $name $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (default .defaultTag $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME. */}}
+{{- define "triton.metricsSelector" -}}
+namespace="{{ .Release.Namespace }}",job="{{ .Release.Namespace }}/{{ include "triton.fullname" . }}"
+{{- end -}}
