@@ -1,0 +1,1 @@
+"""Grafana dashboards of the Triton chart, as Python: `python -m monitoring` writes them, `--check` compares."""
