@@ -13,6 +13,8 @@ from typing import Any
 
 from chart_values import Value, leaves, read_values
 
+# Shapes that several values share; a value names one by {"$ref": "#/definitions/NAME"}.
+DEFINITIONS = json.loads((Path(__file__).parent / "schema_definitions.json").read_text(encoding="utf-8"))
 CHARTS = Path(__file__).resolve().parent.parent / "charts"
 BEGIN, END = "<!-- values: written by ci/chart_docs.py -->", "<!-- end of values -->"
 
@@ -24,7 +26,8 @@ def schema(values: tuple[Value, ...]) -> dict[str, Any]:
     """
     top = _object_schema(values)
     top["properties"]["global"] = {"type": "object"}
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **top}
+    draft = "http://json-schema.org/draft-07/schema#"
+    return {"$schema": draft, **top, "definitions": _used_definitions(json.dumps(top))}
 
 
 def table(values: tuple[Value, ...]) -> str:
@@ -82,9 +85,20 @@ def _object_schema(values: tuple[Value, ...]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "required": names, "properties": properties}
 
 
+def _used_definitions(text: str) -> dict[str, Any]:
+    """The shared shapes that a schema names, and those that these name in turn."""
+    used: dict[str, Any] = {}
+    for name, shape in DEFINITIONS.items():
+        if f'"#/definitions/{name}"' in text:
+            used |= {name: shape, **_used_definitions(json.dumps(shape))}
+    return dict(sorted(used.items()))
+
+
 def _schema(value: Value) -> dict[str, Any]:
     if value.children is not None:
         return _object_schema(value.children)
+    if "$ref" in value.constraints:
+        return value.constraints
     return {"description": value.description, "type": value.json_type, **value.constraints}
 
 

@@ -14,25 +14,41 @@ name that has to be cut ends in a hash, or two long release names would meet in 
 {{- if not $full -}}
 {{- $full = ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
 {{- end -}}
+{{- /* A release's name may hold dots, a Service's name may not. */ -}}
+{{- $full = replace "." "-" $full -}}
 {{- if gt (len $full) 50 -}}
-{{- printf "%s-%s" (trunc 41 $full | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) -}}
+{{- printf "%s-%s" (trunc 41 $full | trimSuffix "-") (sha256sum $full | trunc 8) -}}
 {{- else -}}
 {{- $full -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "triton.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "triton.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "triton.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: server
 {{- end -}}
 
-{{- define "triton.commonLabels" -}}
+{{/* Without commonLabels, which may hold the same keys as an object's own. */}}
+{{- define "triton.chartLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: tensorflow-inference-system
+{{- end -}}
+
+{{- define "triton.commonLabels" -}}
+{{ include "triton.chartLabels" . }}
 {{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of an object with its own ones, which win over commonLabels. Arguments: root, labels. */}}
+{{- define "triton.labelsWith" -}}
+{{ include "triton.selectorLabels" .root }}
+{{ include "triton.chartLabels" .root }}
+{{- with merge dict .labels .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

@@ -1,0 +1,77 @@
+{{/* The model repository: where Triton reads it, and the volume and credentials that it needs. */}}
+
+{{- define "triton.modelRepository" -}}
+{{- $repository := .Values.modelRepository -}}
+{{- if eq $repository.source "url" -}}
+{{- $repository.url -}}
+{{- else if $repository.path -}}
+/models/{{ $repository.path }}
+{{- else -}}
+/models
+{{- end -}}
+{{- end -}}
+
+{{- define "triton.modelVolume" -}}
+{{- $repository := .Values.modelRepository -}}
+{{- if eq $repository.source "persistentVolumeClaim" }}
+- name: models
+  persistentVolumeClaim:
+    claimName: {{ $repository.persistentVolumeClaim.claimName | quote }}
+    readOnly: true
+{{- else if eq $repository.source "image" }}
+- name: models
+  image:
+    reference: {{ $repository.image.reference | quote }}
+    pullPolicy: {{ $repository.image.pullPolicy }}
+{{- else if eq $repository.source "hostPath" }}
+- name: models
+  hostPath:
+    path: {{ $repository.hostPath.path | quote }}
+    type: Directory
+{{- else if eq $repository.source "builder" }}
+- name: models
+  emptyDir:
+    sizeLimit: {{ $repository.builder.sizeLimit }}
+- name: plan
+  configMap:
+    name: {{ include "triton.fullname" . }}-plan
+{{- else if and (hasPrefix "gs://" $repository.url) $repository.credentials.secretName }}
+- name: bucket-credentials
+  secret:
+    secretName: {{ $repository.credentials.secretName | quote }}
+    items:
+      - key: {{ $repository.credentials.key | quote }}
+        path: key.json
+{{- end }}
+{{- end -}}
+
+{{- define "triton.modelMount" -}}
+{{- $repository := .Values.modelRepository -}}
+{{- if ne $repository.source "url" }}
+- name: models
+  mountPath: /models
+  readOnly: true
+{{- else if and (hasPrefix "gs://" $repository.url) $repository.credentials.secretName }}
+- name: bucket-credentials
+  mountPath: /var/run/secrets/bucket
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "triton.modelEnv" -}}
+{{- $repository := .Values.modelRepository -}}
+{{- if and (eq $repository.source "url") $repository.credentials.secretName }}
+{{- if hasPrefix "gs://" $repository.url }}
+- name: GOOGLE_APPLICATION_CREDENTIALS
+  value: /var/run/secrets/bucket/key.json
+{{- else }}
+{{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+- name: {{ . }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $repository.credentials.secretName | quote }}
+      key: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,53 @@
+{{/* Which nodes the Pods go to. */}}
+
+{{- define "triton.placement" -}}
+{{- $placement := .Values.placement -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: {{ $placement.zoneSpread }}
+    labelSelector:
+      matchLabels:
+        {{- include "triton.selectorLabels" . | nindent 8 }}
+    # Each revision is spread by itself: counting the Pods that it replaces would leave it uneven.
+    matchLabelKeys: [pod-template-hash]
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "triton.selectorLabels" . | nindent 8 }}
+    matchLabelKeys: [pod-template-hash]
+{{- with include "triton.affinity" . }}
+affinity:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with $placement.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $placement.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $placement.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with $placement.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "triton.affinity" -}}
+{{- with .Values.placement.affinity }}
+{{- toYaml . }}
+{{- end }}
+{{- if .Values.placement.onePodPerNode }}
+podAntiAffinity:
+  requiredDuringSchedulingIgnoredDuringExecution:
+    - topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- include "triton.selectorLabels" . | nindent 10 }}
+{{- end }}
+{{- end -}}

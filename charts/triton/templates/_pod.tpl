@@ -1,0 +1,107 @@
+{{/* The parts of the server's Pod: containers and their security. */}}
+
+{{- define "triton.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: {{ .Values.security.runAsUser }}
+runAsGroup: {{ .Values.security.runAsGroup }}
+fsGroup: {{ .Values.security.runAsGroup }}
+{{- /* Changing the owner of every file of a large repository would delay each start. */}}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "triton.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* The given resources with GPUs as a limit, which Kubernetes takes as the request too. Arguments: root, resources, gpus. */}}
+{{- define "triton.resources" -}}
+{{- $resources := deepCopy .resources -}}
+{{- if .gpus -}}
+{{- $limits := merge (dict .root.Values.gpu.resourceName .gpus) (default dict $resources.limits) -}}
+{{- $_ := set $resources "limits" $limits -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end -}}
+
+{{- define "triton.serverArgs" -}}
+{{- $server := .Values.server -}}
+- --model-repository={{ include "triton.modelRepository" . }}
+- --model-control-mode=explicit
+{{- range .Values.modelRepository.models }}
+- --load-model={{ . }}
+{{- end }}
+- --strict-readiness={{ $server.strictReadiness }}
+- --http-port=8000
+- --grpc-port=8001
+- --metrics-port=8002
+- --exit-timeout-secs={{ $server.exitTimeoutSeconds }}
+- --log-format={{ $server.logFormat }}
+- --log-verbose={{ $server.logVerbose }}
+{{- with $server.grpcMaxConnectionAgeSeconds }}
+- --grpc-max-connection-age={{ mul 1000 . }}
+- --grpc-max-connection-age-grace={{ mul 1000 $server.grpcMaxConnectionAgeGraceSeconds }}
+{{- end }}
+- --rate-limit={{ $server.rateLimit.mode }}
+{{- range $server.rateLimit.resources }}
+- --rate-limit-resource={{ . }}
+{{- end }}
+{{- range $server.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "triton.probes" -}}
+{{- $probes := .Values.probes -}}
+# Triton opens its ports after loading, so only the start waits for that.
+startupProbe:
+  httpGet: {path: /v2/health/ready, port: http}
+  periodSeconds: 5
+  timeoutSeconds: {{ $probes.timeoutSeconds }}
+  failureThreshold: {{ div (add (int $probes.startupTimeoutSeconds) 4) 5 }}
+readinessProbe:
+  httpGet: {path: /v2/health/ready, port: http}
+  periodSeconds: {{ $probes.readinessPeriodSeconds }}
+  timeoutSeconds: {{ $probes.timeoutSeconds }}
+  failureThreshold: {{ $probes.readinessFailureThreshold }}
+livenessProbe:
+  httpGet: {path: /v2/health/live, port: http}
+  periodSeconds: {{ $probes.livenessPeriodSeconds }}
+  timeoutSeconds: {{ $probes.timeoutSeconds }}
+  failureThreshold: {{ $probes.livenessFailureThreshold }}
+{{- end -}}
+
+{{- define "triton.builderContainer" -}}
+{{- $builder := .Values.modelRepository.builder -}}
+- name: model-builder
+  image: {{ include "triton.image" (dict "image" $builder.image "defaultTag" .Chart.AppVersion) | quote }}
+  imagePullPolicy: {{ $builder.image.pullPolicy }}
+  command: [model-repo-builder, build, /plan/plan.yaml, --output, {{ include "triton.modelRepository" . | quote }}]
+  {{- with $builder.extraArgs }}
+  args:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  env:
+    # The root is read-only: caches and downloaded weights go to /tmp.
+    - name: HOME
+      value: /tmp
+  securityContext:
+    {{- include "triton.containerSecurityContext" . | nindent 4 }}
+  resources:
+    {{- include "triton.resources" (dict "root" . "resources" $builder.resources "gpus" (ternary .Values.gpu.count 0 $builder.useGpu)) | nindent 4 }}
+  volumeMounts:
+    - name: models
+      mountPath: /models
+    - name: plan
+      mountPath: /plan
+      readOnly: true
+    - name: tmp
+      mountPath: /tmp
+{{- end -}}

