@@ -1,0 +1,111 @@
+"""The command `model-repo-builder`: exit status 0 for success, 1 for a failed build, 2 for usage and invalid plans."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from model_repo_builder import __version__, manifest, plan
+from model_repo_builder.errors import FAILURE, BuilderError, InvalidError
+from model_repo_builder.report import Report, Row, table
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the one place where errors become lines on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except BuilderError as error:
+        return _fail(str(error), error.exit_code)
+    except OSError as error:
+        return _fail(f"{error.filename or options.command}: {error.strerror or error}", FAILURE)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was published before is unchanged", INTERRUPTED)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"model-repo-builder: error: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="model-repo-builder", description="Build a Triton model repository.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")
+    build.add_argument("plan", type=Path, metavar="PLAN")
+    build.add_argument("--output", type=Path, required=True, metavar="DIR", help="the model repository")
+    build.add_argument("--only", default="", metavar="NAME,...", help="these variants only")
+    build.add_argument("--quiet", action="store_true", help="print errors only")
+    build.set_defaults(run=_build)
+    validate = commands.add_parser("validate", help="check a plan, its source and its images, without building")
+    validate.add_argument("plan", type=Path, metavar="PLAN")
+    validate.set_defaults(run=_validate)
+    show = commands.add_parser("config", help="print the config.pbtxt of each variant, without building")
+    show.add_argument("plan", type=Path, metavar="PLAN")
+    show.set_defaults(run=_config)
+    for command in (build, validate, show):
+        command.add_argument("--runtime", choices=("ngc", "python"), help="instead of the plan's own")
+    listing = commands.add_parser("show", help="print what a model repository holds")
+    listing.add_argument("repository", type=Path, metavar="DIR")
+    listing.set_defaults(run=_show)
+    return parser
+
+
+def _build(options: argparse.Namespace) -> int:
+    # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    from model_repo_builder.build import build
+
+    report = Report(Console(), quiet=options.quiet)
+    only = [name for name in options.only.split(",") if name]
+    rows = build(plan.load(options.plan, options.runtime), options.output, report, only)
+    report.summary(rows)
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from model_repo_builder.build import check
+
+    valid = plan.load(options.plan, options.runtime)
+    check(valid)
+    print(f"{options.plan}: valid; runtime {valid.runtime}; variants {', '.join(v.name for v in valid.variants)}")
+    return 0
+
+
+def _config(options: argparse.Namespace) -> int:
+    from model_repo_builder import config, source
+
+    valid = plan.load(options.plan, options.runtime)
+    if not valid.model.is_keras:
+        raise InvalidError("model.source", valid.model.source, "keras:NAME for this command; build writes the others")
+    for variant in valid.variants:
+        dtype = variant.input_dtype or valid.model.input.dtype
+        signature = source.keras_signature(valid.model).with_input_dtype(dtype)
+        print(f"# {variant.name}/config.pbtxt\n{config.render(variant, signature, valid.runtime)}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from model_repo_builder.stage import size_of
+
+    if not options.repository.is_dir():
+        raise InvalidError("DIR", options.repository, "a model repository")
+    found = [manifest.read(folder) for folder in sorted(options.repository.iterdir()) if folder.is_dir()]
+    rows = [
+        Row(made, "published", made.build_seconds, size_of(options.repository / made.variant))
+        for made in found
+        if made is not None
+    ]
+    if not rows:
+        raise InvalidError("DIR", f"{options.repository} holds no variant", "a repository that this command built")
+    Console().print(table(rows))
+    return 0

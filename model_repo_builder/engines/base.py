@@ -1,0 +1,68 @@
+"""The contract of an engine: what plan validation, config generation and the build need to know of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from model_repo_builder.signature import Signature
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8]
+    Outputs = Mapping[str, NDArray[Any]]
+    Predict = Callable[[Images], Outputs]
+
+
+class Options(BaseModel):
+    """Base of an engine's own options: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant to build: the frozen graph is in `savedmodel`, already with the variant's input dtype.
+
+    `calibration` yields uint8 images [n, height, width, channels]; it is None unless the precision needs it.
+    `progress` takes one line that says what is being done.
+    """
+
+    savedmodel: Path
+    signature: Signature
+    precision: str
+    options: Options
+    calibration: Images | None
+    folder: Path
+    progress: Callable[[str], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to optimise a model.
+
+    `runtimes` maps a runtime to the config.pbtxt field and value that names the backend.
+    `session_options` are the options that change only how the artefact is executed.
+    `build` writes the artefact into Job.folder and returns notes for the manifest;
+    `load` opens the artefact in a version folder for the agreement check.
+    """
+
+    name: str
+    precisions: tuple[str, ...]
+    devices: tuple[str, ...]
+    runtimes: Mapping[str, tuple[str, str]]
+    artefact: str
+    packages: tuple[str, ...]
+    options: type[Options]
+    session_options: frozenset[str]
+    parameters: Callable[[Any], dict[str, str]]
+    build: Callable[[Job], dict[str, str]]
+    load: Callable[[Path, Signature], Predict]
+    needs_calibration: Callable[[str], bool] = field(default=lambda precision: precision == "int8")
+    resolve: Callable[[Any], dict[str, str]] = field(default=lambda _: {})

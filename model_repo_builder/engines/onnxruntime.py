@@ -1,0 +1,102 @@
+"""ONNX Runtime: the frozen graph converted by tf2onnx, in FP32 or quantised to INT8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from model_repo_builder.engines.base import Engine, Job, Options
+from model_repo_builder.signature import Signature
+
+if TYPE_CHECKING:
+    from model_repo_builder.engines.base import Images, Outputs, Predict
+
+ARTEFACT = "model.onnx"
+CPU_FLAGS = Path("/proc/cpuinfo")
+
+
+class ONNXRuntimeOptions(Options):
+    """How the graph is quantised, and the threads of one server process (0: every core)."""
+
+    weight_range: Literal["auto", "7bit", "8bit"] = "auto"
+    calibration_method: Literal["minmax", "percentile", "entropy"] = "minmax"
+    intra_op_threads: int = Field(default=0, ge=0, le=1024)
+    allow_spinning: bool = True
+
+
+def has_vnni(cpuinfo: str) -> bool:
+    """Whether the CPU described by /proc/cpuinfo multiplies u8 by s8 without saturating 16-bit sums (VNNI)."""
+    flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "").split()
+    return "avx512_vnni" in flags or "avx_vnni" in flags
+
+
+def _weight_range(options: ONNXRuntimeOptions) -> str:
+    """`auto` follows the CPU: without VNNI two products of u8 x s8 overflow 16 bits unless weights keep to 7 bits.
+
+    Source: ONNX Runtime documentation, "Quantize ONNX models", on `reduce_range`.
+    """
+    if options.weight_range != "auto":
+        return options.weight_range
+    return "8bit" if CPU_FLAGS.exists() and has_vnni(CPU_FLAGS.read_text()) else "7bit"
+
+
+def _parameters(options: ONNXRuntimeOptions) -> dict[str, str]:
+    parameters = {}
+    if options.intra_op_threads:
+        parameters["intra_op_thread_count"] = str(options.intra_op_threads)
+    if not options.allow_spinning:
+        parameters["session.intra_op.allow_spinning"] = "0"
+    return parameters
+
+
+def _build(job: Job) -> dict[str, str]:
+    from model_repo_builder.engines import onnx_graph, onnx_int8
+
+    assert isinstance(job.options, ONNXRuntimeOptions)
+    target = job.folder / ARTEFACT
+    job.progress("converting to ONNX")
+    onnx_graph.convert(job.savedmodel, job.signature, target)
+    if job.precision != "int8":
+        return {}
+    assert job.calibration is not None
+    weight_range = _weight_range(job.options)
+    job.progress(f"calibrating on {len(job.calibration)} images, weights {weight_range}")
+    onnx_int8.quantise(
+        target,
+        images=job.calibration.astype(job.signature.image.dtype),
+        input_name=job.signature.image.name,
+        method=job.options.calibration_method,
+        reduce_range=weight_range == "7bit",
+    )
+    return {"weight_range": weight_range}
+
+
+def _load(folder: Path, signature: Signature) -> Predict:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
+    names = [output.name for output in signature.outputs]
+
+    def predict(images: Images) -> Outputs:
+        results = session.run(names, {signature.image.name: images.astype(signature.image.dtype)})
+        return dict(zip(names, results, strict=True))
+
+    return predict
+
+
+ENGINE = Engine(
+    name="onnxruntime",
+    precisions=("fp32", "int8"),
+    devices=("cpu", "gpu"),
+    runtimes={"ngc": ("backend", "onnxruntime"), "python": ("backend", "python")},
+    artefact=ARTEFACT,
+    packages=("tensorflow", "tensorflow-cpu", "tf2onnx", "onnx", "onnxruntime"),
+    options=ONNXRuntimeOptions,
+    session_options=frozenset({"intra_op_threads", "allow_spinning"}),
+    parameters=_parameters,
+    build=_build,
+    load=_load,
+    resolve=lambda options: {"weight_range": _weight_range(options)},
+)

@@ -1,0 +1,72 @@
+"""Plain TensorFlow: the frozen graph as it is; the baseline of every ladder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from model_repo_builder.engines.base import Engine, Job, Options
+from model_repo_builder.signature import Signature
+
+if TYPE_CHECKING:
+    from model_repo_builder.engines.base import Images, Outputs, Predict
+
+ARTEFACT = "model.savedmodel"
+
+
+class TensorFlowOptions(Options):
+    """Threads of one server process; 0 lets TensorFlow use every core."""
+
+    intra_op_threads: int = Field(default=0, ge=0, le=1024)
+    inter_op_threads: int = Field(default=0, ge=0, le=1024)
+
+
+def _parameters(options: TensorFlowOptions) -> dict[str, str]:
+    threads = {
+        "TF_NUM_INTRA_THREADS": options.intra_op_threads,
+        "TF_NUM_INTER_THREADS": options.inter_op_threads,
+    }
+    return {name: str(count) for name, count in threads.items() if count}
+
+
+def _build(job: Job) -> dict[str, str]:
+    shutil.copytree(job.savedmodel, job.folder / ARTEFACT)
+    return {}
+
+
+def load_savedmodel(path: Path, signature: Signature) -> Predict:
+    """A function from uint8 images [n, h, w, c] to the outputs of a SavedModel's `serving_default`."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(path))
+    function = model.signatures["serving_default"]
+
+    def predict(images: Images) -> Outputs:
+        result = function(**{signature.image.name: tf.constant(images.astype(signature.image.dtype))})
+        return {tensor.name: result[tensor.name].numpy() for tensor in signature.outputs}
+
+    # A signature does not keep its model alive.
+    predict.model = model  # type: ignore[attr-defined]
+    return predict
+
+
+def _load(folder: Path, signature: Signature) -> Predict:
+    return load_savedmodel(folder / ARTEFACT, signature)
+
+
+ENGINE = Engine(
+    name="tensorflow",
+    precisions=("fp32",),
+    devices=("cpu", "gpu"),
+    runtimes={"ngc": ("platform", "tensorflow_savedmodel"), "python": ("backend", "python")},
+    artefact=ARTEFACT,
+    packages=("tensorflow", "tensorflow-cpu"),
+    options=TensorFlowOptions,
+    session_options=frozenset({"intra_op_threads", "inter_op_threads"}),
+    parameters=_parameters,
+    build=_build,
+    load=_load,
+)

@@ -1,0 +1,31 @@
+"""Every error that the builder reports, each as one line that names a field, its value and what is allowed."""
+
+from __future__ import annotations
+
+USAGE = 2
+FAILURE = 1
+
+
+class BuilderError(Exception):
+    """A failure that the user sees as one line; `exit_code` is the command's exit status."""
+
+    exit_code = FAILURE
+
+
+class InvalidError(BuilderError):
+    """A value that cannot be accepted: in a plan, a source, calibration images or an output path."""
+
+    exit_code = USAGE
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field}: {_one_line(value)}; allowed: {allowed}")
+        self.field = field
+
+
+class BuildError(BuilderError):
+    """A valid plan whose work could not be done; nothing was published."""
+
+
+def _one_line(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 300 else text[:297] + "..."

@@ -1,0 +1,146 @@
+"""Networks of keras.applications: with the published weights, or seeded random ones that behave like trained ones."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from model_repo_builder import images
+from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.plan import Model
+from model_repo_builder.signature import Signature
+
+DOWNLOAD_TIMEOUT_S = 15
+# Images that set the statistics of random weights; enough to spread the classes, few enough to take seconds.
+STATISTICS_IMAGES = 32
+# Logits of trained ImageNet classifiers have a standard deviation of about this much.
+LOGIT_DEVIATION = 3.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network that maps preprocessed float32 images to {"probabilities": [n, classes]}, and what its weights are."""
+
+    network: Any
+    weights: str
+    pretrained: bool
+
+
+def load(model: Model, signature: Signature) -> Loaded:
+    """Build the network; falls back to `fallback_weights` when the download fails, and says so in `weights`."""
+    import tensorflow as tf
+
+    name = model.source.removeprefix("keras:")
+    create = getattr(tf.keras.applications, name, None)
+    if not callable(create):
+        known = sorted(
+            key for key, value in vars(tf.keras.applications).items() if key[0].isupper() and callable(value)
+        )
+        raise InvalidError("model.source", model.source, ", ".join(f"keras:{key}" for key in known))
+    if model.weights == "imagenet":
+        try:
+            return Loaded(_wrap(_create(create, model, signature, "imagenet")), "imagenet", True)
+        except InvalidError:
+            raise
+        except Exception as error:
+            if model.fallback_weights is None:
+                allowed = "a working download, weights: random:SEED, or fallback_weights: random:SEED"
+                raise BuildError(f"model.weights: imagenet ({_reason(error)}); allowed: {allowed}") from None
+    weights = model.fallback_weights if model.weights == "imagenet" else model.weights
+    network = _create(create, model, signature, None)
+    _randomise(network, int(str(weights).removeprefix("random:")), signature, model.preprocessing)
+    note = " (imagenet could not be downloaded)" if model.weights == "imagenet" else ""
+    return Loaded(_wrap(network), f"{weights}{note}", False)
+
+
+def _create(create: Any, model: Model, signature: Signature, weights: str | None) -> Any:
+    try:
+        with _time_out(DOWNLOAD_TIMEOUT_S):
+            return create(weights=weights, input_shape=signature.image.shape, **model.arguments)
+    except (TypeError, ValueError) as error:
+        raise InvalidError("model.arguments", f"{model.arguments} ({error})", f"what {model.source} accepts") from None
+
+
+@contextmanager
+def _time_out(seconds: float) -> Iterator[None]:
+    """Keras offers no time-out for downloads; without one, a silent network would hang the build."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _reason(error: Exception) -> str:
+    return f"cannot be downloaded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+
+
+def _wrap(network: Any) -> Any:
+    def call(batch: Any) -> dict[str, Any]:
+        return {"probabilities": network(batch, training=False)}
+
+    call.network = network  # type: ignore[attr-defined]
+    return call
+
+
+def _randomise(network: Any, seed: int, signature: Signature, preprocessing: str) -> None:
+    """Random weights whose outputs mean something: the same for the same seed.
+
+    He initialisation (He et al. 2015) keeps the variance of activations; batch normalisation takes its statistics
+    from one pass over synthetic images, as training would leave them; the last layer is scaled and centred so that
+    logits differ between images. Top-1 agreement and INT8 ranges are then comparable to those of a trained network.
+    """
+    import tensorflow as tf
+
+    random = np.random.default_rng(seed)
+    normalisations = []
+    for layer in network.layers:
+        kernel = getattr(layer, "depthwise_kernel", None)
+        kernel = getattr(layer, "kernel", None) if kernel is None else kernel
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            normalisations.append((layer, layer.momentum))
+        elif kernel is not None:
+            fan_in = (
+                np.prod(kernel.shape[:-1])
+                if "depthwise" not in type(layer).__name__.lower()
+                else np.prod(kernel.shape[:2])
+            )
+            kernel.assign(random.normal(0, np.sqrt(2 / fan_in), kernel.shape).astype(np.float32))
+    batch = _statistics_batch(seed, signature, preprocessing)
+    for layer, _ in normalisations:
+        layer.momentum = 0.0
+    network(batch, training=True)
+    for layer, momentum in normalisations:
+        layer.momentum = momentum
+    _spread_logits(network, batch)
+
+
+def _statistics_batch(seed: int, signature: Signature, preprocessing: str) -> Any:
+    import tensorflow as tf
+
+    from model_repo_builder.source import _preprocess
+
+    height, width, _ = signature.image.shape
+    batch = images.load(f"synthetic:{seed}", "model.weights", STATISTICS_IMAGES, (height, width))
+    return _preprocess(tf.constant(batch, tf.float32), preprocessing)
+
+
+def _spread_logits(network: Any, batch: Any) -> None:
+    import tensorflow as tf
+
+    last = network.layers[-1]
+    if not isinstance(last, tf.keras.layers.Dense):
+        return
+    activation, last.activation = last.activation, tf.keras.activations.linear
+    logits = network(batch, training=False).numpy()
+    last.activation = activation
+    centred = logits - logits.mean(axis=0)
+    scale = LOGIT_DEVIATION / max(float(centred.std()), 1e-6)
+    last.kernel.assign(last.kernel * scale)
+    last.bias.assign((last.bias - logits.mean(axis=0)) * scale)

@@ -1,0 +1,231 @@
+"""The plan: a YAML file validated into frozen values before any work begins."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from model_repo_builder.engines import ENGINES
+from model_repo_builder.engines.base import Engine, Options
+from model_repo_builder.errors import InvalidError
+from model_repo_builder.plan_errors import Disallowed, as_invalid
+
+Runtime = Literal["ngc", "python"]
+Precision = Literal["fp32", "fp16", "int8"]
+InputType = Literal["float32", "uint8"]
+Scalar = bool | int | float | str | None
+Seeded = re.compile(r"(random|synthetic):(\d{1,9})")
+# Triton takes any directory name; these are the ones that are also a Kubernetes-safe file name and URL segment.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Batch = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Section(BaseModel):
+    """Base of every part of a plan: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Input(Section):
+    """The image that a client sends: height and width in pixels, channels last, RGB 0 to 255."""
+
+    name: Name = "image"
+    size: tuple[Annotated[int, Field(ge=1, le=8192)], Annotated[int, Field(ge=1, le=8192)]] | None = None
+    dtype: InputType = "float32"
+
+
+class Model(Section):
+    """Where the network comes from and how its served input is prepared."""
+
+    name: Name
+    source: str = Field(min_length=1)
+    arguments: dict[str, Scalar] = {}
+    weights: str | None = None
+    fallback_weights: str | None = None
+    signature: str = "serving_default"
+    input: Input = Input()
+    preprocessing: Literal["none", "caffe", "tf", "torch"] = "none"
+    labels: str | None = None
+
+    @field_validator("weights", "fallback_weights")
+    @classmethod
+    def _known_weights(cls, value: str | None) -> str | None:
+        if value is not None and value != "imagenet" and not re.fullmatch(r"random:\d{1,9}", value):
+            raise Disallowed("imagenet, random:SEED")
+        return value
+
+    @model_validator(mode="after")
+    def _weights_fit_source(self) -> Model:
+        if self.is_keras and self.weights is None:
+            raise Disallowed("imagenet, random:SEED", field="weights", value="missing for a keras: source")
+        if not self.is_keras and self.weights is not None:
+            raise Disallowed("no weights for a SavedModel, which holds its own", field="weights", value=self.weights)
+        return self
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether the source is a network of keras.applications."""
+        return self.source.startswith("keras:")
+
+
+class Calibration(Section):
+    """Images that set INT8 ranges: a directory, or `synthetic:SEED`."""
+
+    images: str = Field(default="synthetic:1", min_length=1)
+    count: int = Field(default=64, ge=1, le=10000)
+
+
+class Agreement(Section):
+    """Images on which each variant is compared with the source; None: the calibration's source, other images."""
+
+    images: str | None = None
+    count: int = Field(default=64, ge=1, le=10000)
+
+
+class Threshold(Section):
+    """What agreement a variant must reach, or its build fails; differences are of the output's own unit."""
+
+    min_top1: float | None = Field(default=None, ge=0, le=1)
+    max_abs_diff: float | None = Field(default=None, gt=0)
+    max_mean_abs_diff: float | None = Field(default=None, gt=0)
+
+
+class Queue(Section):
+    """Triton's default queue policy: how many requests wait, for how long, and what happens then."""
+
+    max_size: int = Field(default=0, ge=0)
+    timeout_us: int = Field(default=0, ge=0)
+    on_timeout: Literal["reject", "delay"] = "reject"
+
+
+class Variant(Section):
+    """One way to serve the model; its name is Triton's model name and the directory in the repository."""
+
+    name: Name
+    engine: str
+    precision: Precision = "fp32"
+    device: Literal["cpu", "gpu"] = "cpu"
+    input_dtype: InputType | None = None
+    max_batch_size: Batch = 64
+    preferred_batch_sizes: tuple[Batch, ...] = ()
+    max_queue_delay_us: int = Field(default=0, ge=0, le=10_000_000)
+    instances: int = Field(default=1, ge=1, le=256)
+    warm_up: bool = True
+    priority: Literal["default", "max", "min"] = "default"
+    queue: Queue | None = None
+    agreement: Threshold = Threshold()
+    options: dict[str, Scalar] = {}
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if value not in ENGINES:
+            raise Disallowed(", ".join(sorted(ENGINES)))
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Variant:
+        engine = ENGINES[self.engine]
+        if self.precision not in engine.precisions:
+            raise Disallowed(f"{', '.join(engine.precisions)} for engine {engine.name}", "precision", self.precision)
+        if self.device not in engine.devices:
+            raise Disallowed(f"{', '.join(engine.devices)} for engine {engine.name}", "device", self.device)
+        above = [size for size in self.preferred_batch_sizes if size > self.max_batch_size]
+        if above:
+            raise Disallowed(f"at most max_batch_size {self.max_batch_size}", "preferred_batch_sizes", above[0])
+        try:
+            self.engine_options  # noqa: B018 -- evaluated for its validation
+        except ValidationError as error:
+            raise as_invalid(error, {"options": engine.options}, prefix=("options",)) from None
+        return self
+
+    @property
+    def engine_options(self) -> Options:
+        """The options with the engine's defaults filled in."""
+        return ENGINES[self.engine].options.model_validate(self.options)
+
+    @property
+    def how(self) -> Engine:
+        """The engine itself."""
+        return ENGINES[self.engine]
+
+
+class Plan(Section):
+    """Everything that a build needs to know."""
+
+    model: Model
+    calibration: Calibration = Calibration()
+    agreement: Agreement = Agreement()
+    runtime: Runtime = "ngc"
+    variants: tuple[Variant, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_and_runtime(self) -> Plan:
+        twice = [name for name, count in Counter(variant.name for variant in self.variants).items() if count > 1]
+        if twice:
+            raise Disallowed("each name once", "variants", f"{twice[0]} twice")
+        for variant in self.variants:
+            able = sorted(name for name, engine in ENGINES.items() if self.runtime in engine.runtimes)
+            if variant.engine not in able:
+                allowed = f"{', '.join(able)} for runtime {self.runtime}"
+                raise Disallowed(allowed, f"variants.{variant.name}.engine", variant.engine)
+        return self
+
+
+def load(path: Path, runtime: str | None = None) -> Plan:
+    """Read and validate a plan; `runtime` replaces the plan's own. Relative paths are taken from the plan's folder.
+
+    Raises InvalidError naming the first field that is wrong, its value and what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
+    return parse(raw, folder=path.parent, runtime=runtime)
+
+
+def parse(raw: object, folder: Path = Path(), runtime: str | None = None) -> Plan:
+    """Validate what a YAML file holds; `defaults` are keys that every variant starts from."""
+    if not isinstance(raw, dict):
+        raise InvalidError("PLAN", type(raw).__name__, "a mapping with the keys model and variants")
+    raw = _with_defaults(dict(raw))
+    if runtime is not None:
+        raw["runtime"] = runtime
+    try:
+        plan = Plan.model_validate(raw)
+    except ValidationError as error:
+        raise as_invalid(error, {"": Plan}, raw=raw) from None
+    return _resolve_paths(plan, folder)
+
+
+def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    defaults = raw.pop("defaults", {})
+    if not isinstance(defaults, dict):
+        raise InvalidError("defaults", defaults, "a mapping of variant keys")
+    unknown = [key for key in defaults if key not in Variant.model_fields or key == "name"]
+    if unknown:
+        allowed = ", ".join(key for key in Variant.model_fields if key != "name")
+        raise InvalidError(f"defaults.{unknown[0]}", "unknown key", allowed)
+    if isinstance(raw.get("variants"), list):
+        raw["variants"] = [{**defaults, **item} if isinstance(item, dict) else item for item in raw["variants"]]
+    return raw
+
+
+def _resolve_paths(plan: Plan, folder: Path) -> Plan:
+    def resolved(value: str | None) -> str | None:
+        if value is None or value in ("imagenet",) or Seeded.fullmatch(value) or re.match(r"\w+:", value):
+            return value
+        return str((folder / value).resolve())
+
+    model = plan.model.model_copy(update={"source": resolved(plan.model.source), "labels": resolved(plan.model.labels)})
+    calibration = plan.calibration.model_copy(update={"images": resolved(plan.calibration.images)})
+    agreement = plan.agreement.model_copy(update={"images": resolved(plan.agreement.images)})
+    return plan.model_copy(update={"model": model, "calibration": calibration, "agreement": agreement})

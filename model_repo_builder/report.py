@@ -1,0 +1,86 @@
+"""What a person sees of a build: one line an event, a progress bar on a terminal, one summary table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from model_repo_builder.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant in the summary: what was done, how long it took, the artefact's size in bytes."""
+
+    manifest: Manifest
+    action: str
+    seconds: float
+    size: int
+
+
+class Report:
+    """Prints events; `steps` is the number of variants that the progress bar counts."""
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self._console = console
+        self._quiet = quiet
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+
+    @contextmanager
+    def counting(self, steps: int) -> Iterator[None]:
+        """Show a progress bar over `steps` variants where there is a terminal."""
+        if self._quiet or not self._console.is_terminal:
+            yield
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            self._progress = progress
+            self._task = progress.add_task("building", total=steps)
+            yield
+        self._progress = None
+
+    def event(self, subject: str, text: str) -> None:
+        """One line: seconds since the start, what it is about, what happened."""
+        if not self._quiet:
+            elapsed = time.monotonic() - self._started
+            self._console.print(f"{elapsed:6.1f} s  {subject}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def done(self) -> None:
+        """One variant more is finished."""
+        if self._progress is not None:
+            self._progress.advance(self._task)
+
+    def summary(self, rows: Sequence[Row]) -> None:
+        """The table of all variants."""
+        if not self._quiet:
+            self._console.print(table(rows))
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Variants with their precision, size in MB, agreement with the source, and build time."""
+    columns = ("variant", "engine", "precision", "input", "MB", "top-1", "max diff", "mean diff", "action", "seconds")
+    view = Table(title=rows[0].manifest.model if rows else None, title_justify="left")
+    for column in columns:
+        view.add_column(column, justify="right" if column in columns[4:8] or column == "seconds" else "left")
+    for row in rows:
+        manifest, agreement = row.manifest, row.manifest.agreement
+        view.add_row(
+            manifest.variant,
+            manifest.engine,
+            manifest.precision,
+            manifest.input_dtype,
+            f"{row.size / 1e6:.1f}",
+            f"{agreement.top1:.1%}",
+            f"{agreement.max_abs_diff:.2g}",
+            f"{agreement.mean_abs_diff:.2g}",
+            row.action,
+            f"{row.seconds:.1f}",
+        )
+    return view
