@@ -1,0 +1,66 @@
+{{/* Names, labels and the image reference, shared by every template. */}}
+
+{{- define "locust.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+The base of every object's name: 45 characters at most, so that the longest suffix, a Job's command
+and checksum, fits into 63. A name that has to be cut ends in a hash, or two long release names
+would meet in one object.
+*/}}
+{{- define "locust.fullname" -}}
+{{- $name := include "locust.name" . -}}
+{{- $full := .Values.fullnameOverride -}}
+{{- if not $full -}}
+{{- $full = ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- end -}}
+{{- if gt (len $full) 45 -}}
+{{- printf "%s-%s" (trunc 36 $full | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) -}}
+{{- else -}}
+{{- $full -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Arguments: root, component (empty for objects that belong to none). */}}
+{{- define "locust.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "locust.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{- define "locust.labels" -}}
+{{ include "locust.selectorLabels" . }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: tensorflow-inference-system
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of a Pod: podLabels win over commonLabels. Arguments: root, component. */}}
+{{- define "locust.podLabels" -}}
+{{ include "locust.selectorLabels" . }}
+{{- with merge dict .root.Values.podLabels .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "locust.image" -}}
+{{- $image := .Values.image -}}
+{{- $name := $image.repository -}}
+{{- with $image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $name $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (default .Chart.AppVersion $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "locust.address" -}}
+{{- tpl .Values.target.address . | trim -}}
+{{- end -}}

@@ -1,0 +1,79 @@
+{{/* What all Pods share: security, placement, environment. */}}
+
+{{- define "locust.podSpec" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .Values.security.runAsUser }}
+  runAsGroup: {{ .Values.security.runAsGroup }}
+  fsGroup: {{ .Values.security.runAsGroup }}
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.placement.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.placement.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.placement.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "locust.container" -}}
+image: {{ include "locust.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+envFrom:
+  - configMapRef:
+      name: {{ include "locust.fullname" . }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  runAsNonRoot: true
+  capabilities:
+    drop: [ALL]
+  seccompProfile:
+    type: RuntimeDefault
+{{- end -}}
+
+{{/* A changed model or rate restarts the Pods, which read them when they start. */}}
+{{- define "locust.podMetadata" -}}
+annotations:
+  checksum/config: {{ include "locust.environment" .root | sha256sum }}
+  {{- with .root.Values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+labels:
+  {{- include "locust.podLabels" . | nindent 2 }}
+{{- end -}}
+
+{{/* Variables of the load (slo_tuner) and of Locust itself. */}}
+{{- define "locust.environment" -}}
+SLO_TUNER_ADDRESS: {{ include "locust.address" . | quote }}
+SLO_TUNER_PROTOCOL: {{ .Values.target.protocol | quote }}
+SLO_TUNER_MODEL: {{ .Values.target.model | quote }}
+SLO_TUNER_MODE: {{ .Values.load.mode | quote }}
+SLO_TUNER_OBJECTIVE: {{ .Values.objective | quote }}
+SLO_TUNER_TIMEOUT_S: {{ .Values.load.timeoutS | quote }}
+{{- if eq .Values.load.mode "open" }}
+SLO_TUNER_RATE_PER_S: {{ .Values.load.ratePerS | quote }}
+{{- else }}
+SLO_TUNER_USER_RATE_PER_S: {{ .Values.load.userRatePerS | quote }}
+{{- end }}
+LOCUST_USERS: {{ .Values.load.users | int64 | quote }}
+LOCUST_SPAWN_RATE: {{ .Values.load.spawnRate | quote }}
+{{- with .Values.load.runTime }}
+LOCUST_RUN_TIME: {{ . | quote }}
+{{- end }}
+{{- if .Values.load.autostart }}
+LOCUST_AUTOSTART: "true"
+{{- end }}
+LOCUST_EXPECT_WORKERS: {{ .Values.workers.replicas | quote }}
+{{- end -}}
