@@ -18,7 +18,7 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "triton.selectorLabels" . | nindent 8 }}
     matchLabelKeys: [pod-template-hash]
-{{- with include "triton.affinity" . }}
+{{- with include "triton.affinity" . | trim }}
 affinity:
   {{- . | nindent 2 }}
 {{- end }}
