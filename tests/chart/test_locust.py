@@ -1,0 +1,200 @@
+"""The Locust chart: each option reaches the manifests, each rule between values refuses with its reason."""
+
+import pytest
+import yaml
+from render import ROOT, HelmRefused, Manifest, one, render
+from validation import KUBERNETES_VERSIONS, errors, restricted_violations
+
+TARGET = {"target": {"address": "triton:8001"}}
+JOB = {**TARGET, "job": {"enabled": True}}
+LADDER = {**TARGET, "job": {"enabled": True, "command": "ladder", "models": ["original", "tftrt_fp16"]}}
+OPEN = {**TARGET, "load": {"mode": "open", "ratePerS": 250.5}}
+CLAIM = {**TARGET, "job": {"enabled": True, "results": "persistentVolumeClaim"}}
+CLAIM["job"]["persistentVolumeClaim"] = {"claimName": "results"}
+
+
+def locust(values: dict) -> list[Manifest]:
+    return render(values, chart="locust", release="load")
+
+
+def environment(values: dict) -> dict[str, str]:
+    return one(locust(values), "ConfigMap")["data"]
+
+
+def container(manifest: Manifest) -> dict:
+    return manifest["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize("kube_version", KUBERNETES_VERSIONS)
+@pytest.mark.parametrize("values", [TARGET, JOB, LADDER, OPEN, CLAIM], ids=["swarm", "job", "ladder", "open", "claim"])
+def test_manifests_fit_the_kubernetes_schemas(values: dict, kube_version: str) -> None:
+    manifests = render(values, chart="locust", kube_version=f"{kube_version}.0")
+    assert errors(manifests, kube_version) == []
+
+
+@pytest.mark.parametrize("values", [TARGET, JOB, CLAIM], ids=["swarm", "job", "claim"])
+def test_every_pod_is_restricted(values: dict) -> None:
+    assert restricted_violations(locust(values)) == []
+
+
+def test_defaults_are_the_published_method() -> None:
+    manifests = locust(TARGET)
+    assert one(manifests, "Deployment", "-worker")["spec"]["replicas"] == 10
+    data = one(manifests, "ConfigMap")["data"]
+    assert (data["LOCUST_USERS"], data["LOCUST_SPAWN_RATE"], data["SLO_TUNER_USER_RATE_PER_S"]) == ("3000", "5", "10")
+    assert (data["SLO_TUNER_MODE"], data["SLO_TUNER_OBJECTIVE"]) == ("closed", "p95<=100ms")
+
+
+def test_open_mode_offers_a_total_rate_and_no_user_rate() -> None:
+    data = environment(OPEN)
+    assert data["SLO_TUNER_RATE_PER_S"] == "250.5"
+    assert "SLO_TUNER_USER_RATE_PER_S" not in data
+
+
+def test_model_and_address_stand_in_the_config_map() -> None:
+    data = environment({"target": {"address": "{{ .Release.Name }}-triton:8001", "model": "tftrt_fp16"}})
+    assert data["SLO_TUNER_ADDRESS"] == "load-triton:8001"
+    assert data["SLO_TUNER_MODEL"] == "tftrt_fp16"
+
+
+def test_large_user_numbers_are_not_written_as_floats() -> None:
+    assert environment({**TARGET, "load": {"users": 3000000}})["LOCUST_USERS"] == "3000000"
+
+
+@pytest.mark.parametrize("part", ["-master", "-worker"])
+def test_another_model_restarts_master_and_workers(part: str) -> None:
+    def checksum(model: str) -> str:
+        deployment = one(locust({"target": {"address": "t:8001", "model": model}}), "Deployment", part)
+        return deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+    assert checksum("original") == checksum("original") != checksum("tftrt_fp16")
+
+
+def test_workers_find_the_master_by_its_service() -> None:
+    manifests = locust(TARGET)
+    service = one(manifests, "Service", "-master")
+    arguments = container(one(manifests, "Deployment", "-worker"))["args"]
+    assert arguments == ["--master-host", service["metadata"]["name"], "--master-port", "5557"]
+    labels = one(manifests, "Deployment", "-master")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_pods_get_no_api_token_except_the_job_that_writes_its_results() -> None:
+    manifests = locust(JOB)
+    for part in ("-master", "-worker"):
+        assert one(manifests, "Deployment", part)["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    assert one(manifests, "Job")["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    role = one(manifests, "Role")["rules"]
+    assert role[1]["resourceNames"] == ["load-locust-results"]
+
+
+def test_job_measures_the_model_and_saves_a_config_map() -> None:
+    command = container(one(locust(JOB), "Job"))
+    assert command["command"] == ["slo-tuner", "measure"]
+    assert command["args"] == [
+        "original",
+        "--address=triton:8001",
+        "--protocol=grpc",
+        "--objective=p95<=100ms",
+        "--output=/results",
+        "--save-configmap=load-locust-results",
+    ]
+
+
+def test_job_compares_the_models_of_the_ladder() -> None:
+    command = container(one(locust(LADDER), "Job"))
+    assert command["command"] == ["slo-tuner", "ladder"]
+    assert command["args"][0] == "--models=original,tftrt_fp16"
+
+
+def test_job_keeps_results_in_a_claim_without_a_token() -> None:
+    manifests = locust(CLAIM)
+    pod = one(manifests, "Job")["spec"]["template"]["spec"]
+    assert pod["volumes"][1]["persistentVolumeClaim"] == {"claimName": "results"}
+    assert pod["automountServiceAccountToken"] is False
+    assert not [item for item in manifests if item["kind"] in ("Role", "ServiceAccount")]
+
+
+def test_a_changed_setting_makes_a_new_job() -> None:
+    names = {one(locust({**JOB, "objective": objective}), "Job")["metadata"]["name"] for objective in ("p95<=50ms", "p95<=1s")}
+    assert len(names) == 2
+
+
+def test_twenty_workers_file_is_the_published_load_of_the_last_model() -> None:
+    manifests = render(TARGET, chart="locust", files=["locust-20-workers"])
+    assert one(manifests, "Deployment", "-worker")["spec"]["replicas"] == 20
+    assert one(manifests, "ConfigMap")["data"]["LOCUST_SPAWN_RATE"] == "15"
+    assert one(manifests, "ConfigMap")["data"]["LOCUST_USERS"] == "3000"
+
+
+def test_network_policy_lets_only_named_ones_open_the_web_ui() -> None:
+    policy = one(locust({**TARGET, "networkPolicy": {"webUiNamespaces": ["tools"]}}), "NetworkPolicy")
+    web = next(rule for rule in policy["spec"]["ingress"] if rule["ports"][0]["port"] == 8089)
+    assert web["from"][1]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "tools"}
+
+
+def test_only_the_job_that_writes_results_reaches_the_api_server() -> None:
+    def ports(values: dict) -> set[int]:
+        egress = one(locust(values), "NetworkPolicy")["spec"]["egress"]
+        return {port["port"] for rule in egress for port in rule.get("ports", [])}
+
+    assert 6443 in ports(JOB)
+    assert 6443 not in ports(TARGET)
+    assert 6443 not in ports(CLAIM)
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    digest = "sha256:" + "a" * 64
+    image = {"registry": "registry.example/team", "tag": "1.0", "digest": digest}
+    deployment = one(locust({**TARGET, "image": image}), "Deployment", "-worker")
+    assert container(deployment)["image"] == f"registry.example/team/locust@{digest}"
+
+
+def test_every_pod_uses_the_products_own_image_at_the_chart_version() -> None:
+    about = yaml.safe_load((ROOT / "charts/locust/Chart.yaml").read_text())
+    for manifest in locust(JOB):
+        if manifest["kind"] in ("Deployment", "Job"):
+            assert container(manifest)["image"] == f"locust:{about['appVersion']}"
+
+
+RULES = [
+    ({}, 'target.address is "": give the server as HOST:PORT'),
+    ({"target": {"address": "triton"}}, "give the server as HOST:PORT"),
+    ({**TARGET, "load": {"mode": "open"}}, "load.ratePerS must be the requests per second to offer"),
+    ({**TARGET, "image": {"tag": "latest"}}, "image.tag is latest"),
+    ({**TARGET, "swarm": {"enabled": False}}, "swarm.enabled and job.enabled are both false"),
+    ({**JOB, "swarm": {"enabled": False}, "load": {"autostart": True}}, "load.autostart is true"),
+    ({**TARGET, "job": {"enabled": True, "command": "ladder"}}, "job.models must name the models"),
+    ({**TARGET, "job": {"enabled": True, "results": "persistentVolumeClaim"}}, "claimName must name a claim"),
+    ({**TARGET, "job": {"extraArgs": ["--output=/x"]}}, "job.extraArgs holds --output=/x"),
+    ({**TARGET, "webUi": {"service": {"type": "LoadBalancer"}}}, "networkPolicy.webUiCidrs must name"),
+    ({**TARGET, "fullnameOverride": "1load"}, "does not begin with a letter"),
+]
+
+
+@pytest.mark.parametrize(("values", "reason"), RULES, ids=[reason[:40] for _, reason in RULES])
+def test_a_wrong_combination_is_refused_with_its_reason(values: dict, reason: str) -> None:
+    with pytest.raises(HelmRefused) as refused:
+        locust(values)
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**TARGET, "unknown": 1},
+        {"target": {"address": "triton:8001", "protocol": "rest"}},
+        {**TARGET, "objective": "fast"},
+        {**TARGET, "workers": {"replicas": 0}},
+        {**TARGET, "load": {"runTime": "10 minutes"}},
+    ],
+    ids=["unknown", "protocol", "objective", "workers", "run time"],
+)
+def test_the_schema_refuses_what_is_no_value(values: dict) -> None:
+    with pytest.raises(HelmRefused, match="schema"):
+        locust(values)
+
+
+@pytest.mark.parametrize("release", ["r", "locust", "r" * 53])
+def test_names_fit_for_any_release_name(release: str) -> None:
+    assert errors(render(JOB, chart="locust", release=release)) == []
