@@ -71,7 +71,7 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 {{- define "triton.image" -}}
 {{- $image := .image -}}
 {{- $name := $image.repository -}}
-{{- with $image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}
 {{- else -}}

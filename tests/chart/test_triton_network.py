@@ -1,0 +1,179 @@
+"""How clients reach Triton, and who may."""
+
+from typing import Any
+
+import pytest
+from cases import URL, at, with_values
+from render import Manifest, kinds, one, render
+
+HOSTS = {"http": {"hostnames": ["http.example.com"]}, "grpc": {"hostnames": ["grpc.example.com"]}}
+OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
+GATEWAY = with_values(URL, OPEN, {"gateway": {"enabled": True, "parentRefs": [{"name": "shared"}], **HOSTS}})
+
+
+def ports(service: Manifest) -> dict[str, tuple[int, str]]:
+    return {port["name"]: (port["port"], port["appProtocol"]) for port in service["spec"]["ports"]}
+
+
+def test_service_offers_http_and_grpc_on_the_given_ports() -> None:
+    service = one(render(with_values(URL, at("service", {"httpPort": 80, "grpcPort": 81}))), "Service", "demo-triton")
+    assert ports(service) == {"http": (80, "http"), "grpc": (81, "kubernetes.io/h2c")}
+
+
+def test_service_does_not_select_the_test_pod() -> None:
+    manifests = render(URL)
+    selector = one(manifests, "Service", "demo-triton")["spec"]["selector"]
+    assert not selector.items() <= one(manifests, "Pod")["metadata"]["labels"].items()
+    assert selector.items() <= one(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_headless_service_gives_the_address_of_every_pod() -> None:
+    assert one(render(URL), "Service", "-headless")["spec"]["clusterIP"] == "None"
+    assert kinds(render(with_values(URL, at("service.headless", False)))).count("Service") == 1
+
+
+def test_load_balancer_takes_type_annotations_and_ranges() -> None:
+    service = {"type": "LoadBalancer", "annotations": {"a/b": "c"}, "loadBalancerSourceRanges": ["10.0.0.0/8"]}
+    values = with_values(URL, {"service": service}, at("networkPolicy.clientCidrs", ["10.0.0.0/8"]))
+    manifest = one(render(values), "Service", "demo-triton")
+    assert manifest["metadata"]["annotations"] == {"a/b": "c"}
+    assert manifest["spec"]["type"] == "LoadBalancer"
+    assert manifest["spec"]["loadBalancerSourceRanges"] == ["10.0.0.0/8"]
+
+
+def test_routes_attach_to_the_given_gateway() -> None:
+    manifests = render(GATEWAY)
+    for kind, port, host in (("HTTPRoute", 8000, "http.example.com"), ("GRPCRoute", 8001, "grpc.example.com")):
+        spec = one(manifests, kind)["spec"]
+        assert (spec["parentRefs"], spec["hostnames"]) == ([{"name": "shared"}], [host])
+        assert spec["rules"][0]["backendRefs"] == [{"name": "demo-triton", "port": port}]
+    assert "Gateway" not in kinds(manifests)
+
+
+@pytest.mark.parametrize(("off", "left"), [("http", "GRPCRoute"), ("grpc", "HTTPRoute")])
+def test_protocol_can_be_left_out(off: str, left: str) -> None:
+    manifests = render(with_values(GATEWAY, at(f"gateway.{off}.enabled", False)))
+    assert [kind for kind in kinds(manifests) if kind.endswith("Route")] == [left]
+
+
+def test_gateway_of_its_own_terminates_tls() -> None:
+    create = {
+        "enabled": True,
+        "className": "any",
+        "tlsSecretName": "certificate",
+        "tlsOptions": {"networking.gke.io/pre-shared-certs": "x"},
+        "annotations": {"a/b": "c"},
+        "addressName": "reserved",
+    }
+    manifests = render(with_values(GATEWAY, at("gateway.parentRefs", []), at("gateway.create", create)))
+    gateway = one(manifests, "Gateway")
+    listener = gateway["spec"]["listeners"][0]
+    assert (listener["protocol"], listener["port"]) == ("HTTPS", 443)
+    assert listener["tls"]["certificateRefs"] == [{"name": "certificate"}]
+    assert listener["tls"]["options"] == {"networking.gke.io/pre-shared-certs": "x"}
+    assert gateway["metadata"]["annotations"] == {"a/b": "c"}
+    assert gateway["spec"]["addresses"] == [{"type": "NamedAddress", "value": "reserved"}]
+    assert one(manifests, "HTTPRoute")["spec"]["parentRefs"] == [{"name": "demo-triton"}]
+
+
+def test_gateway_without_certificate_listens_in_plain_http() -> None:
+    create = {"enabled": True, "className": "any"}
+    listener = one(render(with_values(GATEWAY, at("gateway.create", create))), "Gateway")["spec"]["listeners"][0]
+    assert (listener["protocol"], listener["port"]) == ("HTTP", 80)
+
+
+def test_gke_routes_grpc_by_path_and_checks_readiness() -> None:
+    manifests = render(with_values(URL, {"gateway": HOSTS}), files=["gateway-gke"])
+    match = one(manifests, "HTTPRoute", "-grpc")["spec"]["rules"][0]["matches"][0]
+    assert match["path"] == {"type": "PathPrefix", "value": "/inference.GRPCInferenceService"}
+    policy = one(manifests, "HealthCheckPolicy")["spec"]
+    assert policy["targetRef"]["name"] == "demo-triton"
+    # the gRPC backend too is checked over HTTP
+    check = {"portSpecification": "USE_FIXED_PORT", "port": 8000, "requestPath": "/v2/health/ready"}
+    assert policy["default"]["config"] == {"type": "HTTP", "httpHealthCheck": check}
+
+
+def test_health_check_takes_its_interval() -> None:
+    values = with_values(GATEWAY, at("gateway.gke", {"healthCheckPolicy": True, "healthCheckIntervalSeconds": 3}))
+    default = one(render(values), "HealthCheckPolicy")["spec"]["default"]
+    assert (default["checkIntervalSec"], default["timeoutSec"]) == (3, 3)
+
+
+def test_ingress_has_one_object_for_each_protocol() -> None:
+    ingress = {
+        "enabled": True,
+        "className": "nginx",
+        "http": {"host": "http.example.com"},
+        "grpc": {"host": "grpc.example.com", "annotations": {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}},
+        "tlsSecretName": "certificate",
+    }
+    manifests = render(with_values(URL, OPEN, {"ingress": ingress}))
+    for protocol in ("http", "grpc"):
+        manifest = one(manifests, "Ingress", f"-{protocol}")
+        host = f"{protocol}.example.com"
+        assert manifest["spec"]["ingressClassName"] == "nginx"
+        assert manifest["spec"]["tls"] == [{"secretName": "certificate", "hosts": [host]}]
+        assert manifest["spec"]["rules"][0]["host"] == host
+        backend = manifest["spec"]["rules"][0]["http"]["paths"][0]["backend"]
+        assert backend == {"service": {"name": "demo-triton", "port": {"name": protocol}}}
+        assert ("annotations" in manifest["metadata"]) is (protocol == "grpc")
+
+
+def policy(*values: dict[str, Any]) -> dict[str, Any]:
+    return one(render(with_values(URL, *values)), "NetworkPolicy")["spec"]
+
+
+def namespaces(rule: dict[str, Any]) -> list[str]:
+    found = [peer["namespaceSelector"]["matchLabels"] for peer in rule["from"] if "namespaceSelector" in peer]
+    return [labels["kubernetes.io/metadata.name"] for labels in found]
+
+
+def test_only_named_clients_come_in() -> None:
+    clients, monitoring = policy(
+        at("networkPolicy", {"clientNamespaces": ["a", "b"], "clientCidrs": ["10.0.0.0/8"], "monitoringNamespaces": ["m"]})
+    )["ingress"]
+    assert [port["port"] for port in clients["ports"]] == ["http", "grpc"]
+    assert (clients["from"][0], clients["from"][-1]) == ({"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}})
+    assert namespaces(clients) == ["a", "b"]
+    assert ([port["port"] for port in monitoring["ports"]], namespaces(monitoring)) == (["metrics"], ["m"])
+
+
+def test_bucket_and_metadata_server_may_be_reached() -> None:
+    rules = policy(at("networkPolicy.modelSourceCidrs", ["199.36.153.8/30"]))["egress"]
+    assert {port["port"] for port in rules[0]["ports"]} == {53}
+    assert rules[1]["to"] == [{"ipBlock": {"cidr": "199.36.153.8/30"}}]
+    assert {"ipBlock": {"cidr": "169.254.169.254/32"}} in rules[2]["to"]
+    assert len(policy(at("networkPolicy.metadataServer", False))["egress"]) == 2
+
+
+def test_with_a_volume_only_dns_may_be_reached() -> None:
+    volume = {"source": "persistentVolumeClaim", "persistentVolumeClaim": {"claimName": "models"}}
+    assert len(policy({"modelRepository": volume})["egress"]) == 1
+
+
+def test_network_policy_can_be_left_out() -> None:
+    assert "NetworkPolicy" not in kinds(render(with_values(URL, at("networkPolicy.enabled", False))))
+
+
+def test_pod_monitor_scrapes_the_metrics_port() -> None:
+    monitor = {"enabled": True, "interval": "7s", "labels": {"release": "prometheus"}}
+    manifest = one(render(with_values(URL, at("monitoring.podMonitor", monitor))), "PodMonitor")
+    assert manifest["metadata"]["labels"]["release"] == "prometheus"
+    assert manifest["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "interval": "7s"}]
+    assert "PodMonitor" not in kinds(render(URL))
+
+
+def test_helm_test_asks_the_service_for_each_model() -> None:
+    test = {"image": {"registry": "localhost:5000", "tag": "9"}, "timeoutSeconds": 77}
+    manifests = render(with_values(URL, at("modelRepository.models", ["a", "b"]), {"test": test}))
+    pod = one(manifests, "Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["spec"]["activeDeadlineSeconds"] == 77
+    container = pod["spec"]["containers"][0]
+    assert container["image"] == "localhost:5000/locust:9"
+    assert container["command"][2:] == ["demo-triton:8000", "demo-triton:8001", "a", "b"]
+    compile(one(manifests, "ConfigMap", "-scripts")["data"]["smoke_test.py"], "smoke_test.py", "exec")
+
+
+def test_helm_test_can_be_left_out() -> None:
+    assert "Pod" not in kinds(render(with_values(URL, at("test.enabled", False))))

@@ -1,0 +1,107 @@
+"""Exactly one owner of the replica count: the Deployment, an HPA or KEDA."""
+
+from typing import Any
+
+import pytest
+from cases import URL, at, with_values
+from render import Manifest, kinds, one, render
+
+KEDA = {"scaling": {"mode": "keda"}, "monitoring": {"podMonitor": {"enabled": True}}}
+HPA = {"scaling": {"mode": "hpa"}}
+
+
+def scaling(mode: dict[str, Any], *values: dict[str, Any]) -> list[Manifest]:
+    return render(with_values(URL, mode, *values))
+
+
+@pytest.mark.parametrize(("mode", "owner"), [("fixed", "Deployment"), ("hpa", "HorizontalPodAutoscaler"), ("keda", "ScaledObject")])
+def test_one_owner_of_the_replica_count(mode: str, owner: str) -> None:
+    manifests = scaling(KEDA, at("scaling.mode", mode))
+    owners = [kind for kind in kinds(manifests) if kind in ("HorizontalPodAutoscaler", "ScaledObject")]
+    if "replicas" in one(manifests, "Deployment")["spec"]:
+        owners.append("Deployment")
+    assert owners == [owner]
+
+
+def test_fixed_number_comes_from_the_values() -> None:
+    assert one(render(with_values(URL, at("scaling.replicas", 7))), "Deployment")["spec"]["replicas"] == 7
+
+
+@pytest.mark.parametrize(("mode", "kind", "fields"), [
+    (HPA, "HorizontalPodAutoscaler", ("minReplicas", "maxReplicas")),
+    (KEDA, "ScaledObject", ("minReplicaCount", "maxReplicaCount")),
+])  # fmt: skip
+def test_bounds_come_from_the_values(mode: dict[str, Any], kind: str, fields: tuple[str, str]) -> None:
+    spec = one(scaling(mode, at("scaling", {"minReplicas": 2, "maxReplicas": 9})), kind)["spec"]
+    assert (spec[fields[0]], spec[fields[1]]) == (2, 9)
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "demo-triton"}
+
+
+def test_pods_are_removed_only_after_the_cool_down() -> None:
+    cooldown = at("scaling.cooldownSeconds", 123)
+    keda = one(scaling(KEDA, cooldown), "ScaledObject")["spec"]
+    hpa = one(scaling(HPA, cooldown), "HorizontalPodAutoscaler")["spec"]
+    # KEDA's own cool-down concerns only the last Pod; the rest follows the HPA that it makes.
+    assert keda["cooldownPeriod"] == 123
+    behavior = keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior == hpa["behavior"]
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 123
+
+
+def test_t4_values_scale_as_published() -> None:
+    spec = one(render(URL, files=["gke-t4", "autoscale-keda"]), "ScaledObject")["spec"]
+    assert (spec["maxReplicaCount"], spec["cooldownPeriod"]) == (4, 360)
+    gpu = next(trigger for trigger in spec["triggers"] if trigger["name"] == "gpu-utilization-percent")
+    assert gpu["metadata"]["threshold"] == "85"
+
+
+def trigger(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    triggers = one(scaling(KEDA, values), "ScaledObject")["spec"]["triggers"]
+    return next(item for item in triggers if item["name"] == name)
+
+
+def test_queue_time_is_compared_as_a_mean_over_all_requests() -> None:
+    queue = trigger("queue-time-ms", at("scaling", {"windowSeconds": 90, "queueTime": {"targetMs": 12.5}}))
+    assert (queue["metricType"], queue["metadata"]["threshold"]) == ("Value", "12.5")
+    series = '{namespace="inference",job="inference/demo-triton"}[90s]'
+    assert queue["metadata"]["query"] == (
+        f"sum(rate(nv_inference_queue_duration_us{series})) / 1000"
+        f" / clamp_min(sum(rate(nv_inference_request_success{series})), 0.001)"
+    )
+
+
+def test_gpu_utilisation_is_compared_as_a_mean_over_all_gpus() -> None:
+    gpu = trigger("gpu-utilization-percent", at("scaling.gpuUtilization", {"enabled": True, "targetPercent": 70}))
+    assert (gpu["metricType"], gpu["metadata"]["threshold"]) == ("Value", "70")
+    assert gpu["metadata"]["query"].startswith("100 * avg(avg_over_time(nv_gpu_utilization{")
+
+
+def test_request_rate_is_divided_by_the_share_of_a_pods_capacity() -> None:
+    rate = {"enabled": True, "perPodCapacity": 250, "targetPercent": 80}
+    requests = trigger("requests-per-second", at("scaling.requestRate", rate))
+    assert (requests["metricType"], float(requests["metadata"]["threshold"])) == ("AverageValue", 200.0)
+
+
+def test_keda_asks_the_given_prometheus() -> None:
+    keda = {"prometheusAddress": "https://prometheus.example.com", "pollingIntervalSeconds": 7, "authenticationRef": "token"}
+    spec = one(scaling(KEDA, at("scaling.keda", keda)), "ScaledObject")["spec"]
+    assert spec["pollingInterval"] == 7
+    assert spec["triggers"][0]["metadata"]["serverAddress"] == "https://prometheus.example.com"
+    assert spec["triggers"][0]["authenticationRef"] == {"name": "token"}
+
+
+def test_hpa_follows_the_metrics_of_an_adapter() -> None:
+    values = {
+        "queueTime": {"targetMs": 12.5, "adapterMetric": "queue"},
+        "gpuUtilization": {"enabled": True, "targetPercent": 85, "adapterMetric": "gpu"},
+        "requestRate": {"enabled": True, "perPodCapacity": 250, "targetPercent": 80, "adapterMetric": "rate"},
+    }
+    metrics = one(scaling(HPA, {"scaling": values}), "HorizontalPodAutoscaler")["spec"]["metrics"]
+    targets = {item["pods"]["metric"]["name"]: item["pods"]["target"]["averageValue"] for item in metrics}
+    assert targets == {"queue": "12500m", "gpu": "850m", "rate": "200000m"}
+
+
+def test_queue_time_can_be_left_out() -> None:
+    values = {"queueTime": {"enabled": False}, "gpuUtilization": {"enabled": True}}
+    triggers = one(scaling(KEDA, {"scaling": values}), "ScaledObject")["spec"]["triggers"]
+    assert [item["name"] for item in triggers] == ["gpu-utilization-percent"]
