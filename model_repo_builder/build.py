@@ -133,6 +133,8 @@ def _make(step: Step, workshop: Workshop, stage: Stage, report: Report) -> Row:
     job = Job(
         savedmodel=frozen.savedmodel(dtype),
         signature=signature,
+        base=frozen.savedmodel(plan.model.input.dtype),
+        base_signature=frozen.signature,
         precision=variant.precision,
         options=variant.engine_options,
         calibration=calibration,

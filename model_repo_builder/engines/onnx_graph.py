@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from model_repo_builder.signature import Signature
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
@@ -42,6 +44,25 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     for value, tensor in zip([*model.graph.input, *model.graph.output], _in_order(model, signature), strict=True):
         _set_shape(value, tensor.shape)
     onnx.checker.check_model(model)
+    onnx.save(model, str(target))
+
+
+def with_input_dtype(path: Path, signature: Signature, target: Path) -> None:
+    """Copy `path` to `target`; where the input's dtype differs from the signature's, cast it in the graph."""
+    import onnx
+    from onnx import helper
+
+    model = onnx.load(str(path))
+    image = signature.image
+    value = next(value for value in model.graph.input if value.name == image.name)
+    wanted = helper.np_dtype_to_tensor_dtype(np.dtype(image.dtype))
+    inside = value.type.tensor_type.elem_type
+    if inside != wanted:
+        value.type.tensor_type.elem_type = wanted
+        cast = f"{image.name}_cast"
+        for node in model.graph.node:
+            node.input[:] = [cast if name == image.name else name for name in node.input]
+        model.graph.node.insert(0, helper.make_node("Cast", [image.name], [cast], name=cast, to=inside))
     onnx.save(model, str(target))
 
 

@@ -56,8 +56,11 @@ def _build(job: Job) -> dict[str, str]:
 
     assert isinstance(job.options, ONNXRuntimeOptions)
     target = job.folder / ARTEFACT
-    job.progress("converting to ONNX")
-    onnx_graph.convert(job.savedmodel, job.signature, target)
+    shared = job.base.with_name(f"{job.base.name}.onnx")
+    if not shared.exists():
+        job.progress("converting to ONNX")
+        onnx_graph.convert(job.base, job.base_signature, shared)
+    onnx_graph.with_input_dtype(shared, job.signature, target)
     if job.precision != "int8":
         return {}
     assert job.calibration is not None

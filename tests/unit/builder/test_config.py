@@ -1,0 +1,110 @@
+"""config.pbtxt: golden files that Triton's own protobuf reads back, and the promise of each plan field."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from model_repo_builder import config, plan, source
+from model_repo_builder.signature import Signature
+
+PLANS = Path(__file__).parents[3] / "plans"
+GOLDEN = Path(__file__).parent / "golden"
+CASES = [
+    (path, runtime, variant.name)
+    for path, runtimes in ((PLANS / "resnet50-t4.yaml", ["ngc"]), (PLANS / "resnet50-cpu.yaml", ["python", "ngc"]))
+    for runtime in runtimes
+    for variant in plan.load(path, runtime).variants
+]
+
+
+def golden_text(path: Path, runtime: str, name: str) -> str:
+    """What the builder writes for one variant of a plan of this repository."""
+    chosen = plan.load(path, runtime)
+    variant = next(variant for variant in chosen.variants if variant.name == name)
+    signature = source.keras_signature(chosen.model).with_input_dtype(variant.input_dtype)
+    return config.render(variant, signature, runtime)
+
+
+def golden_path(path: Path, runtime: str, name: str) -> Path:
+    """The golden file of a variant."""
+    return GOLDEN / f"{path.stem}.{runtime}.{name}.pbtxt"
+
+
+@pytest.mark.parametrize(("path", "runtime", "name"), CASES, ids=[f"{c[0].stem}-{c[1]}-{c[2]}" for c in CASES])
+def test_the_file_is_the_golden_one(path: Path, runtime: str, name: str) -> None:
+    assert golden_text(path, runtime, name) == golden_path(path, runtime, name).read_text()
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.pbtxt")), ids=lambda path: path.stem)
+def test_triton_reads_the_golden_file(path: Path) -> None:
+    message = text_format.Parse(path.read_text(), pb.ModelConfig())
+    assert message.name == path.stem.split(".")[2]
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == {golden_path(*case).name for case in CASES}
+
+
+@pytest.fixture
+def signature(raw: dict[str, Any]) -> Signature:
+    return source.keras_signature(plan.parse(raw).model)
+
+
+def configured(raw: dict[str, Any], signature: Signature, runtime: str = "python") -> Any:
+    return config.model_config(plan.parse(raw).variants[1], signature, runtime)
+
+
+def test_warm_up_covers_one_image_and_the_largest_preferred_batch(
+    changed: Callable[..., dict[str, Any]], signature: Signature
+) -> None:
+    message = configured(changed("variants", 1, "preferred_batch_sizes", value=[4, 8]), signature)
+    assert [sample.batch_size for sample in message.model_warmup] == [1, 8]
+
+
+def test_warm_up_can_be_left_out(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
+    assert not configured(changed("variants", 1, "warm_up", value=False), signature).model_warmup
+
+
+def test_the_queue_policy_is_written(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
+    queue = {"max_size": 100, "timeout_us": 50000, "on_timeout": "delay"}
+    policy = configured(changed("variants", 1, "queue", value=queue), signature).dynamic_batching.default_queue_policy
+    assert (policy.max_queue_size, policy.default_timeout_microseconds) == (100, 50000)
+    assert policy.timeout_action == pb.ModelQueuePolicy.DELAY
+
+
+def test_the_priority_is_written(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
+    message = configured(changed("variants", 1, "priority", value="max"), signature)
+    assert message.optimization.priority == pb.ModelOptimizationPolicy.PRIORITY_MAX
+
+
+def test_batch_and_delay_are_written(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
+    message = configured(changed("variants", 1, "max_queue_delay_us", value=2000), signature)
+    assert message.max_batch_size == 16
+    assert message.dynamic_batching.max_queue_delay_microseconds == 2000
+
+
+@pytest.mark.parametrize(("runtime", "backend"), [("python", "python"), ("ngc", "onnxruntime")])
+def test_runtimes_differ_in_the_backend_alone(
+    raw: dict[str, Any], signature: Signature, runtime: str, backend: str
+) -> None:
+    message, other = configured(raw, signature, runtime), configured(raw, signature, "ngc")
+    assert message.backend == backend
+    other.backend = backend
+    assert message == other
+
+
+def test_thread_options_become_parameters(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
+    options = {"intra_op_threads": 2, "allow_spinning": False}
+    message = configured(changed("variants", 1, "options", value=options), signature)
+    parameters = {key: value.string_value for key, value in message.parameters.items()}
+    assert parameters == {"intra_op_thread_count": "2", "session.intra_op.allow_spinning": "0"}
+
+
+def test_labels_are_named_on_the_output_only_where_there_are_any(raw: dict[str, Any], signature: Signature) -> None:
+    variant = plan.parse(raw).variants[1]
+    assert config.model_config(variant, signature, "python", labels=True).output[0].label_filename == "labels.txt"
+    assert config.model_config(variant, signature, "python").output[0].label_filename == ""
