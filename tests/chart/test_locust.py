@@ -116,7 +116,10 @@ def test_job_keeps_results_in_a_claim_without_a_token() -> None:
 
 
 def test_a_changed_setting_makes_a_new_job() -> None:
-    names = {one(locust({**JOB, "objective": objective}), "Job")["metadata"]["name"] for objective in ("p95<=50ms", "p95<=1s")}
+    names = {
+        one(locust({**JOB, "objective": objective}), "Job")["metadata"]["name"]
+        for objective in ("p95<=50ms", "p95<=1s")
+    }
     assert len(names) == 2
 
 

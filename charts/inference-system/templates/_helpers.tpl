@@ -5,9 +5,14 @@
 {{ include "inference-system.tritonName" . }}:8001
 {{- end -}}
 
+{{/* As triton.fullname, which is not there to be included when components.triton is false. */}}
 {{- define "inference-system.tritonName" -}}
-{{- $values := dict "nameOverride" "" "fullnameOverride" "" -}}
-{{- include "triton.fullname" (dict "Chart" (dict "Name" "triton") "Release" .Release "Values" $values) -}}
+{{- $full := ternary .Release.Name (printf "%s-triton" .Release.Name) (contains "triton" .Release.Name) -}}
+{{- if gt (len $full) 50 -}}
+{{- printf "%s-%s" (trunc 41 $full | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) -}}
+{{- else -}}
+{{- $full -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "inference-system.locustName" -}}

@@ -1,0 +1,177 @@
+"""The umbrella: its parts find each other, its lock is Helm's, its names fit, its notes name what exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import chart_lock
+import pytest
+import yaml
+from render import HelmRefused, Manifest, one, render, tools
+from umbrella import CHARTS, REPOSITORY, assemble, dependency
+from validation import errors, restricted_violations
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return assemble(tmp_path_factory.mktemp("umbrella"))
+
+
+def merged(triton: dict | None = None, **others: dict) -> dict:
+    return {"triton": {**REPOSITORY, **(triton or {})}, **others}
+
+
+def parts(manifests: list[Manifest]) -> set[str]:
+    labels = [item["metadata"].get("labels", {}) for item in manifests]
+    names = {label["app.kubernetes.io/name"] for label in labels if "app.kubernetes.io/name" in label}
+    stack = {"stack" for item in manifests if item["metadata"]["name"] == "stack-values"}
+    return names - {"inference-system"} | stack
+
+
+def notes(chart: Path, values: dict) -> str:
+    command = [str(tools.helm()), "install", "demo", chart, "-n", "inference", "--dry-run=client", "--values", "-"]
+    done = subprocess.run(command, input=yaml.safe_dump(values), capture_output=True, text=True, check=True)
+    return done.stdout.partition("NOTES:")[2]
+
+
+def test_manifests_are_valid_and_pods_restricted(chart: Path) -> None:
+    manifests = render(merged(locust={"job": {"enabled": True}}), chart=chart)
+    assert errors(manifests) == []
+    assert restricted_violations(manifests) == []
+
+
+@pytest.mark.parametrize(
+    "release", ["r", "triton", "inference-system", "a" * 53, "a" * 40 + "-triton-b", "a" * 40 + "-b"]
+)
+def test_locust_sends_to_this_releases_triton_whatever_its_name(chart: Path, release: str) -> None:
+    manifests = render(merged(), chart=chart, release=release)
+    assert errors(manifests) == []
+    address = next(
+        item["data"]["SLO_TUNER_ADDRESS"] for item in manifests if "SLO_TUNER_ADDRESS" in item.get("data", {})
+    )
+    services = {item["metadata"]["name"]: item for item in manifests if item["kind"] == "Service"}
+    host, _, port = address.partition(":")
+    assert int(port) in [entry["port"] for entry in services[host]["spec"]["ports"]]
+    assert services[host]["spec"]["selector"]["app.kubernetes.io/component"] == "server"
+
+
+@pytest.mark.parametrize(
+    ("components", "there"),
+    [
+        ({}, {"triton", "locust", "stack"}),
+        ({"monitoring": False}, {"triton", "locust"}),
+        ({"locust": False}, {"triton", "stack"}),
+    ],
+    ids=["all", "no monitoring", "no locust"],
+)
+def test_each_component_can_be_left_out(chart: Path, components: dict, there: set[str]) -> None:
+    assert parts(render(merged(components=components), chart=chart)) == there
+
+
+def test_locust_alone_measures_another_server(chart: Path) -> None:
+    values = {"components": {"triton": False, "monitoring": False}, "locust": {"target": {"address": "other:8001"}}}
+    assert parts(render(values, chart=chart)) == {"locust"}
+
+
+def test_prometheus_selects_the_objects_of_triton(chart: Path) -> None:
+    manifests = render(merged(), chart=chart)
+    stack = yaml.safe_load(one(manifests, "ConfigMap", "stack-values")["data"]["values"])
+    spec = stack["prometheus"]["prometheusSpec"]
+    assert spec["podMonitorSelectorNilUsesHelmValues"] is False
+    assert spec["ruleSelectorNilUsesHelmValues"] is False
+    assert {"PodMonitor", "PrometheusRule"} <= {item["kind"] for item in manifests}
+
+
+def test_grafanas_sidecar_finds_the_dashboards_and_their_folder(chart: Path) -> None:
+    manifests = render(merged(), chart=chart)
+    stack = yaml.safe_load(one(manifests, "ConfigMap", "stack-values")["data"]["values"])
+    sidecar = stack["grafana"]["sidecar"]["dashboards"]
+    dashboards = [item for item in manifests if "-dash-" in item["metadata"]["name"]]
+    assert len(dashboards) == 2
+    for dashboard in dashboards:
+        assert dashboard["metadata"]["labels"][sidecar["label"]] == sidecar["labelValue"]
+        assert sidecar["folderAnnotation"] in dashboard["metadata"]["annotations"]
+
+
+def test_prometheus_of_this_namespace_may_scrape_triton(chart: Path) -> None:
+    manifests = render(merged(), chart=chart)
+    policy = one(manifests, "NetworkPolicy", "-scrape")["spec"]
+    pods = one(manifests, "Deployment", "demo-triton")["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= pods.items()
+    open_without = render(merged({"networkPolicy": {"enabled": False}}), chart=chart)
+    assert not [item for item in open_without if item["metadata"]["name"].endswith("-scrape")]
+
+
+KEDA = {"scaling": {"mode": "keda"}}
+RULES = [
+    (merged(components={"triton": False, "locust": False}), "are both false"),
+    (merged({"fullnameOverride": "x"}), "triton.nameOverride or fullnameOverride is given"),
+    (merged({"service": {"grpcPort": 9001}}), "triton.service.grpcPort is 9001"),
+    (merged(locust={"target": {"protocol": "http"}}), "locust.target.protocol is http"),
+    (merged(locust={"target": {"model": "tftrt_fp16"}}), "triton.modelRepository.models does not load: original"),
+    (merged(components={"triton": False}), "components.triton is false"),
+    (merged(KEDA), "this release's Prometheus is http://prometheus-operated.inference.svc:9090"),
+]
+
+
+@pytest.mark.parametrize(("values", "reason"), RULES, ids=[reason for _, reason in RULES])
+def test_parts_that_do_not_fit_are_refused_with_the_reason(chart: Path, values: dict, reason: str) -> None:
+    with pytest.raises(HelmRefused) as refused:
+        render(values, chart=chart)
+    assert reason in str(refused.value)
+
+
+def test_keda_asks_this_releases_prometheus(chart: Path) -> None:
+    keda = {"scaling": {"mode": "keda", "keda": {"prometheusAddress": "http://prometheus-operated.inference.svc:9090"}}}
+    assert one(render(merged(keda), chart=chart), "ScaledObject")
+
+
+def test_another_name_for_triton_is_fine_with_an_address(chart: Path) -> None:
+    values = merged({"fullnameOverride": "server"}, locust={"target": {"address": "server:8001"}})
+    assert one(render(values, chart=chart), "Deployment", "server")
+
+
+def test_unknown_values_of_the_umbrella_are_refused(chart: Path) -> None:
+    with pytest.raises(HelmRefused, match="unknown"):
+        render(merged(unknown={}), chart=chart)
+
+
+def test_notes_name_services_that_exist(chart: Path) -> None:
+    values = merged(locust={"job": {"enabled": True}})
+    manifests = render(values, chart=chart)
+    there = {f"{item['kind'].lower()}/{item['metadata']['name']}" for item in manifests}
+    named = set(re.findall(r"\b(?:service|deployment)/[a-z0-9-]+", notes(chart, values)))
+    assert named == {"deployment/demo-triton", "service/demo-triton", "service/demo-locust"}
+    assert named <= there
+
+
+def test_notes_leave_out_what_is_not_installed(chart: Path) -> None:
+    text = notes(chart, merged(components={"locust": False, "monitoring": False}))
+    assert "Inference" in text
+    assert "Grafana" not in text
+    assert "Locust" not in text
+
+
+def test_chart_lock_fits_chart_yaml() -> None:
+    assert chart_lock.main(["--check"]) == 0
+
+
+def test_helm_computes_the_same_digest_of_a_lock(tmp_path: Path) -> None:
+    chart = assemble(tmp_path)
+    about = yaml.safe_load((chart / "Chart.yaml").read_text())
+    for one_of in about["dependencies"]:  # so that Helm finds all of them without a network
+        one_of["repository"] = f"file://charts/{one_of['name']}"
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
+    ours = yaml.safe_load(chart_lock.lock(chart))
+    (chart / "Chart.lock").unlink()
+    (chart / "charts").rename(tmp_path / "charts")
+    (chart / "charts").symlink_to(tmp_path / "charts")
+    subprocess.run([str(tools.helm()), "dependency", "update", str(chart)], check=True, capture_output=True)
+    assert yaml.safe_load((chart / "Chart.lock").read_text())["digest"] == ours["digest"]
+
+
+def test_dependencies_are_exact_versions_and_ours_are_the_present_ones() -> None:
+    for part in ("triton", "locust"):
+        present = yaml.safe_load((CHARTS / part / "Chart.yaml").read_text())["version"]
+        assert dependency(part)["version"] == present
+    assert re.fullmatch(r"\d+\.\d+\.\d+", dependency("kube-prometheus-stack")["version"])
