@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -42,7 +41,8 @@ def render(
     """
     path = chart if isinstance(chart, Path) else ROOT / "charts" / chart
     paths = tuple(str(ROOT / "values" / f"{name}.yaml") for name in files)
-    text = _template(str(path), json.dumps(values or {}), paths, release, namespace, kube_version)
+    # Not as JSON: YAML misreads its surrogate pairs.
+    text = _template(str(path), yaml.safe_dump(dict(values or {})), paths, release, namespace, kube_version)
     return [manifest for manifest in yaml.load_all(text, Loader=Loader) if manifest]
 
 

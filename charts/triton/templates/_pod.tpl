@@ -33,7 +33,7 @@ seccompProfile:
 
 {{- define "triton.serverArgs" -}}
 {{- $server := .Values.server -}}
-- --model-repository={{ include "triton.modelRepository" . }}
+- {{ printf "--model-repository=%s" (include "triton.modelRepository" .) | quote }}
 - --model-control-mode=explicit
 {{- range .Values.modelRepository.models }}
 - --load-model={{ . }}

@@ -1,0 +1,113 @@
+"""values.yaml is the one truth: schema and README follow from it, every value is used, and nothing else is accepted."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import URL, at, with_values
+from render import ROOT, HelmRefused, render
+
+from chart_values import leaves, read_values
+
+CHARTS = sorted(path.parent for path in (ROOT / "charts").glob("*/values.yaml"))
+ONE_CHART = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+# Parts of another chart: their values are checked there.
+SUBCHARTS = {"triton", "locust", "kube-prometheus-stack"}
+
+
+def test_schema_and_readme_are_up_to_date() -> None:
+    done = subprocess.run([sys.executable, "ci/chart_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@ONE_CHART
+def test_schema_is_closed_and_complete_wherever_it_names_keys(chart: Path) -> None:
+    for path, node in objects(json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))):
+        if "properties" in node:
+            assert node.get("additionalProperties") is False, path
+
+
+def objects(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        yield path, node
+        for key, value in node.items():
+            yield from objects(value, f"{path}/{key}")
+
+
+@ONE_CHART
+def test_every_value_is_used_by_a_template(chart: Path) -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in chart.glob("templates/**/*") if path.is_file())
+    text += (chart / "Chart.yaml").read_text(encoding="utf-8")  # conditions of parts
+    paths = [leaf.path for leaf in leaves(read_values(chart)) if leaf.path[0] not in SUBCHARTS]
+    assert [".".join(path) for path in paths if not used(path, text)] == []
+
+
+def used(path: tuple[str, ...], text: str) -> bool:
+    """Whether a template names the whole path, or an ancestor on its own and then the rest, as in `with` or `$x :=`."""
+    if re.search(rf"(\.Values\.|condition: ){re.escape('.'.join(path))}\b", text):
+        return True
+    for cut in range(1, len(path)):
+        ancestor, rest = ".".join(path[:cut]), ".".join(path[cut:])
+        if re.search(rf"\.Values\.{re.escape(ancestor)}\b(?!\.)", text) and re.search(rf"\.{re.escape(rest)}\b", text):
+            return True
+        # the ancestor handed on in two steps: `with .Values.a.b`, `$image := .image`
+        last = path[cut - 1]
+        if re.search(rf"(\$\w+|\s)\.{last}\b(?!\.)", text) and re.search(rf"\.{re.escape(rest)}\b", text):
+            return True
+    return False
+
+
+def test_lint_finds_an_unused_value() -> None:
+    assert not used(("a", "b"), "{{ .Values.a.c }}")
+    assert used(("a", "b"), "{{ .Values.a.b }}")
+    assert used(("a", "b"), "{{- with .Values.a }}{{ .b }}{{ end }}")
+
+
+TRITON = read_values(ROOT / "charts/triton")
+LEVELS = sorted({leaf.path[:-1] for leaf in leaves(TRITON)})
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=".".join)
+def test_unknown_key_is_refused_at_each_level(level: tuple[str, ...]) -> None:
+    with pytest.raises(HelmRefused, match="unknownKey"):
+        render(with_values(URL, at(".".join((*level, "unknownKey")), 1)))
+
+
+@pytest.mark.parametrize("path", ["image.tag", "gpu.count", "server", "monitoring.podMonitor.enabled"])
+def test_null_can_not_remove_a_value(path: str) -> None:
+    with pytest.raises(HelmRefused, match=r"(?i)missing propert|is required|got null"):
+        render(with_values(URL, at(path, None)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("image.tag", "not a tag"),
+        ("image.digest", "sha256:short"),
+        ("modelRepository.models", []),
+        ("modelRepository.models", ["a", "a"]),
+        ("modelRepository.models", ["--flag"]),
+        ("modelRepository.url", "https://bucket"),
+        ("modelRepository.path", "/absolute"),
+        ("server.sharedMemory", "unlimited"),
+        ("gpu.count", -1),
+        ("gpu.count", "1"),
+        ("podDisruptionBudget.maxUnavailable", 0),
+        ("podDisruptionBudget.maxUnavailable", "0%"),
+        ("scaling.mode", "both"),
+        ("security.runAsUser", 0),
+        ("commonLabels", {"app.kubernetes.io/name": "other"}),
+        ("podLabels", {"team": "two words"}),
+        ("podAnnotations", {"checksum/plan": "x"}),
+        ("networkPolicy.clientCidrs", ["everyone"]),
+        ("ingress.http.host", "Not A Host"),
+    ],
+)
+def test_schema_refuses(path: str, value: Any) -> None:
+    with pytest.raises(HelmRefused, match="specifications of the schema"):
+        render(with_values(URL, at(path, value)))
