@@ -1,7 +1,7 @@
 """Writes each chart's values.schema.json and the values table of its README.md from values.yaml.
 
-    python ci/chart_docs.py            writes them
-    python ci/chart_docs.py --check    exits 1 and names the files that are not up to date
+python ci/chart_docs.py            writes them
+python ci/chart_docs.py --check    exits 1 and names the files that are not up to date
 """
 
 from __future__ import annotations

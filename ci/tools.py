@@ -24,7 +24,7 @@ OLDEST_HELM = (3, 14)
 PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
 
 
-class ToolMissing(Exception):
+class ToolMissing(Exception):  # noqa: N818
     """A tool is neither installed nor obtainable; the message says what to do."""
 
 

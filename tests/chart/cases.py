@@ -11,7 +11,11 @@ URL = {"modelRepository": {"source": "url", "url": "gs://bucket/models"}}
 # Turns everything on, so that each template renders.
 EVERYTHING: dict[str, Any] = {
     "modelRepository": {"source": "builder", "builder": {"plan": "model: {}\n", "useGpu": True}},
-    "scaling": {"mode": "keda", "gpuUtilization": {"enabled": True}, "requestRate": {"enabled": True, "perPodCapacity": 9}},
+    "scaling": {
+        "mode": "keda",
+        "gpuUtilization": {"enabled": True},
+        "requestRate": {"enabled": True, "perPodCapacity": 9},
+    },
     "gateway": {
         "enabled": True,
         "create": {"enabled": True, "className": "gateway-class", "tlsSecretName": "certificate"},

@@ -21,7 +21,14 @@ Manifest = dict[str, Any]
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class HelmRefused(Exception):
+class _Quoting(yaml.SafeDumper):
+    """Writes strings in quotes, as Helm's YAML takes `y` for a truth value, and JSON's surrogate pairs for errors."""
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+class HelmRefused(Exception):  # noqa: N818
     """Helm did not render; the message is its error output."""
 
 
@@ -41,8 +48,7 @@ def render(
     """
     path = chart if isinstance(chart, Path) else ROOT / "charts" / chart
     paths = tuple(str(ROOT / "values" / f"{name}.yaml") for name in files)
-    # Not as JSON: YAML misreads its surrogate pairs.
-    text = _template(str(path), yaml.safe_dump(dict(values or {})), paths, release, namespace, kube_version)
+    text = _template(str(path), yaml.dump(dict(values or {}), Dumper=_Quoting), paths, release, namespace, kube_version)
     return [manifest for manifest in yaml.load_all(text, Loader=Loader) if manifest]
 
 

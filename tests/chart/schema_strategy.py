@@ -51,7 +51,8 @@ def _string(schema: dict[str, Any]) -> st.SearchStrategy[str]:
     if "pattern" not in schema:
         return TEXT.filter(lambda text: low <= len(text) <= high)
     # `$` of Python also matches before a line feed at the end, that of Helm's schema does not.
-    texts = st.from_regex(schema["pattern"].replace("$", r"\Z"), alphabet=st.characters(exclude_categories=["Cc", "Cs"]))
+    alphabet = st.characters(exclude_categories=["Cc", "Cs"])
+    texts = st.from_regex(schema["pattern"].replace("$", r"\Z"), alphabet=alphabet)
     return texts.filter(lambda text: low <= len(text) <= high)
 
 

@@ -130,7 +130,10 @@ def namespaces(rule: dict[str, Any]) -> list[str]:
 
 def test_only_named_clients_come_in() -> None:
     clients, monitoring = policy(
-        at("networkPolicy", {"clientNamespaces": ["a", "b"], "clientCidrs": ["10.0.0.0/8"], "monitoringNamespaces": ["m"]})
+        at(
+            "networkPolicy",
+            {"clientNamespaces": ["a", "b"], "clientCidrs": ["10.0.0.0/8"], "monitoringNamespaces": ["m"]},
+        )
     )["ingress"]
     assert [port["port"] for port in clients["ports"]] == ["http", "grpc"]
     assert (clients["from"][0], clients["from"][-1]) == ({"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}})

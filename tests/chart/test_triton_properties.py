@@ -1,16 +1,15 @@
-"""Whatever the values: Helm renders valid manifests, or the schema or a rule refuses. Never broken YAML, never a crash."""
+"""Whatever the values: Helm renders valid manifests, or the schema or a rule refuses; never broken YAML."""
 
 import json
 from typing import Any
 
 from cases import EVERYTHING, URL, at, with_values
+from chart_values import leaves, read_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from render import ROOT, HelmRefused, render
 from schema_strategy import JUNK, fitting
 from validation import KUBERNETES_VERSIONS, errors, restricted_violations
-
-from chart_values import leaves, read_values
 
 SCHEMA = json.loads((ROOT / "charts/triton/values.schema.json").read_text(encoding="utf-8"))
 # Kubernetes' own structures, which the schema leaves to the API server.

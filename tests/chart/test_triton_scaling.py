@@ -14,7 +14,10 @@ def scaling(mode: dict[str, Any], *values: dict[str, Any]) -> list[Manifest]:
     return render(with_values(URL, mode, *values))
 
 
-@pytest.mark.parametrize(("mode", "owner"), [("fixed", "Deployment"), ("hpa", "HorizontalPodAutoscaler"), ("keda", "ScaledObject")])
+OWNERS = [("fixed", "Deployment"), ("hpa", "HorizontalPodAutoscaler"), ("keda", "ScaledObject")]
+
+
+@pytest.mark.parametrize(("mode", "owner"), OWNERS)
 def test_one_owner_of_the_replica_count(mode: str, owner: str) -> None:
     manifests = scaling(KEDA, at("scaling.mode", mode))
     owners = [kind for kind in kinds(manifests) if kind in ("HorizontalPodAutoscaler", "ScaledObject")]
@@ -27,10 +30,13 @@ def test_fixed_number_comes_from_the_values() -> None:
     assert one(render(with_values(URL, at("scaling.replicas", 7))), "Deployment")["spec"]["replicas"] == 7
 
 
-@pytest.mark.parametrize(("mode", "kind", "fields"), [
-    (HPA, "HorizontalPodAutoscaler", ("minReplicas", "maxReplicas")),
-    (KEDA, "ScaledObject", ("minReplicaCount", "maxReplicaCount")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "kind", "fields"),
+    [
+        (HPA, "HorizontalPodAutoscaler", ("minReplicas", "maxReplicas")),
+        (KEDA, "ScaledObject", ("minReplicaCount", "maxReplicaCount")),
+    ],
+)
 def test_bounds_come_from_the_values(mode: dict[str, Any], kind: str, fields: tuple[str, str]) -> None:
     spec = one(scaling(mode, at("scaling", {"minReplicas": 2, "maxReplicas": 9})), kind)["spec"]
     assert (spec[fields[0]], spec[fields[1]]) == (2, 9)
@@ -83,10 +89,11 @@ def test_request_rate_is_divided_by_the_share_of_a_pods_capacity() -> None:
 
 
 def test_keda_asks_the_given_prometheus() -> None:
-    keda = {"prometheusAddress": "https://prometheus.example.com", "pollingIntervalSeconds": 7, "authenticationRef": "token"}
+    address = "https://prometheus.example.com"
+    keda = {"prometheusAddress": address, "pollingIntervalSeconds": 7, "authenticationRef": "token"}
     spec = one(scaling(KEDA, at("scaling.keda", keda)), "ScaledObject")["spec"]
     assert spec["pollingInterval"] == 7
-    assert spec["triggers"][0]["metadata"]["serverAddress"] == "https://prometheus.example.com"
+    assert spec["triggers"][0]["metadata"]["serverAddress"] == address
     assert spec["triggers"][0]["authenticationRef"] == {"name": "token"}
 
 

@@ -82,7 +82,8 @@ def test_gpus_are_added_to_the_limits(count: int, limits: dict[str, int]) -> Non
 
 
 def test_gpu_resource_can_have_another_name() -> None:
-    assert container(at("gpu.resourceName", "nvidia.com/mig-1g.5gb"))["resources"]["limits"]["nvidia.com/mig-1g.5gb"] == 1
+    name = "nvidia.com/mig-1g.5gb"
+    assert container(at("gpu.resourceName", name))["resources"]["limits"][name] == 1
 
 
 def test_cpu_and_memory_come_from_the_values() -> None:

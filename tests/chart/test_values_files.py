@@ -1,4 +1,4 @@
-"""Each file of values/ and the combinations that its users need: valid on every Kubernetes, and within Pod Security "restricted"."""
+"""Each file of values/, and useful combinations: valid on every Kubernetes, within Pod Security "restricted"."""
 
 from typing import Any
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from cases import URL, at, with_values
-from render import ROOT, HelmRefused, render
-
 from chart_values import leaves, read_values
+from render import ROOT, HelmRefused, render
 
 CHARTS = sorted(path.parent for path in (ROOT / "charts").glob("*/values.yaml"))
 ONE_CHART = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)

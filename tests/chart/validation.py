@@ -1,4 +1,4 @@
-"""Validates manifests as an API server would: Kubernetes' own kinds, custom resources, and Pod Security "restricted"."""
+"""Validates manifests as an API server would: Kubernetes' kinds, custom resources, Pod Security "restricted"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 import jsonschema
 from kubernetes_validate import utils as kubernetes_schemas
 from referencing import Registry, Resource
-
 from render import Manifest
 
 KUBERNETES_VERSIONS = ("1.30", "1.31", "1.32", "1.33", "1.34")
