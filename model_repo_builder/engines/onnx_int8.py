@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 
 # One image at a time keeps the memory of a calibration pass, which holds every activation, small.
 CALIBRATION_BATCH = 1
-# Types that the CPU executes in INT8; everything else, softmax above all, stays in floating point.
-QUANTISED_TYPES = ["Conv", "MatMul", "Gemm", "Add", "MaxPool", "GlobalAveragePool", "AveragePool"]
+# Types that the CPU executes in INT8. Softmax stays in floating point, it costs nothing and decides everything.
+# Relu and Clip are here to disappear: an unsigned range that begins at zero already cuts off what is below.
+QUANTISED_TYPES = [
+    *("Conv", "MatMul", "Gemm", "Add", "Mul"),
+    *("Relu", "Clip", "MaxPool", "GlobalAveragePool", "AveragePool"),
+    *("Pad", "Transpose", "Squeeze", "Reshape", "Flatten", "Concat"),
+]
 
 
 def quantise(path: Path, *, images: NDArray[Any], input_name: str, method: str, reduce_range: bool) -> None:

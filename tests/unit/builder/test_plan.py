@@ -83,7 +83,7 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
 def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text("model: [")
-    with pytest.raises(InvalidError, match="PLAN: .*; allowed: a YAML file") as refused:
+    with pytest.raises(InvalidError, match=r"PLAN: .*; allowed: a YAML file") as refused:
         plan.load(path)
     assert "\n" not in str(refused.value)
 

@@ -1,0 +1,121 @@
+"""A build makes every variant of a plan, and a rebuild only what changed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_repo_builder import build as build_module
+from model_repo_builder import plan
+from model_repo_builder.build import build
+from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.report import Report
+
+
+@pytest.fixture
+def copy(repository: Path, tmp_path: Path) -> Path:
+    """The repository, free to change."""
+    return Path(shutil.copytree(repository, tmp_path / "repository"))
+
+
+def inodes(variant: Path) -> dict[str, int]:
+    return {str(path.relative_to(variant)): path.stat().st_ino for path in variant.rglob("*") if path.is_file()}
+
+
+def test_every_variant_holds_its_files_and_nothing_else(repository: Path) -> None:
+    assert sorted(path.name for path in repository.iterdir()) == ["bytes", "onnx_fp32", "onnx_int8", "original"]
+    assert set(inodes(repository / "onnx_int8")) == {"config.pbtxt", "1/model.onnx", "1/model.py", "1/manifest.json"}
+
+
+def test_the_manifest_says_where_a_variant_comes_from(repository: Path) -> None:
+    made = json.loads((repository / "onnx_int8" / "1" / "manifest.json").read_text())
+    assert made["weights"] == "random:42"
+    assert made["calibration"] == "16 images of synthetic:1"
+    assert made["agreement"]["images"] == 32
+    assert made["agreement"]["top1"] > 0.5
+    assert made["packages"]["onnxruntime"]
+
+
+def test_int8_is_smaller_than_fp32(repository: Path) -> None:
+    sizes = [(repository / name / "1" / "model.onnx").stat().st_size for name in ("onnx_int8", "onnx_fp32")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+def test_a_rebuild_without_changes_takes_less_than_two_seconds(copy: Path, raw: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    before = {folder.name: inodes(folder) for folder in copy.iterdir()}
+    started = time.monotonic()
+    command = [sys.executable, "-m", "model_repo_builder", "build", str(path), "--output", str(copy)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert time.monotonic() - started < 2
+    assert finished.stdout.count("unchanged") >= 4
+    assert {folder.name: inodes(folder) for folder in copy.iterdir()} == before
+
+
+def test_a_changed_batch_size_rewrites_the_configuration_alone(copy: Path, raw: dict[str, Any], report: Report) -> None:
+    before = inodes(copy / "onnx_int8")
+    raw["variants"][2]["max_batch_size"] = 4
+    rows = build(plan.parse(raw), copy, report)
+    after = inodes(copy / "onnx_int8")
+    assert [row.action for row in rows] == ["unchanged", "unchanged", "config rewritten", "unchanged"]
+    assert after["1/model.onnx"] == before["1/model.onnx"]
+    assert "max_batch_size: 4" in (copy / "onnx_int8" / "config.pbtxt").read_text()
+
+
+def test_the_ngc_runtime_has_no_model_py(copy: Path, raw: dict[str, Any], report: Report) -> None:
+    build(plan.parse(raw, runtime="ngc"), copy, report)
+    assert not list(copy.rglob("model.py"))
+    assert 'platform: "tensorflow_savedmodel"' in (copy / "original" / "config.pbtxt").read_text()
+
+
+def test_too_little_agreement_fails_and_publishes_nothing(copy: Path, raw: dict[str, Any], report: Report) -> None:
+    before = {folder.name: inodes(folder) for folder in copy.iterdir()}
+    raw["variants"][1]["max_batch_size"] = 2
+    raw["variants"][2]["agreement"] = {"max_abs_diff": 1e-9}
+    with pytest.raises(BuildError, match=r"variants\.onnx_int8\.agreement\.max_abs_diff: .*; allowed: at most 1e-09"):
+        build(plan.parse(raw), copy, report)
+    assert {folder.name: inodes(folder) for folder in copy.iterdir()} == before
+
+
+def test_an_unknown_variant_is_named(copy: Path, raw: dict[str, Any], report: Report) -> None:
+    with pytest.raises(InvalidError, match="--only: fast; allowed: original, onnx_fp32"):
+        build(plan.parse(raw), copy, report, only=["fast"])
+
+
+def test_tftrt_says_that_it_is_not_available(tmp_path: Path, raw: dict[str, Any], report: Report) -> None:
+    raw["variants"] = [{"name": "trt", "engine": "tftrt", "device": "gpu"}]
+    with pytest.raises(BuildError, match="engine tftrt: not available in this version"):
+        build(plan.parse(raw, runtime="ngc"), tmp_path / "repository", report)
+
+
+def test_a_corrupt_image_is_named_before_any_work(
+    tmp_path: Path, raw: dict[str, Any], report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module.source, "freeze", lambda *_: pytest.fail("work began"))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    raw["calibration"] = {"images": "photos"}
+    with pytest.raises(InvalidError, match=r"calibration\.images: .*broken\.jpg cannot be decoded; allowed: readable"):
+        build(plan.parse(raw, folder=tmp_path), tmp_path / "repository", report)
+
+
+def test_kill_9_in_the_middle_of_a_build_leaves_the_repository(copy: Path, raw: dict[str, Any], tmp_path: Path) -> None:
+    before = {folder.name: inodes(folder) for folder in copy.iterdir()}
+    raw["model"]["weights"] = "random:43"
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    command = [sys.executable, "-m", "model_repo_builder", "build", str(path), "--output", str(copy)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        assert any("calibrating" in line for line in running.stdout)
+        os.kill(running.pid, signal.SIGKILL)
+    assert {folder.name: inodes(folder) for folder in copy.iterdir() if folder.name != ".build"} == before

@@ -1,0 +1,84 @@
+"""The generated model.py answers a dynamic batch without this package, against a stand-in for Triton's module."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import json_format, text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+
+class Request:
+    """What Triton hands to execute()."""
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+
+    def requested_output_names(self) -> list[str]:
+        """Every output."""
+        return ["probabilities"]
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's module, reduced to what model.py uses."""
+    module = ModuleType("triton_python_backend_utils")
+    module.get_input_tensor_by_name = lambda request, name: SimpleNamespace(as_numpy=lambda: request.images)  # type: ignore[attr-defined]
+    module.Tensor = lambda name, array: SimpleNamespace(name=name, array=array)  # type: ignore[attr-defined]
+    module.TritonError = str  # type: ignore[attr-defined]
+    module.InferenceResponse = lambda tensors=(), error=None: SimpleNamespace(tensors=tensors, error=error)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def start(variant: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The model object as Triton would initialise it."""
+    import tensorflow as tf
+
+    # Threads cannot be set once TensorFlow runs, as it does in this process.
+    for setting in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, setting, lambda count: None)
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: None)
+    config = text_format.Parse((variant / "config.pbtxt").read_text(), pb.ModelConfig())
+    model = runpy.run_path(str(variant / "1" / "model.py"))["TritonPythonModel"]()
+    arguments = {
+        "model_config": json.dumps(json_format.MessageToDict(config, preserving_proto_field_name=True)),
+        "model_repository": str(variant),
+        "model_version": "1",
+        "model_instance_kind": "CPU",
+        "model_instance_device_id": "0",
+    }
+    model.initialize(arguments)
+    return model
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("name", ["original", "onnx_fp32"])
+def test_each_request_of_a_batch_gets_its_own_rows(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    model = start(repository / name, monkeypatch)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    together = model.execute([Request(images[:1]), Request(images[1:])])
+    alone = model.execute([Request(images)])[0].tensors[0].array
+    joined = np.concatenate([response.tensors[0].array for response in together])
+    assert [len(response.tensors[0].array) for response in together] == [1, 2]
+    assert np.allclose(joined, alone, atol=1e-5)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_failure_is_answered_to_every_request(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = start(repository / "onnx_fp32", monkeypatch)
+    wrong = np.zeros((1, 8, 8, 3), np.float32)
+    responses = model.execute([Request(wrong), Request(wrong)])
+    assert len(responses) == 2
+    assert all("InvalidArgument" in response.error for response in responses)
+
+
+def test_it_needs_nothing_of_the_builder_when_it_runs(repository: Path) -> None:
+    lines = (repository / "onnx_fp32" / "1" / "model.py").read_text().splitlines()
+    assert not [line for line in lines if line.startswith(("import model_repo", "from model_repo"))]

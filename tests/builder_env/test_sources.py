@@ -1,0 +1,110 @@
+"""One's own SavedModel is served under its own names; one that cannot be is refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model_repo_builder import keras_source, plan, source
+from model_repo_builder.build import build
+from model_repo_builder.engines.tensorflow import load_savedmodel
+from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.report import Report
+
+
+def save(folder: Path, shape: tuple[int | None, ...]) -> Path:
+    """A SavedModel with a variable, whose signature takes `photo` and gives `mean` and `bright`."""
+    module = tf.Module()
+    module.scale = tf.Variable([1.0, 2.0, 3.0])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32, name="photo")])
+    def serve(photo: Any) -> dict[str, Any]:
+        mean = tf.reduce_mean(photo, axis=list(range(1, len(shape) + 1)))
+        scaled = tf.reshape(mean, (-1, 1)) * module.scale
+        return {"mean": scaled, "bright": tf.sigmoid(scaled)}
+
+    module.serve = serve
+    tf.saved_model.save(module, str(folder), signatures={"classify": serve})
+    return folder
+
+
+def own(folder: Path, **more: Any) -> dict[str, Any]:
+    """A plan for the SavedModel in `folder`."""
+    model = {"name": "own", "source": str(folder), "signature": "classify", **more}
+    variants = [
+        {"name": "original", "engine": "tensorflow"},
+        {"name": "fast", "engine": "onnxruntime", "agreement": {"max_abs_diff": 0.01}},
+    ]
+    return {"model": model, "agreement": {"count": 4}, "runtime": "python", "variants": variants}
+
+
+def test_a_savedmodel_keeps_its_names(tmp_path: Path, report: Report) -> None:
+    rows = build(plan.parse(own(save(tmp_path / "m", (8, 6, 3)))), tmp_path / "repository", report)
+    signature = rows[1].manifest.signature
+    assert [(tensor.name, tensor.shape) for tensor in signature.inputs] == [("photo", (8, 6, 3))]
+    assert {tensor.name for tensor in signature.outputs} == {"mean", "bright"}
+
+
+def test_the_size_of_a_dynamic_savedmodel_can_be_fixed(tmp_path: Path) -> None:
+    parsed = plan.parse(own(save(tmp_path / "m", (None, None, 3)), input={"size": [8, 8]}))
+    frozen = source.freeze(parsed.model, tmp_path / "frozen", {"uint8"})
+    predict = load_savedmodel(frozen.savedmodel("uint8"), frozen.signature.with_input_dtype("uint8"))
+    assert predict(np.full((2, 8, 8, 3), 10, np.uint8))["mean"].tolist() == [[10, 20, 30]] * 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes", "message"),
+    [
+        ((None, None, 3), {}, r"model\.input\.size: photo is \[-1, -1, 3\] in the source; allowed: a fixed size"),
+        ((8, 8, 3), {"input": {"size": [9, 8]}}, r"model\.input\.size: \[9, 8\]; allowed: \[8, 8\]"),
+        ((8, 8, 3), {"signature": "absent"}, r"model\.signature: absent; allowed: classify"),
+        ((1,), {}, r"model\.source: inputs photo \[1\]; allowed: one input of shape \[height, width, channels\]"),
+    ],
+)
+def test_a_savedmodel_that_does_not_fit_is_refused(
+    tmp_path: Path, shape: tuple[int | None, ...], changes: dict[str, Any], message: str
+) -> None:
+    parsed = plan.parse(own(save(tmp_path / "m", shape), **changes))
+    with pytest.raises(InvalidError, match=message):
+        source.freeze(parsed.model, tmp_path / "frozen", {"float32"})
+
+
+def test_an_unknown_keras_network_is_refused_with_the_known_ones(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["model"]["source"] = "keras:ResNet51"
+    with pytest.raises(InvalidError, match=r"model\.source: keras:ResNet51; allowed: .*keras:ResNet50"):
+        source.freeze(plan.parse(raw).model, tmp_path, {"float32"})
+
+
+def no_network(weights: str | None = None, **_: Any) -> None:
+    raise OSError("URL fetch failure")
+
+
+def test_weights_that_cannot_be_downloaded_stop_the_build(
+    tmp_path: Path, raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tf.keras.applications, "MobileNetV2", no_network)
+    raw["model"]["weights"] = "imagenet"
+    with pytest.raises(BuildError, match=r"model\.weights: imagenet \(cannot be downloaded.*; allowed: a working"):
+        source.freeze(plan.parse(raw).model, tmp_path, {"float32"})
+
+
+def test_the_fallback_is_named_as_such(raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tf.keras.applications.MobileNetV2
+    offline = lambda weights, **rest: no_network() if weights else real(weights=None, **rest)  # noqa: E731
+    monkeypatch.setattr(tf.keras.applications, "MobileNetV2", offline)
+    raw["model"] |= {"weights": "imagenet", "fallback_weights": "random:42"}
+    model = plan.parse(raw).model
+    loaded = keras_source.load(model, source.keras_signature(model))
+    assert loaded.weights == "random:42 (imagenet could not be downloaded)"
+    assert not loaded.pretrained
+
+
+def test_random_weights_are_the_same_for_the_same_seed(raw: dict[str, Any]) -> None:
+    model = plan.parse(raw).model
+    signature = source.keras_signature(model)
+    images = tf.constant(np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32))
+    first, second = (keras_source.load(model, signature).network(images)["probabilities"] for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.ptp(first, axis=0).max() > 0.01

@@ -1,0 +1,51 @@
+"""Agreement counts what a client would notice, and a threshold stops a variant that strays."""
+
+import numpy as np
+import pytest
+
+from model_repo_builder.agreement import Result, compare, run, shortfall
+from model_repo_builder.plan import Threshold
+
+REFERENCE = {"scores": np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.7, 0.3]], np.float32)}
+
+
+def test_equal_outputs_agree_fully() -> None:
+    assert compare(REFERENCE, REFERENCE) == Result(images=4, top1=1.0, max_abs_diff=0.0, mean_abs_diff=0.0)
+
+
+def test_differences_and_changed_classes_are_counted() -> None:
+    changed = REFERENCE["scores"].copy()
+    changed[2] = [0.6, 0.4]
+    result = compare(REFERENCE, {"scores": changed})
+    assert result.top1 == 0.75
+    assert result.max_abs_diff == pytest.approx(0.2)
+    assert result.mean_abs_diff == pytest.approx(0.4 / 8)
+
+
+def test_outputs_of_small_batches_are_joined_in_order() -> None:
+    images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
+    joined = run(lambda batch: {"scores": batch[:, 0, 0]}, images)
+    assert joined["scores"].ravel().tolist() == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        (Threshold(min_top1=0.9), "agreement.min_top1: 0.750 of 4 images; allowed: at least 0.9"),
+        (Threshold(max_abs_diff=0.1), "agreement.max_abs_diff: 0.2 on 4 images; allowed: at most 0.1"),
+        (Threshold(max_mean_abs_diff=0.01), "agreement.max_mean_abs_diff: 0.05 on 4 images; allowed: at most 0.01"),
+    ],
+)
+def test_a_missed_threshold_is_named(threshold: Threshold, message: str) -> None:
+    result = Result(images=4, top1=0.75, max_abs_diff=0.2, mean_abs_diff=0.05)
+    assert shortfall(result, threshold) == message
+
+
+def test_a_threshold_that_is_met_says_nothing() -> None:
+    result = Result(images=4, top1=0.75, max_abs_diff=0.2, mean_abs_diff=0.05)
+    assert shortfall(result, Threshold(min_top1=0.75, max_abs_diff=0.2, max_mean_abs_diff=0.05)) is None
+
+
+def test_nan_never_meets_a_threshold() -> None:
+    result = compare(REFERENCE, {"scores": np.full((4, 2), np.nan)})
+    assert shortfall(result, Threshold(max_abs_diff=1e9)) is not None
