@@ -1,0 +1,50 @@
+"""Whatever the values of the Locust chart: Helm renders valid, restricted manifests, or refuses by schema or rule."""
+
+import json
+from typing import Any
+
+from cases import at, with_values
+from chart_values import leaves, read_values
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from render import ROOT, HelmRefused, render
+from schema_strategy import JUNK, fitting
+from validation import errors, restricted_violations
+
+CHART = ROOT / "charts/locust"
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+# Kubernetes' own structure, which the schema leaves to the API server.
+PATHS = [leaf.path for leaf in leaves(read_values(CHART)) if leaf.path != ("placement", "tolerations")]
+# The address is a template; one that does not parse is refused by Helm itself.
+REFUSALS = ("specifications of the schema", "templates/validations.yaml", "error calling tpl")
+SWARM = {"target": {"address": "triton:8001"}}
+LADDER = with_values(SWARM, {"job": {"enabled": True, "command": "ladder", "models": ["a", "b"]}})
+
+
+def leaf_schema(path: tuple[str, ...]) -> dict[str, Any]:
+    node = SCHEMA
+    for key in path:
+        node = node["properties"][key]
+    return node
+
+
+def changed(path: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    fits = fitting(leaf_schema(path), SCHEMA["definitions"])
+    return st.one_of(fits, fits, fits, JUNK).map(lambda value: at(".".join(path), value))
+
+
+CHANGES = st.lists(st.sampled_from(PATHS).flatmap(changed), min_size=1, max_size=5)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(start=st.sampled_from([SWARM, LADDER]), changes=CHANGES)
+def test_mutated_values_render_valid_manifests_or_are_refused(
+    start: dict[str, Any], changes: list[dict[str, Any]]
+) -> None:
+    try:
+        manifests = render(with_values(start, *changes), chart="locust")
+    except HelmRefused as refused:
+        assert any(reason in str(refused) for reason in REFUSALS), str(refused)
+        return
+    assert errors(manifests) == []
+    assert restricted_violations(manifests) == []
