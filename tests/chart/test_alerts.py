@@ -93,3 +93,13 @@ def test_rules_about_what_is_not_there_are_left_out() -> None:
     fixed = {**SCALED, "scaling": {"mode": "fixed", "replicas": 0}, "gpu": {"count": 0}}
     left_out = set(rules(SCALED)) - set(rules(fixed))
     assert left_out == {"TritonServerDown", "TritonGpuMemory", "TritonReplicasAtMaximum"}
+
+
+def test_without_promtool_and_go_the_tests_fail_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PROMTOOL", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools, "CACHE", tmp_path)
+    with pytest.raises(tools.ToolMissing, match="install Prometheus or set PROMTOOL"):
+        tools.promtool.__wrapped__()
