@@ -201,3 +201,8 @@ def test_the_schema_refuses_what_is_no_value(values: dict) -> None:
 @pytest.mark.parametrize("release", ["r", "locust", "r" * 53])
 def test_names_fit_for_any_release_name(release: str) -> None:
     assert errors(render(JOB, chart="locust", release=release)) == []
+
+
+@pytest.mark.parametrize("name", ["yes", "no", "null", "on"])
+def test_a_name_that_yaml_reads_as_something_else_stays_a_name(name: str) -> None:
+    assert errors(locust({**JOB, "fullnameOverride": name, "nameOverride": name})) == []

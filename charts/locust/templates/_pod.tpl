@@ -32,7 +32,7 @@ image: {{ include "locust.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 envFrom:
   - configMapRef:
-      name: {{ include "locust.fullname" . }}
+      name: {{ include "locust.fullname" . | quote }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
