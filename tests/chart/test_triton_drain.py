@@ -4,8 +4,9 @@ import http.server
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import pytest
 from render import ROOT
@@ -41,53 +42,68 @@ class Metrics:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[..., int]]:
-    servers = []
+class Drain(NamedTuple):
+    """One case: what the server counts, and the hook's minimum, quiet time and deadline in seconds."""
 
-    def start(done: Callable[[float], int] = lambda _: 5, pending: Callable[[float], int] = lambda _: 0) -> int:
-        servers.append(Metrics(done, pending))
-        return servers[-1].port
-
-    yield start
-    for metrics in servers:
-        metrics.server.shutdown()
-        metrics.server.server_close()
+    times: tuple[int, int, int]
+    done: Callable[[float], int] = lambda _: 5
+    pending: Callable[[float], int] = lambda _: 0
 
 
-def drain(folder: Path, port: int, minimum: int, quiet: int, deadline: int) -> tuple[float, str]:
-    """Seconds that the hook took, and what it logged."""
-    log = folder / "log"
-    started = time.monotonic()
-    command = ["bash", str(SCRIPT), *map(str, (port, minimum, quiet, deadline))]
-    done = subprocess.run(command, env={"PATH": "/usr/bin:/bin", "DRAIN_LOG": str(log)}, timeout=30, check=False)
-    assert done.returncode == 0
-    return time.monotonic() - started, log.read_text(encoding="utf-8")
+CASES = {
+    "idle": Drain((3, 1, 20)),
+    "finishing for 3 s": Drain((0, 2, 20), done=lambda s: int(min(s, 3) * 10)),
+    "queued for 3 s": Drain((0, 1, 20), pending=lambda s: int(s < 3)),
+    "busy for ever": Drain((0, 1, 3), done=lambda s: int(s * 1000)),
+}
 
 
-def test_idle_server_serves_the_minimum_and_then_stops(serve: Callable[..., int], tmp_path: Path) -> None:
-    seconds, log = drain(tmp_path, serve(), minimum=3, quiet=1, deadline=20)
-    assert 2 <= seconds < 6
+@pytest.fixture(scope="module")
+def drained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, str]]:
+    """Seconds that the hook took in each case, and what it logged. All run at once: they mostly wait."""
+    folder = tmp_path_factory.mktemp("drain")
+
+    def run(name: str) -> tuple[float, str]:
+        case = CASES.get(name)
+        metrics = Metrics(case.done, case.pending) if case else None
+        # nothing listens on port 1
+        port, times = (metrics.port, case.times) if case and metrics else (1, (20, 1, 25))
+        log = folder / name
+        started = time.monotonic()
+        command = ["bash", str(SCRIPT), *map(str, (port, *times))]
+        subprocess.run(command, env={"PATH": "/usr/bin:/bin", "DRAIN_LOG": str(log)}, timeout=30, check=True)
+        seconds = time.monotonic() - started
+        if metrics:
+            metrics.server.shutdown()
+            metrics.server.server_close()
+        return seconds, log.read_text(encoding="utf-8")
+
+    with ThreadPoolExecutor() as pool:
+        names = [*CASES, "gone"]
+        return dict(zip(names, pool.map(run, names), strict=True))
+
+
+def test_idle_server_serves_the_minimum_and_then_stops(drained: dict[str, tuple[float, str]]) -> None:
+    seconds, log = drained["idle"]
+    assert 2 <= seconds < 8
     assert "no request for 1 s" in log
 
 
-def test_drain_waits_while_requests_finish(serve: Callable[..., int], tmp_path: Path) -> None:
-    seconds, _ = drain(tmp_path, serve(done=lambda s: int(min(s, 3) * 10)), minimum=0, quiet=2, deadline=20)
-    assert 4 <= seconds < 8
+def test_drain_waits_while_requests_finish(drained: dict[str, tuple[float, str]]) -> None:
+    assert 4 <= drained["finishing for 3 s"][0] < 10
 
 
-def test_drain_waits_for_requests_in_the_queue(serve: Callable[..., int], tmp_path: Path) -> None:
-    seconds, _ = drain(tmp_path, serve(pending=lambda s: int(s < 3)), minimum=0, quiet=1, deadline=20)
-    assert 3 <= seconds < 7
+def test_drain_waits_for_requests_in_the_queue(drained: dict[str, tuple[float, str]]) -> None:
+    assert 3 <= drained["queued for 3 s"][0] < 9
 
 
-def test_drain_gives_up_at_its_deadline(serve: Callable[..., int], tmp_path: Path) -> None:
-    seconds, log = drain(tmp_path, serve(done=lambda s: int(s * 1000)), minimum=0, quiet=1, deadline=3)
-    assert 2 <= seconds < 6
+def test_drain_gives_up_at_its_deadline(drained: dict[str, tuple[float, str]]) -> None:
+    seconds, log = drained["busy for ever"]
+    assert 2 <= seconds < 8
     assert "requests still arrive or run at the deadline of 3 s" in log
 
 
-def test_drain_does_not_wait_for_a_server_that_is_gone(serve: Callable[..., int], tmp_path: Path) -> None:
-    seconds, log = drain(tmp_path, 1, minimum=20, quiet=1, deadline=25)
-    assert seconds < 6
+def test_drain_does_not_wait_for_a_server_that_is_gone(drained: dict[str, tuple[float, str]]) -> None:
+    seconds, log = drained["gone"]
+    assert seconds < 10
     assert "does not answer" in log
