@@ -21,7 +21,7 @@ EVERYTHING: dict[str, Any] = {
         "create": {"enabled": True, "className": "gateway-class", "tlsSecretName": "certificate"},
         "http": {"hostnames": ["http.example.com"]},
         "grpc": {"hostnames": ["grpc.example.com"]},
-        "gke": {"healthCheckPolicy": True},
+        "gke": {"healthCheckPolicy": True, "backendPolicy": True},
     },
     "ingress": {"enabled": True, "http": {"host": "http.example.com"}, "grpc": {"host": "grpc.example.com"}},
     "networkPolicy": {"clientNamespaces": ["gateway"], "clientCidrs": ["10.0.0.0/8"]},

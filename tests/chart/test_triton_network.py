@@ -99,6 +99,14 @@ def test_health_check_takes_its_interval() -> None:
     assert (default["checkIntervalSec"], default["timeoutSec"]) == (3, 3)
 
 
+def test_gke_lets_requests_end_for_as_long_as_the_drain_may_take() -> None:
+    gke = {"gateway": {"gke": {"backendPolicy": True, "backendTimeoutSeconds": 12}}}
+    values = with_values(GATEWAY, gke, at("lifecycle.drainDeadlineSeconds", 77))
+    default = one(render(values), "GCPBackendPolicy")["spec"]["default"]
+    assert default == {"timeoutSec": 12, "connectionDraining": {"drainingTimeoutSec": 77}}
+    assert "GCPBackendPolicy" not in kinds(render(GATEWAY))
+
+
 def test_ingress_has_one_object_for_each_protocol() -> None:
     ingress = {
         "enabled": True,
