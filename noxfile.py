@@ -1,0 +1,130 @@
+"""The project's sessions: `nox -s tests` checks everything that needs no cluster, `nox -s demo` shows the product.
+
+The server, the builder and the load generator need packages that exclude one another, so each has an environment of
+its own, made by the sessions `server_env`, `builder_env` and (for whatever measures) the session itself.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.default_venv_backend = "uv|virtualenv" if shutil.which("uv") else "virtualenv"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+DEMO = ROOT / "demo"
+
+
+def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
+    """Install dependency groups, and the project itself, unless the environment has exactly these already."""
+    wanted = sorted({p for group in groups for p in nox.project.dependency_groups(PYPROJECT, group)})
+    if project:
+        wanted += PYPROJECT["project"]["dependencies"]
+    stamp = Path(session.virtualenv.location) / "installed.sha256"
+    digest = hashlib.sha256(
+        "\n".join([session.python or PYTHON, str(project), str(ROOT), *wanted]).encode()
+    ).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    session.install(*wanted)
+    if project:
+        session.install("--no-deps", "--editable", ".")
+    if "tritonserver" in groups:
+        raise AssertionError("the server's wheel is installed without its requirements: see server_env")
+    stamp.write_text(digest)
+
+
+def _python_of(session_name: str) -> str:
+    """The interpreter of another session's environment."""
+    return str(ROOT / ".nox" / session_name.replace("(", "-").replace(")", "") / "bin" / "python")
+
+
+def _command_of(session_name: str, command: str) -> str:
+    return str(Path(_python_of(session_name)).with_name(command))
+
+
+@nox.session(default=False)
+def server_env(session: nox.Session) -> None:
+    """Make the server's environment: tritonserver from its wheel, and the libraries that execute models."""
+    stamp = Path(session.virtualenv.location) / "tritonserver.txt"
+    wheel = " ".join(PYPROJECT["dependency-groups"]["tritonserver"])
+    if not stamp.exists() or stamp.read_text() != wheel:
+        session.install("--no-deps", wheel)
+        stamp.write_text(wheel)
+    _install(session, "frameworks", project=False)
+
+
+@nox.session(default=False)
+def builder_env(session: nox.Session) -> None:
+    """Make the builder's environment: TensorFlow, ONNX and the project."""
+    _install(session, "builder", "tests")
+
+
+@nox.session(default=False)
+def client_env(session: nox.Session) -> None:
+    """Make the load generator's environment: Locust, the Triton client and the project."""
+    _install(session, "client")
+
+
+@nox.session(default=False)
+def lint(session: nox.Session) -> None:
+    """Check style, imports and types."""
+    _install(session, "lint", "client", "charts")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def chart_tests(session: nox.Session) -> None:
+    """Test the Helm charts without a cluster."""
+    _install(session, "charts", "tests", "triton-protocol")
+    session.run("python", "-m", "pytest", "tests/chart", *session.posargs)
+
+
+@nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
+def tests(session: nox.Session) -> None:
+    """Run lint, types, unit and chart tests, and the tools together on a small model with the real tritonserver."""
+    _install(session, "client", "tests", "charts")
+    session.env.update(BUILDER_PYTHON=_python_of("builder_env"), SERVER_PYTHON=_python_of("server_env"))
+    session.run(_python_of("builder_env"), "-m", "pytest", "tests/builder_env", external=True)
+    session.run("python", "-m", "pytest", "tests/unit", "tests/end_to_end", *session.posargs)
+
+
+@nox.session(default=False, requires=["builder_env"])
+def build_models(session: nox.Session) -> None:
+    """Build a plan's model repository; `-- PLAN OUTPUT` (default plans/resnet50-cpu.yaml demo/models)."""
+    plan, output = session.posargs or ("plans/resnet50-cpu.yaml", str(DEMO / "models"))
+    session.run(_command_of("builder_env", "model-repo-builder"), "build", plan, "--output", output, external=True)
+
+
+@nox.session(default=False, requires=["server_env", "client_env", "build_models"])
+def demo(session: nox.Session) -> None:
+    """Build ResNet-50 in several optimisations, serve them, and find what each keeps of a latency objective."""
+    arguments = session.posargs or ["--objective", "auto", "--quick"]
+    session.run(
+        _command_of("client_env", "slo-tuner"),
+        "ladder",
+        "--repository",
+        str(DEMO / "models"),
+        "--models",
+        "original,onnx_fp32,onnx_int8,onnx_int8_tuned",
+        "--server-python",
+        _python_of("server_env"),
+        "--output",
+        str(DEMO / "results"),
+        "--title",
+        "ResNet-50 on this machine's CPU",
+        *arguments,
+        external=True,
+    )
+    session.log(f"the report: {os.path.relpath(DEMO / 'results' / 'report.html')}")

@@ -1,0 +1,83 @@
+"""The command `slo-tuner`: options become values, values become work, and every failure one line and an exit code."""
+
+import argparse
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from .errors import SloTunerError
+from .options import make_parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what was asked, 1 when it failed, 2 for wrong usage, 130 after Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = make_parser().parse_args(given)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(options, given)
+    except SloTunerError as error:
+        print(f"slo-tuner: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("slo-tuner: interrupted; models measured completely are in results.json", file=sys.stderr)
+        return 130
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    """SIGTERM ends like Ctrl-C: the server that was started is stopped too."""
+    raise KeyboardInterrupt
+
+
+def _run(options: argparse.Namespace, given: list[str]) -> int:
+    if options.command == "locustfile":
+        print(Path(__file__).with_name("locustfile.py"))
+        return 0
+    if options.command == "report":
+        from .report import report_command
+
+        return report_command(options.results, options.output)
+    # Locust replaces the standard library's sockets with gevent's: before anything opens one.
+    import locust  # noqa: F401
+
+    if options.command == "serve":
+        return _serve(options)
+    return _measure(options, shlex.join(["slo-tuner", *given]))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .control import Control
+    from .server import TritonProcess, check_repository, pick_ports
+    from .tritonserver import find_tritonserver
+
+    check_repository(options.repository)
+    ports = pick_ports(options.http_port, options.grpc_port, options.metrics_port)
+    program = find_tritonserver(options.tritonserver, options.server_python)
+    with TritonProcess(program, options.repository, ports, options.log) as server:
+        control = Control(server.grpc_address, server)
+        for model in options.load:
+            print(f"{model}: ready after {control.load(model, 300.0):.1f} s", flush=True)
+        print(f"gRPC {server.grpc_address}, HTTP {server.http_address}, metrics {server.metrics_url}", flush=True)
+        print(f"models: {', '.join(control.models())}; Ctrl-C stops the server", flush=True)
+        server.wait()
+        server.check()
+    return 0
+
+
+def _measure(options: argparse.Namespace, command: str) -> int:
+    from .ladder import Ladder
+    from .progress import Progress, print_table
+    from .report import write_report
+    from .request import read_request
+
+    request = read_request(options)
+    with request.server() as (control, endpoint):
+        job = request.job(control, endpoint, command)
+        results = Ladder(job, control, Progress(options.quiet)).run()
+    write_report(results, job.output / "report.html")
+    print_table(results)
+    print(f"results: {job.output / 'results.json'}, report: {job.output / 'report.html'}")
+    return 0

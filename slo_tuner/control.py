@@ -1,0 +1,113 @@
+"""The control side of a Triton server: is it there, which models has it, load one, unload it, its configuration."""
+
+import time
+from typing import Any
+
+import gevent
+import tritonclient.grpc as triton
+from google.protobuf.json_format import MessageToDict
+from tritonclient.grpc import model_config_pb2, service_pb2
+from tritonclient.utils import InferenceServerException
+
+from . import transport  # noqa: F401  readies gRPC for gevent before the first channel
+from .errors import ModelError, ServerError
+from .server import TritonProcess
+
+_CALL_S = 10.0
+
+
+class Control:
+    """Talks to one server over gRPC. Every failure is a ServerError or ModelError with one line."""
+
+    def __init__(self, address: str, process: TritonProcess | None = None) -> None:
+        self.address = address
+        self._process = process
+        self._client = triton.InferenceServerClient(address)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def check_reachable(self, deadline_s: float = 10.0) -> None:
+        """ServerError unless a server answers within the deadline."""
+        end = time.monotonic() + deadline_s
+        while True:
+            try:
+                if self._client.is_server_live(client_timeout=min(2.0, deadline_s)):
+                    return
+                reason = "it is not live"
+            except InferenceServerException as error:
+                reason = str(error.message())
+            if time.monotonic() > end:
+                raise ServerError(f"no Triton server answers gRPC at {self.address}: {reason}")
+            gevent.sleep(0.3)
+
+    def check_alive(self) -> None:
+        """ServerError when the server is a process of ours and has ended."""
+        if self._process is not None:
+            self._process.check()
+
+    def server(self) -> dict[str, Any]:
+        """Name, version and extensions of the server."""
+        return dict(MessageToDict(self._call(self._client.get_server_metadata), preserving_proto_field_name=True))
+
+    def models(self) -> list[str]:
+        """The models in the server's repository, in its order."""
+        return [model.name for model in self._call(self._client.get_model_repository_index).models]
+
+    def is_ready(self, model: str) -> bool:
+        """Whether the model is loaded and ready."""
+        return bool(self._call(self._client.is_model_ready, model))
+
+    def load(self, model: str, deadline_s: float) -> float:
+        """Load a model and wait until it is ready; the seconds that it took."""
+        started = time.monotonic()
+        names = self.models()
+        if model not in names:
+            raise ModelError(f"model: {model!r} is not in the repository; it has {', '.join(names) or 'no model'}")
+        loading = gevent.spawn(self._client.load_model, model, client_timeout=deadline_s)
+        while not loading.ready():
+            # A server that dies leaves the call waiting for a reconnection: look at the process too.
+            loading.join(0.5)
+            self.check_alive()
+        if loading.exception is not None:
+            reason = getattr(loading.exception, "message", lambda: loading.exception)()
+            raise ModelError(f"model {model!r} cannot be loaded: {str(reason).strip()[:400]}{self._log()}")
+        while not self.is_ready(model):
+            if time.monotonic() - started > deadline_s:
+                raise ModelError(f"model {model!r} was not ready after {deadline_s:g} s{self._log()}")
+            gevent.sleep(0.1)
+        return time.monotonic() - started
+
+    def unload(self, model: str, deadline_s: float = 60.0) -> None:
+        """Unload a model and wait until the server has let go of it."""
+        self._call(self._client.unload_model, model)
+        end = time.monotonic() + deadline_s
+        while any(m.name == model and m.state == "READY" for m in self._index()):
+            if time.monotonic() > end:
+                raise ServerError(f"model {model!r} was not unloaded after {deadline_s:g} s")
+            gevent.sleep(0.1)
+
+    def metadata(self, model: str) -> service_pb2.ModelMetadataResponse:
+        """Names, types and shapes of a model's inputs and outputs."""
+        return self._call(self._client.get_model_metadata, model)
+
+    def config(self, model: str) -> model_config_pb2.ModelConfig:
+        """The configuration that the server uses for the model."""
+        return self._call(self._client.get_model_config, model).config
+
+    def _index(self) -> Any:
+        return self._call(self._client.get_model_repository_index).models
+
+    def _call(self, method: Any, *arguments: object) -> Any:
+        try:
+            return method(*arguments, client_timeout=_CALL_S)
+        except InferenceServerException as error:
+            self.check_alive()
+            message = str(error.message()).strip()[:400]
+            if "not found" in message or "unknown model" in message:
+                raise ModelError(message) from None
+            raise ServerError(f"the server at {self.address} refused or did not answer: {message}") from None
+
+    def _log(self) -> str:
+        return f" (log: {self._process.log})" if self._process is not None else ""

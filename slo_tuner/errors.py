@@ -1,0 +1,31 @@
+"""Every error that slo-tuner reports to its user, each with the exit code it ends with."""
+
+
+class SloTunerError(Exception):
+    """Work that could not be done. The message is one line for a person."""
+
+    exit_code = 1
+
+
+class UsageError(SloTunerError):
+    """A wrong option, file or value: nothing was started.
+
+    The message names the field, the value, and what is allowed.
+    """
+
+    exit_code = 2
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field}: {value!r} is not allowed; {allowed}")
+
+
+class ServerError(SloTunerError):
+    """The server could not be started, reached or kept alive, or refused what was asked of it."""
+
+
+class ModelError(SloTunerError):
+    """A model that is not there, cannot be loaded, or cannot be sent generated inputs."""
+
+
+class ResultsError(SloTunerError):
+    """A results file that cannot be read or written."""

@@ -1,0 +1,82 @@
+"""A plain locustfile for `locust -f`: the same load as slo-tuner's, configured by environment variables.
+
+    SLO_TUNER_MODEL            the model (required)
+    SLO_TUNER_ADDRESS          host:port of the server, default localhost:8001
+    SLO_TUNER_PROTOCOL         grpc (default) or http
+    SLO_TUNER_MODE             closed (default): each user waits for its answer; open: Poisson arrivals
+    SLO_TUNER_RATE_PER_S       open: requests per second of LOCUST_USERS users together
+    SLO_TUNER_USER_RATE_PER_S  closed: the most requests per second of one user, default 10
+    SLO_TUNER_TIMEOUT_S        time-out of a request in seconds, default 10
+    SLO_TUNER_OBJECTIVE        judged when the test stops; a miss makes locust exit with 1
+
+Its users, in any number of processes, add up to the load: Poisson processes superpose.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+
+from locust import events
+from locust.env import Environment
+
+from slo_tuner.control import Control
+from slo_tuner.load import Arrivals, ClosedLoopUser, OpenLoopUser, closed_loop_user
+from slo_tuner.locust_settings import Settings, read_settings
+from slo_tuner.payload import make_payload
+from slo_tuner.transport import open_transport
+
+_settings: Settings = read_settings(os.environ)
+
+
+def _prepare(user: type[OpenLoopUser] | type[ClosedLoopUser]) -> None:
+    """Ask the server for the model's inputs and prepare the request, once a process."""
+    control = Control(_settings.control_address)
+    control.check_reachable(60.0)
+    payload = make_payload(control.metadata(_settings.model), control.config(_settings.model).max_batch_size, {})
+    control.close()
+    user.transport = open_transport(_settings.protocol, _settings.address, payload, _settings.timeout_s)
+    user.model, user.protocol = _settings.model, _settings.protocol
+
+
+def _gaps(rate_per_s: float) -> Iterator[float]:
+    """Endless arrival times in seconds of a Poisson process."""
+    now, generator = 0.0, random.Random()
+    while True:
+        now += generator.expovariate(rate_per_s)
+        yield now
+
+
+class OpenLoop(OpenLoopUser):
+    """One user's share of the offered rate."""
+
+    abstract = _settings.mode != "open"
+
+    def on_start(self) -> None:
+        self.arrivals = Arrivals(_gaps(_settings.rate_per_s / _settings.users))
+
+    def on_stop(self) -> None:
+        self.arrivals.stop.set()
+
+
+ClosedLoop = closed_loop_user(_settings.user_rate_per_s)
+ClosedLoop.abstract = _settings.mode != "closed"
+
+
+@events.test_start.add_listener
+def _on_test_start(environment: Environment, **_: object) -> None:
+    if not hasattr(environment.runner, "clients"):  # a master sends no requests
+        _prepare(OpenLoop if _settings.mode == "open" else ClosedLoop)
+
+
+@events.quitting.add_listener
+def _on_quitting(environment: Environment, **_: object) -> None:
+    objective = _settings.objective
+    if objective is None or hasattr(environment.runner, "worker_index"):
+        return
+    total = environment.stats.total
+    if total.num_requests == 0:
+        return
+    reached = total.get_response_time_percentile(objective.quantile)
+    kept = reached <= objective.limit_ms and total.fail_ratio <= objective.error_share
+    print(f"slo-tuner: objective {objective}: {'kept' if kept else 'missed'}; reached {reached:g} ms")
+    environment.process_exit_code = 0 if kept else 1

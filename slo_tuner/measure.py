@@ -1,0 +1,176 @@
+"""Measures one model on a running server: unloaded latency, the sweep, and the search for its highest rate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from .closed import measure_closed, sweep
+from .control import Control
+from .errors import ServerError
+from .objective import Objective
+from .payload import Payload, make_payload
+from .point import MeasuredPoint, Target, Timing, measure_point
+from .results import ModelResult, Point, Purpose, SweepPoint
+from .search import Limits, search
+from .server_metrics import MetricsEndpoint
+from .transport import open_transport
+
+Report = Callable[[Point], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much time a measurement may take; seconds, requests and shares."""
+
+    point_s: float = 30.0
+    point_requests: int = 1500
+    confirm_s: float = 30.0
+    confirm_least_s: float = 15.0
+    warm_up_s: float = 2.0
+    sweep_s: float = 3.0
+    largest_concurrency: int = 64
+    precision: float = 0.03
+    repeats: int = 3
+
+
+QUICK = Effort(
+    point_s=12.0,
+    point_requests=400,
+    confirm_s=12.0,
+    confirm_least_s=8.0,
+    warm_up_s=1.0,
+    sweep_s=2.0,
+    largest_concurrency=16,
+)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the server is and how requests are made."""
+
+    address: str
+    http_address: str = ""
+    protocol: str = "grpc"
+    metrics_url: str | None = None
+    timeout_s: float | None = None
+    shapes: dict[str, list[int]] = field(default_factory=dict)
+
+
+class Meter:
+    """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable."""
+
+    def __init__(
+        self,
+        control: Control,
+        endpoint: Endpoint,
+        model: str,
+        effort: Effort,
+        rows_directory: Path | None,
+        seed: int = 1,
+    ) -> None:
+        self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
+        self.model = model
+        self.config = control.config(model)
+        self.payload: Payload = make_payload(control.metadata(model), self.config.max_batch_size, endpoint.shapes)
+        self._endpoint = endpoint
+        metrics = MetricsEndpoint(endpoint.metrics_url) if endpoint.metrics_url else None
+        load_address = endpoint.http_address if endpoint.protocol == "http" else endpoint.address
+        self._transport = open_transport(endpoint.protocol, load_address, self.payload, endpoint.timeout_s or 30.0)
+        self._target = Target(model, endpoint.protocol, self._transport, metrics)
+        self.points: list[Point] = []
+
+    def close(self) -> None:
+        """Close the connections of the load."""
+        self._transport.close()
+
+    def unloaded_ms(self, seconds: float = 2.0) -> float:
+        """Median latency in ms with one request in flight."""
+        return self._closed(1, seconds).latency.p50_ms
+
+    def sweep(self, report: Callable[[SweepPoint], None]) -> tuple[SweepPoint, ...]:
+        """The closed-loop curve, each point reported as it comes."""
+        points = []
+        for point in sweep(
+            lambda concurrency: self._closed(concurrency, self._effort.sweep_s), self._effort.largest_concurrency
+        ):
+            report(point)
+            points.append(point)
+        return tuple(points)
+
+    def find(self, objective: Objective, curve: tuple[SweepPoint, ...], report: Report) -> dict[str, Any]:
+        """Search from the throughput of the curve; the fields of ModelResult that say what was found."""
+        saturation = max(point.rate_per_s for point in curve)
+        limits = Limits(
+            start_rate=0.8 * saturation,
+            lowest_rate=max(0.02 * saturation, 0.5),
+            allowed_share=objective.miss_share,
+            precision=self._effort.precision,
+            repeats=self._effort.repeats,
+        )
+        found = search(lambda rate, purpose: self.point(objective, rate, purpose, report), limits)
+        return {
+            "met": found.rate_per_s is not None,
+            "rate_per_s": found.rate_per_s,
+            "missed_per_s": found.missed_per_s,
+            "generator_limited": found.generator_limited,
+        }
+
+    def point(self, objective: Objective, rate: float, purpose: str, report: Report) -> Point:
+        """Measure one point, keep its rows, and report it."""
+        effort, number = self._effort, len(self.points) + 1
+        confirm = purpose in ("confirm", "single")
+        longest = effort.confirm_s if confirm else effort.point_s
+        least = effort.confirm_least_s if confirm else min(longest, max(2.0, 10 * objective.limit_ms / 1000))
+        timing = Timing(
+            warm_up_s=max(effort.warm_up_s, 2 * objective.limit_ms / 1000),
+            duration_s=min(longest, max(least, effort.point_requests / rate)),
+            least_s=least,
+            sequential=not confirm,
+        )
+        kind: Purpose = purpose  # type: ignore[assignment]
+        measured = measure_point(self._target, objective, rate, timing, number, kind, self._seed * 1000 + number)
+        point = self._kept_rows(measured)
+        if point.errors:
+            self._control.check_alive()
+        if point.requests and point.errors == point.requests:
+            self._control.check_reachable(5.0)
+            reason = next(iter(point.error_reasons), "unknown")
+            raise ServerError(f"every request to {self.model!r} failed: {reason}")
+        self.points.append(point)
+        report(point)
+        return point
+
+    def server_config(self) -> dict[str, Any]:
+        """The model configuration that was measured, as Triton reports it."""
+        return dict(MessageToDict(self.config, preserving_proto_field_name=True))
+
+    def result(
+        self, found: dict[str, Any], unloaded_ms: float, curve: tuple[SweepPoint, ...], load_s: float | None
+    ) -> ModelResult:
+        """The complete result of this model."""
+        return ModelResult(
+            model=self.model,
+            unloaded_ms=unloaded_ms,
+            load_s=load_s,
+            sweep=curve,
+            points=tuple(self.points),
+            server_config=self.server_config(),
+            **found,
+        )
+
+    def _closed(self, concurrency: int, seconds: float) -> SweepPoint:
+        point = measure_closed(self._target, concurrency, seconds, self._effort.warm_up_s / 2)
+        if point.requests == 0 or point.errors == point.requests:
+            self._control.check_reachable(5.0)
+            raise ServerError(f"no request to {self.model!r} was answered within {seconds:g} s")
+        return point
+
+    def _kept_rows(self, measured: MeasuredPoint) -> Point:
+        if self._rows_directory is None:
+            return measured.point
+        name = f"{self.model}-{measured.point.number:02}.csv.gz"
+        measured.rows.save(self._rows_directory / name, measured.start)
+        return measured.point.model_copy(update={"rows_file": f"{self._rows_directory.name}/{name}"})

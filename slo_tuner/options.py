@@ -1,0 +1,70 @@
+"""The command line of slo-tuner: its commands and options."""
+
+import argparse
+from pathlib import Path
+
+from . import __version__
+
+_OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; each command sets `command`."""
+    parser = argparse.ArgumentParser(
+        prog="slo-tuner",
+        description="Finds the highest request rate at which models on a Triton server keep a latency objective.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the real tritonserver on a model repository until Ctrl-C")
+    serve.add_argument("repository", type=Path, help="the model repository")
+    serve.add_argument("--load", metavar="MODEL", action="append", default=[], help="load this model (repeatable)")
+    for name in ("http", "grpc", "metrics"):
+        serve.add_argument(f"--{name}-port", type=int, default=0, help="0 (default) picks a free port")
+    serve.add_argument("--log", type=Path, default=Path("tritonserver.log"), help="log file (default %(default)s)")
+    _add_server_program(serve)
+
+    measure = commands.add_parser("measure", help="measure one model: its highest rate, or one rate")
+    measure.add_argument("model", help="the model's name in the repository")
+    measure.add_argument("--rate", metavar="REQ_PER_S", help="measure only this offered rate, without a search")
+    _add_measurement(measure)
+
+    ladder = commands.add_parser("ladder", help="measure several models in turn, each loaded alone")
+    ladder.add_argument("--models", metavar="NAME,...", help="which, in this order (default: all of the repository)")
+    _add_measurement(ladder)
+
+    report = commands.add_parser("report", help="make report.html and the table again from results.json")
+    report.add_argument("results", type=Path, help="results.json")
+    report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
+
+    commands.add_parser("locustfile", help="print the path of the locustfile, for locust -f")
+    return parser
+
+
+def _add_server_program(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tritonserver", metavar="PROGRAM", help="the tritonserver program (default: on PATH)")
+    parser.add_argument("--server-python", metavar="PYTHON", help="python3 of an environment with nvidia-pytriton")
+
+
+def _add_measurement(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--objective",
+        default="p95<=100ms",
+        help=_OBJECTIVE + "; `auto` takes 4 times the first model's unloaded latency",
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--repository", type=Path, help="start a server of its own on this model repository")
+    where.add_argument("--address", metavar="HOST:PORT", help="gRPC address of a running server")
+    parser.add_argument("--protocol", default="grpc", help="grpc (default) or http: how the load is sent")
+    parser.add_argument(
+        "--http-address", metavar="HOST:PORT", help="HTTP address of the running server, for --protocol http"
+    )
+    parser.add_argument("--metrics-url", help="Triton's metrics of the running server (http://HOST:8002/metrics)")
+    parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
+    parser.add_argument("--quick", action="store_true", help="shorter points: for trying out, and for slow machines")
+    parser.add_argument("--timeout-s", help="time-out of one request (default: 10 times the limit, 2 s or more)")
+    parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
+    parser.add_argument("--title", default="", help="title of the report")
+    parser.add_argument("--quiet", action="store_true", help="print only the final table")
+    _add_server_program(parser)

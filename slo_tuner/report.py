@@ -1,0 +1,95 @@
+"""The report: one self-contained HTML page from results.json alone."""
+
+import os
+import sys
+from pathlib import Path
+
+import jinja2
+
+from .errors import ResultsError
+from .plots import ladder_plot, latency_plot, stages_plot, svg, sweep_plot
+from .progress import baseline, print_table, unmet
+from .results import Results, read_results
+
+
+def report_command(results_file: Path, output: Path | None) -> int:
+    """Read results.json, write the report beside it or to `output`, and print the table."""
+    results = read_results(results_file)
+    target = output or results_file.with_name("report.html")
+    write_report(results, target)
+    print_table(results)
+    print(f"report: {target}", file=sys.stderr)
+    return 0
+
+
+def write_report(results: Results, path: Path) -> None:
+    """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
+    html = render_report(results)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(html)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def render_report(results: Results) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("slo_tuner"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    with_sweep = any(model.sweep for model in results.models)
+    with_stages = any(point.server for model in results.models for point in model.confirmations)
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        objective=results.objective.objective(),
+        base=baseline(results),
+        unmet=unmet,
+        headline=headline(results),
+        notes=notes(results),
+        ladder=svg(ladder_plot(results)),
+        latency=svg(latency_plot(results)),
+        sweep=svg(sweep_plot(results)) if with_sweep else "",
+        stages=svg(stages_plot(results)) if with_stages else "",
+    )
+
+
+def headline(results: Results) -> str:
+    """The result in one sentence."""
+    objective = results.objective.objective()
+    met = [m for m in results.models if m.rate_per_s]
+    if not met:
+        return f"No model keeps {objective} at any measured rate."
+    best = max(met, key=lambda m: m.rate_per_s or 0.0)
+    assert best.rate_per_s
+    base = baseline(results)
+    sentence = f"{best.model} keeps {objective} up to {best.rate_per_s:.1f} requests per second"
+    if base is not None and base is not best and base.rate_per_s:
+        ratio = best.rate_per_s / base.rate_per_s
+        return f"{sentence}, {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})."
+    return sentence + "."
+
+
+def notes(results: Results) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    said = [] if results.complete else ["The run was ended early: models are missing."]
+    random = sorted({str(m.manifest["weights"]) for m in results.models if m.manifest.get("pretrained") is False})
+    if random:
+        said.append(
+            f"Weights: {', '.join(random)}. Speed is that of the real network; the predicted classes mean nothing."
+        )
+    for model in results.models:
+        if model.generator_limited:
+            said.append(
+                f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
+            )
+        void = sum(point.void for point in model.points)
+        if void:
+            said.append(f"{model.model}: {void} point(s) were void because the load generator lagged.")
+    return said

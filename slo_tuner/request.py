@@ -1,0 +1,132 @@
+"""What `measure` and `ladder` were asked, checked completely before anything starts."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .control import Control
+from .errors import UsageError
+from .ladder import Job
+from .measure import QUICK, Effort, Endpoint
+from .objective import Objective, parse_objective
+from .server import TritonProcess, check_repository, pick_ports
+from .tritonserver import find_tritonserver
+from .validation import check_address, check_output, check_protocol, parse_shape, positive
+
+
+@dataclass(frozen=True)
+class Request:
+    """A validated request. `models` None means every model of the repository."""
+
+    models: tuple[str, ...] | None
+    objective: Objective | None
+    effort: Effort
+    output: Path
+    title: str
+    rate_per_s: float | None
+    repository: Path | None
+    endpoint: Endpoint
+    tritonserver: str | None
+    server_python: str | None
+
+    @contextmanager
+    def server(self) -> Iterator[tuple[Control, Endpoint]]:
+        """A server to measure: its own on the repository, or the running one at the address."""
+        if self.repository is None:
+            control = Control(self.endpoint.address)
+            control.check_reachable()
+            yield control, self.endpoint
+            return
+        program = find_tritonserver(self.tritonserver, self.server_python)
+        with TritonProcess(program, self.repository, pick_ports(), self.output / "tritonserver.log") as process:
+            control = Control(process.grpc_address, process)
+            yield (
+                control,
+                replace(
+                    self.endpoint,
+                    address=process.grpc_address,
+                    http_address=process.http_address,
+                    metrics_url=process.metrics_url,
+                ),
+            )
+
+    def job(self, control: Control, endpoint: Endpoint, command: str) -> Job:
+        """The job on that server; UsageError for a model that it does not have."""
+        available = control.models()
+        models = self.models or tuple(_baseline_first(available))
+        for model in models:
+            if model not in available:
+                raise UsageError("model", model, f"the server's repository has {', '.join(available) or 'no model'}")
+        if not models:
+            raise UsageError("models", "", "the server's repository has no model")
+        return Job(
+            models=models,
+            objective=self.objective,
+            endpoint=endpoint,
+            effort=self.effort,
+            output=self.output,
+            title=self.title or f"Ladder of {len(models)} models" if len(models) > 1 else self.title or models[0],
+            command=command,
+            repository=self.repository,
+            alone=self.alone,
+            rate_per_s=self.rate_per_s,
+        )
+
+    @property
+    def alone(self) -> bool:
+        """Whether other models are unloaded first: on a server of its own, and for a ladder."""
+        return self.repository is not None or self.models is None or len(self.models) > 1
+
+
+def _baseline_first(models: list[str]) -> list[str]:
+    return sorted(models, key=lambda name: (name != "original", name))
+
+
+def read_request(options: argparse.Namespace) -> Request:
+    """Check every option; UsageError names the first that is wrong."""
+    objective = None if options.objective == "auto" else parse_objective(options.objective)
+    protocol = check_protocol("protocol", options.protocol)
+    if options.repository is not None:
+        check_repository(options.repository)
+    address = check_address("address", options.address) if options.address else ""
+    http_address = check_address("http-address", options.http_address) if options.http_address else ""
+    if address and protocol == "http" and not http_address:
+        raise UsageError("http-address", "", "give the HTTP address of the running server, or use --protocol grpc")
+    if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
+        raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
+    timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
+    if timeout_s is None and objective is not None:
+        timeout_s = max(2.0, objective.limit_ms / 100)
+    rate = getattr(options, "rate", None)
+    return Request(
+        models=_models(options),
+        objective=objective,
+        effort=QUICK if options.quick else Effort(),
+        output=check_output(options.output),
+        title=options.title,
+        rate_per_s=positive("rate", rate) if rate else None,
+        repository=options.repository,
+        endpoint=Endpoint(
+            address=address,
+            http_address=http_address,
+            protocol=protocol,
+            metrics_url=options.metrics_url,
+            timeout_s=timeout_s,
+            shapes=dict(parse_shape(text) for text in options.shape),
+        ),
+        tritonserver=options.tritonserver,
+        server_python=options.server_python,
+    )
+
+
+def _models(options: argparse.Namespace) -> tuple[str, ...] | None:
+    if options.command == "measure":
+        return (options.model,)
+    if options.models is None:
+        return None
+    names = tuple(name.strip() for name in options.models.split(","))
+    if not all(names) or len(set(names)) != len(names):
+        raise UsageError("models", options.models, "give different names, separated by commas")
+    return names

@@ -1,0 +1,79 @@
+"""What was sent and answered: one row a request, recorded from Locust's request event."""
+
+import csv
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+from locust.env import Environment
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Rows:
+    """Requests as columns, each of shape [n]; times in seconds on the load generator's monotonic clock."""
+
+    def __init__(self, table: Floats) -> None:
+        self.table = table
+        self.due, self.sent, self.done = table[:, 0], table[:, 1], table[:, 2]
+        self.ok: NDArray[np.bool_] = table[:, 3] > 0
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def between(self, start: float, end: float) -> "Rows":
+        """The requests due in [start, end)."""
+        return Rows(self.table[(self.due >= start) & (self.due < end)])
+
+    @property
+    def latency_ms(self) -> Floats:
+        """From the intended send time to the answer, in ms."""
+        return np.asarray((self.done - self.due) * 1000, dtype=np.float64)
+
+    @property
+    def delay_ms(self) -> Floats:
+        """How much later than intended a request was sent, in ms."""
+        return np.asarray((self.sent - self.due) * 1000, dtype=np.float64)
+
+    def missed(self, limit_ms: float) -> NDArray[np.bool_]:
+        """Which requests failed or took longer than the limit, counted from the intended send time."""
+        return ~self.ok | (self.latency_ms > limit_ms)
+
+    def missed_by_server(self, limit_ms: float) -> NDArray[np.bool_]:
+        """Which requests failed or took longer than the limit even when counted from the actual send time."""
+        return ~self.ok | ((self.done - self.sent) * 1000 > limit_ms)
+
+    def save(self, path: Path, start: float) -> None:
+        """Write the rows as gzipped CSV, times in ms from `start`."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["due_ms", "sent_ms", "done_ms", "ok"])
+        for due, sent, done, ok in self.table:
+            writer.writerow([f"{(moment - start) * 1000:.3f}" for moment in (due, sent, done)] + [int(ok)])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+
+
+class Recorder:
+    """Collects a row for each request that Locust reports, and counts the errors by their reason."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._rows: list[tuple[float, float, float, bool]] = []
+        self.errors: dict[str, int] = {}
+        environment.events.request.add_listener(self._record)
+
+    def _record(self, context: dict[str, float], exception: Exception | None, **_: object) -> None:
+        self._rows.append((context["due"], context["sent"], context["done"], exception is None))
+        if exception is not None:
+            reason = str(exception)
+            self.errors[reason] = self.errors.get(reason, 0) + 1
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> Rows:
+        """Everything recorded so far, ordered by the time it was due."""
+        table = np.array(self._rows, dtype=np.float64).reshape(-1, 4)
+        return Rows(table[np.argsort(table[:, 0], kind="stable")])

@@ -1,0 +1,113 @@
+"""What the server itself counted during a measurement: the differences of Triton's metrics over the window."""
+
+from dataclasses import dataclass
+
+import gevent
+import urllib3
+from prometheus_client.parser import text_string_to_metric_families
+
+from . import triton_metrics as names
+from .errors import ServerError
+from .results import ServerStages
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Triton's counters of one model at one moment: requests, executions and microseconds."""
+
+    requests: float = 0.0
+    items: float = 0.0
+    executions: float = 0.0
+    queue_us: float = 0.0
+    input_us: float = 0.0
+    infer_us: float = 0.0
+    output_us: float = 0.0
+
+
+_FIELDS = {
+    names.REQUEST_SUCCESS: "requests",
+    names.INFERENCE_COUNT: "items",
+    names.EXEC_COUNT: "executions",
+    names.QUEUE_DURATION: "queue_us",
+    names.COMPUTE_INPUT_DURATION: "input_us",
+    names.COMPUTE_INFER_DURATION: "infer_us",
+    names.COMPUTE_OUTPUT_DURATION: "output_us",
+}
+
+
+class MetricsEndpoint:
+    """Reads Triton's `/metrics`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = urllib3.PoolManager(timeout=5.0, retries=1)
+
+    def _samples(self) -> list[tuple[str, dict[str, str], float]]:
+        try:
+            text = self._http.request("GET", self.url).data.decode()
+        except urllib3.exceptions.HTTPError as error:
+            raise ServerError(f"metrics at {self.url} cannot be read: {error}") from None
+        return [
+            (sample.name, sample.labels, sample.value)
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        ]
+
+    def counters(self, model: str) -> Counters:
+        """The counters of `model`, summed over its versions; zeros for a model that has served nothing yet."""
+        sums = dict.fromkeys(_FIELDS.values(), 0.0)
+        for name, labels, value in self._samples():
+            # The parser gives counters their OpenMetrics name, which ends in _total.
+            field = _FIELDS.get(name) or _FIELDS.get(name.removesuffix("_total"))
+            if field and labels.get("model") == model:
+                sums[field] += value
+        return Counters(**sums)
+
+    def gpu_utilization(self) -> float | None:
+        """The mean utilisation of the GPUs, 0 to 1; None where there is none."""
+        values = [value for name, _, value in self._samples() if name == names.GPU_UTILIZATION]
+        return sum(values) / len(values) if values else None
+
+
+class Window:
+    """Watches one model from its creation until `stages()`: counters at both ends, GPU utilisation every second."""
+
+    def __init__(self, endpoint: MetricsEndpoint | None, model: str) -> None:
+        self._endpoint, self._model = endpoint, model
+        self._gpu: list[float] = []
+        self._before = endpoint.counters(model) if endpoint else Counters()
+        has_gpu = endpoint is not None and endpoint.gpu_utilization() is not None
+        self._sampler = gevent.spawn(self._sample) if has_gpu else None
+
+    def _sample(self) -> None:
+        assert self._endpoint is not None
+        while True:
+            gevent.sleep(1.0)
+            value = self._endpoint.gpu_utilization()
+            if value is not None:
+                self._gpu.append(value)
+
+    def close(self) -> None:
+        """Stop sampling."""
+        if self._sampler is not None:
+            self._sampler.kill()
+
+    def stages(self) -> ServerStages | None:
+        """Where a request spent its time on average; None without a metrics endpoint or without a request."""
+        self.close()
+        if self._endpoint is None:
+            return None
+        after, before = self._endpoint.counters(self._model), self._before
+        requests = after.requests - before.requests
+        executions = after.executions - before.executions
+        if requests <= 0 or executions <= 0:
+            return None
+        return ServerStages(
+            requests=int(requests),
+            queue_ms=(after.queue_us - before.queue_us) / requests / 1000,
+            compute_input_ms=(after.input_us - before.input_us) / requests / 1000,
+            compute_infer_ms=(after.infer_us - before.infer_us) / requests / 1000,
+            compute_output_ms=(after.output_us - before.output_us) / requests / 1000,
+            batch_size=(after.items - before.items) / executions,
+            gpu_utilization=sum(self._gpu) / len(self._gpu) if self._gpu else None,
+        )

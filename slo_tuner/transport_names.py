@@ -1,0 +1,3 @@
+"""The protocols that requests can take, for whoever needs the names without the network libraries."""
+
+PROTOCOLS = ("grpc", "http")

@@ -1,0 +1,53 @@
+"""Checks of what users type: addresses, protocols, numbers, shapes, output folders."""
+
+import os
+from pathlib import Path
+
+from .errors import UsageError
+from .transport_names import PROTOCOLS
+
+
+def check_address(field: str, text: str) -> str:
+    """`host:port`, optionally with gRPC's `dns:///` before it; UsageError otherwise."""
+    host, separator, port = text.removeprefix("dns:///").rpartition(":")
+    if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(field, text, "write it as host:port, such as localhost:8001")
+    return text
+
+
+def check_protocol(field: str, text: str) -> str:
+    """`grpc` or `http`."""
+    if text not in PROTOCOLS:
+        raise UsageError(field, text, f"choose one of {', '.join(PROTOCOLS)}")
+    return text
+
+
+def positive(field: str, text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise UsageError(field, text, "give a number above 0")
+    return value
+
+
+def parse_shape(text: str) -> tuple[str, list[int]]:
+    """`INPUT:128,3` as a name and its dimensions without the batch."""
+    name, separator, dims = text.rpartition(":")
+    parts = dims.split(",")
+    if not separator or not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise UsageError("shape", text, "write it as INPUT:128,3, without the batch dimension")
+    return name, [int(part) for part in parts]
+
+
+def check_output(path: Path) -> Path:
+    """A directory that exists or can be made, and is writable; made here, before anything is measured."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError("output", str(path), f"it must be a directory ({error.strerror})") from None
+    if not os.access(path, os.W_OK):
+        raise UsageError("output", str(path), "the directory is not writable")
+    return path
