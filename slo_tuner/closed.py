@@ -9,7 +9,7 @@ from locust.env import Environment
 from .load import closed_loop_user
 from .point import Target, latency_summary
 from .results import SweepPoint
-from .rows import Recorder
+from .rows import Recorder, Rows
 from .server_metrics import Window
 
 
@@ -33,15 +33,15 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
     finally:
         runner.quit()
     rows = recorder.rows()
-    inside = rows.table[(rows.done >= begin) & (rows.done < end)]
-    ok = inside[inside[:, 3] > 0]
+    inside = Rows(rows.table[(rows.done >= begin) & (rows.done < end)])
+    ok = Rows(inside.table[inside.ok])
     return SweepPoint(
         concurrency=concurrency,
         duration_s=end - begin,
         requests=len(inside),
         errors=len(inside) - len(ok),
         rate_per_s=len(ok) / (end - begin),
-        latency=latency_summary((ok[:, 2] - ok[:, 0]) * 1000),
+        latency=latency_summary(ok.latency_ms),
         server=stages,
     )
 

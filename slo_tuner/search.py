@@ -124,9 +124,10 @@ class Search:
             repeats = self._repeat(rate)
             if self._keep(repeats):
                 found = Found(rate, None, repeats=repeats)
-                rate = self._edge(rate, rate * _LEEWAY)
-                if rate < found.rate_per_s * (1 + limits.precision / 2) or rate >= lowest_missed:
+                higher = self._edge(rate, rate * _LEEWAY)
+                if higher < rate * (1 + limits.precision / 2) or higher >= lowest_missed:
                     break
+                rate = higher
             else:
                 lowest_missed = min(lowest_missed, rate)
                 if found.rate_per_s is not None or rate <= limits.lowest_rate or self._void_rates >= _MOST_VOID_RATES:
