@@ -5,7 +5,6 @@ its own, made by the sessions `server_env`, `builder_env` and (for whatever meas
 """
 
 import hashlib
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -21,7 +20,6 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-DEMO = ROOT / "demo"
 
 
 def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
@@ -43,13 +41,9 @@ def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     stamp.write_text(digest)
 
 
-def _python_of(session_name: str) -> str:
-    """The interpreter of another session's environment."""
-    return str(ROOT / ".nox" / session_name.replace("(", "-").replace(")", "") / "bin" / "python")
-
-
-def _command_of(session_name: str, command: str) -> str:
-    return str(Path(_python_of(session_name)).with_name(command))
+def _python_of(session_name: str) -> Path:
+    """The interpreter of another session's environment, relative to the project."""
+    return Path(".nox", session_name, "bin", "python")
 
 
 @nox.session(default=False)
@@ -91,40 +85,72 @@ def chart_tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/chart", *session.posargs)
 
 
+@nox.session(default=False)
+def chart_docs(session: nox.Session) -> None:
+    """Write what follows from the charts' sources: schemas, README tables, dashboards, Chart.lock; `-- --check` compares."""
+    _install(session, "charts")
+    for command in (["ci/chart_docs.py"], ["-m", "monitoring"], ["ci/chart_lock.py"]):
+        session.run("python", *command, *session.posargs)
+
+
+@nox.session(default=False)
+def chart_package(session: nox.Session) -> None:
+    """Package the charts, the umbrella with its dependencies; `-- --help` lists the options."""
+    _install(session, "charts")
+    session.run("python", "ci/chart_package.py", *session.posargs)
+
+
+@nox.session(default=False)
+def publish(session: nox.Session) -> None:
+    """Push the packaged charts to an OCI registry: `-- oci://REGISTRY/PATH`."""
+    _install(session, "charts")
+    session.run("python", "ci/chart_publish.py", *session.posargs)
+
+
 @nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
 def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and the tools together on a small model with the real tritonserver."""
     _install(session, "client", "tests", "charts")
-    session.env.update(BUILDER_PYTHON=_python_of("builder_env"), SERVER_PYTHON=_python_of("server_env"))
-    session.run(_python_of("builder_env"), "-m", "pytest", "tests/builder_env", external=True)
+    session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
+    session.run(str(_python_of("builder_env")), "-m", "pytest", "tests/builder_env", external=True)
     session.run("python", "-m", "pytest", "tests/unit", "tests/end_to_end", *session.posargs)
 
 
 @nox.session(default=False, requires=["builder_env"])
 def build_models(session: nox.Session) -> None:
     """Build a plan's model repository; `-- PLAN OUTPUT` (default plans/resnet50-cpu.yaml demo/models)."""
-    plan, output = session.posargs or ("plans/resnet50-cpu.yaml", str(DEMO / "models"))
-    session.run(_command_of("builder_env", "model-repo-builder"), "build", plan, "--output", output, external=True)
+    plan, output = session.posargs or ("plans/resnet50-cpu.yaml", "demo/models")
+    builder = _python_of("builder_env").with_name("model-repo-builder")
+    session.run(str(builder), "build", plan, "--output", output, external=True)
+
+
+def _tuner(session: nox.Session, *arguments: str) -> None:
+    """Run slo-tuner in its own environment, with the server's environment at hand."""
+    tuner = _python_of("client_env").with_name("slo-tuner")
+    session.run(str(tuner), *arguments, f"--server-python={_python_of('server_env')}", external=True)
+
+
+@nox.session(default=False, requires=["server_env", "client_env"])
+def ladder(session: nox.Session) -> None:
+    """Run `slo-tuner ladder` with the arguments after `--`, as `-- --repository models --objective 'p95<=100ms'`."""
+    _tuner(session, "ladder", *session.posargs)
 
 
 @nox.session(default=False, requires=["server_env", "client_env", "build_models"])
 def demo(session: nox.Session) -> None:
     """Build ResNet-50 in several optimisations, serve them, and find what each keeps of a latency objective."""
-    arguments = session.posargs or ["--objective", "auto", "--quick"]
-    session.run(
-        _command_of("client_env", "slo-tuner"),
-        "ladder",
-        "--repository",
-        str(DEMO / "models"),
-        "--models",
-        "original,onnx_fp32,onnx_int8,onnx_int8_tuned",
-        "--server-python",
-        _python_of("server_env"),
-        "--output",
-        str(DEMO / "results"),
-        "--title",
-        "ResNet-50 on this machine's CPU",
-        *arguments,
-        external=True,
-    )
-    session.log(f"the report: {os.path.relpath(DEMO / 'results' / 'report.html')}")
+    models = "original,onnx_fp32,onnx_int8,onnx_int8_tuned"
+    chosen = [
+        "--repository=demo/models",
+        f"--models={models}",
+        "--output=demo/results",
+        "--title=ResNet-50 on CPU cores",
+    ]
+    _tuner(session, "ladder", *chosen, "--objective=auto", "--effort=quick")
+    session.log("the report: demo/results/report.html")
+
+
+@nox.session(default=False, requires=["client_env"])
+def generator_benchmark(session: nox.Session) -> None:
+    """Measure the CPU time of the load generator per request, against a server that does nothing."""
+    session.run(str(_python_of("client_env")), "benchmarks/generator.py", external=True)

@@ -45,12 +45,13 @@ def compare(reference: Outputs, candidate: Outputs) -> Result:
     )
 
 
-def shortfall(result: Result, threshold: Threshold) -> str | None:
+def shortfall(result: Result, threshold: Threshold, pretrained: bool) -> str | None:
     """What misses the threshold, as `FIELD: value; allowed: …`; None when nothing does. NaN never passes."""
-    if threshold.min_top1 is not None and not result.top1 >= threshold.min_top1:
-        return (
-            f"agreement.min_top1: {result.top1:.3f} of {result.images} images; allowed: at least {threshold.min_top1}"
-        )
+    field, least = "min_top1", threshold.min_top1
+    if not pretrained and threshold.min_top1_random_weights is not None:
+        field, least = "min_top1_random_weights", threshold.min_top1_random_weights
+    if least is not None and not result.top1 >= least:
+        return f"agreement.{field}: {result.top1:.3f} of {result.images} images; allowed: at least {least}"
     for field, limit in (
         ("max_abs_diff", threshold.max_abs_diff),
         ("max_mean_abs_diff", threshold.max_mean_abs_diff),

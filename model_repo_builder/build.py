@@ -154,7 +154,7 @@ def _make(step: Step, workshop: Workshop, stage: Stage, report: Report) -> Row:
     seconds = time.monotonic() - started
     result = agreement.compare(workshop.reference, candidate)
     made = stage.manifest(variant, frozen, signature, result, notes, seconds, step.artefact)
-    _require_agreement(variant, result)
+    _require_agreement(variant, result, frozen.pretrained)
     stage.finish(variant, made)
     report.event(variant.name, f"built in {seconds:.1f} s, top-1 agreement {result.top1:.1%} of {result.images} images")
     return Row(made, "built", seconds, size_of(version))
@@ -164,15 +164,15 @@ def _renew(step: Step, stage: Stage, report: Report) -> Row:
     """Keep a published artefact; stage new files around it where they differ."""
     assert step.published is not None
     started = time.monotonic()
-    _require_agreement(step.variant, step.published.agreement)
+    _require_agreement(step.variant, step.published.agreement, step.published.pretrained)
     renewed = stage.renew(step.variant, step.published)
     action = "unchanged" if renewed is step.published else "config rewritten"
     report.event(step.variant.name, f"{action}; weights: {renewed.weights}")
     return Row(renewed, action, time.monotonic() - started, size_of(stage.repository / step.variant.name / "1"))
 
 
-def _require_agreement(variant: Variant, result: agreement.Result) -> None:
-    miss = agreement.shortfall(result, variant.agreement)
+def _require_agreement(variant: Variant, result: agreement.Result, pretrained: bool) -> None:
+    miss = agreement.shortfall(result, variant.agreement, pretrained)
     if miss is not None:
         raise BuildError(f"variants.{variant.name}.{miss}")
 

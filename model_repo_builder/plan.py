@@ -89,9 +89,14 @@ class Agreement(Section):
 
 
 class Threshold(Section):
-    """What agreement a variant must reach, or its build fails; differences are of the output's own unit."""
+    """What agreement a variant must reach, or its build fails; differences are of the output's own unit.
+
+    `min_top1_random_weights` stands in for `min_top1` where weights are random: such a network has no margins between
+    its classes, so rounding flips more of them, and one threshold can't serve both.
+    """
 
     min_top1: float | None = Field(default=None, ge=0, le=1)
+    min_top1_random_weights: float | None = Field(default=None, ge=0, le=1)
     max_abs_diff: float | None = Field(default=None, gt=0)
     max_mean_abs_diff: float | None = Field(default=None, gt=0)
 

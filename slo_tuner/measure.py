@@ -36,15 +36,30 @@ class Effort:
     repeats: int = 3
 
 
-QUICK = Effort(
-    point_s=12.0,
-    point_requests=400,
-    confirm_s=12.0,
-    confirm_least_s=8.0,
-    warm_up_s=1.0,
-    sweep_s=2.0,
-    largest_concurrency=16,
-)
+EFFORTS = {
+    "full": Effort(),
+    "quick": Effort(
+        point_s=12.0,
+        point_requests=400,
+        confirm_s=12.0,
+        confirm_least_s=8.0,
+        warm_up_s=1.0,
+        sweep_s=2.0,
+        largest_concurrency=16,
+    ),
+    "smoke": Effort(
+        point_s=2.0,
+        point_requests=200,
+        confirm_s=2.0,
+        confirm_least_s=1.5,
+        warm_up_s=0.3,
+        sweep_s=0.5,
+        largest_concurrency=4,
+        precision=0.2,
+        repeats=2,
+    ),
+}
+"""What `--effort` chooses from: `smoke` shows that all works and is no measurement."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,12 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metrics-url", help="Triton's metrics of the running server (http://HOST:8002/metrics)")
     parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
-    parser.add_argument("--quick", action="store_true", help="shorter points: for trying out, and for slow machines")
+    parser.add_argument(
+        "--effort",
+        choices=("smoke", "quick", "full"),
+        default="full",
+        help="how long points last: smoke only tries the way, quick is for a demonstration (default %(default)s)",
+    )
     parser.add_argument("--timeout-s", help="time-out of one request (default: 10 times the limit, 2 s or more)")
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")

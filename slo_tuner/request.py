@@ -9,7 +9,7 @@ from pathlib import Path
 from .control import Control
 from .errors import UsageError
 from .ladder import Job
-from .measure import QUICK, Effort, Endpoint
+from .measure import EFFORTS, Effort, Endpoint
 from .objective import Objective, parse_objective
 from .server import TritonProcess, check_repository, pick_ports
 from .tritonserver import find_tritonserver
@@ -103,7 +103,7 @@ def read_request(options: argparse.Namespace) -> Request:
     return Request(
         models=_models(options),
         objective=objective,
-        effort=QUICK if options.quick else Effort(),
+        effort=EFFORTS[options.effort],
         output=check_output(options.output),
         title=options.title,
         rate_per_s=positive("rate", rate) if rate else None,

@@ -38,14 +38,27 @@ def test_outputs_of_small_batches_are_joined_in_order() -> None:
 )
 def test_a_missed_threshold_is_named(threshold: Threshold, message: str) -> None:
     result = Result(images=4, top1=0.75, max_abs_diff=0.2, mean_abs_diff=0.05)
-    assert shortfall(result, threshold) == message
+    assert shortfall(result, threshold, pretrained=True) == message
 
 
 def test_a_threshold_that_is_met_says_nothing() -> None:
     result = Result(images=4, top1=0.75, max_abs_diff=0.2, mean_abs_diff=0.05)
-    assert shortfall(result, Threshold(min_top1=0.75, max_abs_diff=0.2, max_mean_abs_diff=0.05)) is None
+    assert (
+        shortfall(result, Threshold(min_top1=0.75, max_abs_diff=0.2, max_mean_abs_diff=0.05), pretrained=True) is None
+    )
+
+
+def test_random_weights_have_a_threshold_of_their_own() -> None:
+    result = Result(images=4, top1=0.75, max_abs_diff=0.2, mean_abs_diff=0.05)
+    threshold = Threshold(min_top1=0.9, min_top1_random_weights=0.5)
+    assert shortfall(result, threshold, pretrained=False) is None
+    assert shortfall(result, threshold, pretrained=True) is not None
+    stricter = Threshold(min_top1_random_weights=0.8)
+    assert shortfall(result, stricter, pretrained=False) == (
+        "agreement.min_top1_random_weights: 0.750 of 4 images; allowed: at least 0.8"
+    )
 
 
 def test_nan_never_meets_a_threshold() -> None:
     result = compare(REFERENCE, {"scores": np.full((4, 2), np.nan)})
-    assert shortfall(result, Threshold(max_abs_diff=1e9)) is not None
+    assert shortfall(result, Threshold(max_abs_diff=1e9), pretrained=True) is not None

@@ -1,0 +1,150 @@
+"""A running tritonserver: measured over HTTP, lost while measured, interrupted, and driven by plain `locust -f`."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .conftest import run_tuner
+
+
+@contextmanager
+def _started(arguments: list[str], until: str, deadline_s: float = 60.0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """slo-tuner in the background, once a line of its output matches `until`; what it printed up to then."""
+    command = [str(Path(sys.executable).with_name("slo-tuner")), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+    assert process.stdout is not None
+    printed, end = "", time.monotonic() + deadline_s
+    try:
+        for line in process.stdout:
+            printed += line
+            if re.search(until, line):
+                break
+            assert time.monotonic() < end, printed
+        yield process, printed
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        process.stdout.close()
+
+
+def _servers_of(pid: int) -> list[int]:
+    """The tritonservers that a process has started."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "tritonserver" in line]
+
+
+def _is_gone(pid: int, deadline_s: float = 20.0) -> bool:
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.fixture(scope="module")
+def served(repository: Path, server_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Addresses of a server with onnx_fp32 loaded, from `slo-tuner serve`."""
+    log = tmp_path_factory.mktemp("serve") / "tritonserver.log"
+    arguments = ["serve", str(repository), "--load=onnx_fp32", f"--server-python={server_python}", f"--log={log}"]
+    with _started(arguments, until="models:") as (_, printed):
+        found = re.search(r"gRPC (\S+), HTTP (\S+), metrics (\S+)", printed)
+        assert found, printed
+        yield dict(zip(("grpc", "http", "metrics"), found.groups(), strict=True))
+
+
+def test_a_running_server_is_measured_over_http(served: dict[str, str], tmp_path: Path) -> None:
+    done = run_tuner(
+        [
+            "measure",
+            "onnx_fp32",
+            f"--address={served['grpc']}",
+            "--protocol=http",
+            f"--http-address={served['http']}",
+            f"--metrics-url={served['metrics']}",
+            "--rate=20",
+            "--effort=smoke",
+            f"--output={tmp_path}",
+        ]
+    )
+    assert done.returncode == 0, done.stderr
+    point = json.loads((tmp_path / "results.json").read_text())["models"][0]["points"][0]
+    assert point["errors"] == 0 and point["kept"] and point["server"]["requests"] > 0
+
+
+def test_an_unknown_model_is_named_with_those_that_exist(served: dict[str, str], tmp_path: Path) -> None:
+    done = run_tuner(["measure", "absent", f"--address={served['grpc']}", f"--output={tmp_path}"])
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("slo-tuner: error: model: 'absent'")
+    assert "onnx_fp32, onnx_int8, original" in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_plain_locust_runs_the_locustfile(served: dict[str, str], mode: str) -> None:
+    locustfile = run_tuner(["locustfile"]).stdout.strip()
+    settings = {
+        "SLO_TUNER_MODEL": "onnx_fp32",
+        "SLO_TUNER_ADDRESS": served["grpc"],
+        "SLO_TUNER_MODE": mode,
+        "SLO_TUNER_RATE_PER_S": "20",
+        "SLO_TUNER_OBJECTIVE": "p95<=1s",
+        "LOCUST_USERS": "2",
+    }
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("locust")), "-f", locustfile, "--headless", "--run-time=5s", "--json"],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    statistics = json.loads(done.stdout[done.stdout.index("[") : done.stdout.rindex("]") + 1])
+    assert statistics[0]["name"] == "onnx_fp32" and statistics[0]["num_failures"] == 0
+    # 5 s at 20 requests a second, or of two users that send at most 10 each.
+    assert 50 <= statistics[0]["num_requests"] <= 150
+
+
+def test_a_server_that_dies_while_measured_is_an_error_with_its_last_words(
+    repository: Path, server_python: str, tmp_path: Path
+) -> None:
+    arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
+    with _started([*arguments, f"--output={tmp_path}"], until="in flight") as (process, _):
+        (server,) = _servers_of(process.pid)
+        os.kill(server, signal.SIGKILL)
+        rest = process.stdout.read() if process.stdout else ""
+        assert process.wait(60) == 1
+    assert "slo-tuner: error: tritonserver ended with exit code -9" in rest
+    assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_the_server_too(
+    repository: Path, server_python: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
+    with _started([*arguments, f"--output={tmp_path}"], until="in flight") as (process, _):
+        (server,) = _servers_of(process.pid)
+        process.send_signal(number)
+        rest = process.stdout.read() if process.stdout else ""
+        assert process.wait(60) == 130
+    assert "interrupted" in rest and "Traceback" not in rest
+    assert _is_gone(server)
+
+
+def test_a_tuner_that_is_killed_takes_its_server_with_it(repository: Path, server_python: str, tmp_path: Path) -> None:
+    arguments = ["serve", str(repository), f"--server-python={server_python}", f"--log={tmp_path / 'log'}"]
+    with _started(arguments, until="models:") as (process, _):
+        (server,) = _servers_of(process.pid)
+        process.kill()
+        assert _is_gone(server)

@@ -1,0 +1,135 @@
+"""Wrong input to slo-tuner ends before any work, with one line that names the field, the value and what is allowed."""
+
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from slo_tuner.cli import main
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A directory that looks like a model repository."""
+    model = tmp_path / "models" / "original"
+    model.mkdir(parents=True)
+    (model / "config.pbtxt").write_text('name: "original"\n')
+    return model.parent
+
+
+def _error(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["--objective=fast"], "objective: 'fast'"),
+        (["--objective=p95<=-1ms"], "objective: 'p95<=-1ms'"),
+        (["--protocol=udp"], "protocol: 'udp'"),
+        (["--rate=0"], "rate: '0'"),
+        (["--rate=many"], "rate: 'many'"),
+        (["--timeout-s=-3"], "timeout-s: '-3'"),
+        (["--shape=image"], "shape: 'image'"),
+        (["--shape=image:3,x"], "shape: 'image:3,x'"),
+        (["--metrics-url=localhost"], "metrics-url: 'localhost'"),
+    ],
+)
+def test_a_wrong_option_is_named(
+    arguments: list[str], field: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["measure", "original", f"--repository={repository}", f"--output={tmp_path / 'out'}", *arguments]
+    assert main(given) == 2
+    message = _error(capsys)
+    assert message.startswith(f"slo-tuner: error: {field} is not allowed; "), message
+
+
+@pytest.mark.parametrize("address", ["localhost", "http://localhost:8001", ":8001", "host:port", "host:70000"])
+def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2
+    assert "write it as host:port" in _error(capsys)
+
+
+def test_http_to_a_running_server_needs_its_http_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", "m", "--address=localhost:8001", "--protocol=http", f"--output={tmp_path}"]) == 2
+    assert _error(capsys).startswith("slo-tuner: error: http-address: ''")
+
+
+@pytest.mark.parametrize("models", ["a,,b", "a,a", ""])
+def test_models_are_different_names(
+    models: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ladder", f"--repository={repository}", f"--models={models}", f"--output={tmp_path}"]) == 2
+    assert _error(capsys).startswith(f"slo-tuner: error: models: {models!r}")
+
+
+def test_a_directory_without_models_is_no_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(tmp_path)]) == 2
+    assert "no directory in it has a config.pbtxt" in _error(capsys)
+    assert main(["serve", str(tmp_path / "absent")]) == 2
+    assert "name an existing model repository" in _error(capsys)
+
+
+def test_an_output_that_is_a_file_is_refused(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("")
+    assert main(["ladder", f"--repository={repository}", f"--output={tmp_path / 'out'}"]) == 2
+    assert _error(capsys).startswith("slo-tuner: error: output: ")
+
+
+def test_a_taken_port_is_named(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        assert main(["serve", str(repository), f"--grpc-port={port}"]) == 2
+    assert _error(capsys).startswith(f"slo-tuner: error: grpc-port: {port} is not allowed; the port is not free")
+
+
+def test_a_server_that_is_not_there_is_an_error_with_its_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["measure", "m", "--address=127.0.0.1:1", f"--output={tmp_path}"]) == 1
+    assert _error(capsys).startswith("slo-tuner: error: no Triton server answers gRPC at 127.0.0.1:1")
+
+
+def test_a_python_without_tritonserver_is_named(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path}", f"--server-python={sys.executable}"]
+    assert main(arguments) == 1
+    assert "has no package nvidia-pytriton; give --tritonserver PROGRAM" in _error(capsys)
+
+
+def test_a_server_that_ends_at_once_is_quoted(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "tritonserver"
+    program.write_text("#!/bin/sh\necho 'error: creating server: Internal - failed to load all models'\nexit 1\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path / 'out'}", f"--tritonserver={program}"]
+    assert main(arguments) == 1
+    message = _error(capsys)
+    assert "tritonserver ended with exit code 1; error: creating server" in message
+    assert os.fspath(tmp_path / "out" / "tritonserver.log") in message
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 9}', "[1, 2"])
+def test_a_file_that_is_no_results_file_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    assert main(["report", str(path)]) == 1
+    assert "is no results file of slo-tuner" in _error(capsys)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_an_absent_results_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path / "absent.json")]) == 1
+    assert "absent.json cannot be read: No such file" in _error(capsys)

@@ -1,0 +1,112 @@
+"""The report says what the results say, in every case that can occur."""
+
+from typing import Any
+
+import pytest
+
+from slo_tuner.histogram import Histogram
+from slo_tuner.report import headline, notes, render_report
+from slo_tuner.results import Latency, ModelResult, ObjectiveRecord, Point, Results, ServerStages, SweepPoint
+
+_LATENCY = Latency(mean_ms=30, p50_ms=25, p90_ms=60, p95_ms=80, p99_ms=95, max_ms=120)
+_STAGES = ServerStages(
+    requests=100, queue_ms=5, compute_input_ms=1, compute_infer_ms=20, compute_output_ms=1, batch_size=1.5
+)
+
+
+def _point(rate: float, **changes: Any) -> Point:
+    facts = {
+        "number": 1, "purpose": "confirm", "rate_per_s": rate, "warm_up_s": 1, "duration_s": 10, "due": 100,
+        "requests": 100, "errors": 0, "misses": 4, "miss_share": 0.04, "miss_share_lower": 0.01,
+        "miss_share_upper": 0.08, "kept": True, "certain": False, "latency": _LATENCY, "objective_quantile_ms": 80,
+        "histogram": Histogram.of([25.0, 80.0]), "send_delay_p95_ms": 1, "generator_cpu_ms": 0.7, "server": _STAGES,
+    }  # fmt: skip
+    return Point.model_validate(facts | changes)
+
+
+def _model(name: str, rate: float | None, **changes: Any) -> ModelResult:
+    facts: dict[str, Any] = {
+        "model": name,
+        "met": rate is not None,
+        "rate_per_s": rate,
+        "missed_per_s": (rate or 1.0) * 1.03,
+        "unloaded_ms": 20.0,
+        "points": [_point(rate or 1.0, kept=rate is not None)] * 3,
+    }
+    return ModelResult.model_validate(facts | changes)
+
+
+def _results(*models: ModelResult, complete: bool = True) -> Results:
+    return Results(
+        created="2026-01-01T00:00:00+00:00",
+        title="A <title>",
+        command="slo-tuner ladder",
+        objective=ObjectiveRecord(quantile=0.95, limit_ms=100, error_share=0.01, chosen="asked for"),
+        protocol="grpc",
+        request_megabytes={model.model: 0.602 for model in models},
+        environment={
+            "cpu": "A CPU",
+            "cpu_cores": 2,
+            "cpu_flags": ["avx2"],
+            "gpus": [],
+            "kernel": "6",
+            "python": "3.11",
+            "packages": {"locust": "2"},
+            "server": {"name": "triton", "version": "2.51.0"},
+            "git_revision": "abc",
+        },  # fmt: skip
+        models=models,
+        complete=complete,
+    )
+
+
+def test_the_headline_compares_the_best_with_the_original() -> None:
+    results = _results(_model("original", 10.0), _model("slow", 8.0), _model("fast", 52.0))
+    assert headline(results) == (
+        "fast keeps p95<=100ms up to 52.0 requests per second, 5.2 times what original keeps (10.0)."
+    )
+
+
+def test_no_ratio_is_claimed_against_a_baseline_that_missed() -> None:
+    results = _results(_model("original", None), _model("fast", 52.0))
+    assert headline(results) == "fast keeps p95<=100ms up to 52.0 requests per second."
+    assert "times" not in headline(results)
+
+
+def test_nothing_met_is_a_result() -> None:
+    results = _results(_model("original", None), _model("fast", None))
+    assert headline(results).startswith("No model keeps p95<=100ms")
+    assert "not met" in render_report(results)
+
+
+@pytest.mark.parametrize(
+    "sweep", [(), (SweepPoint(concurrency=1, duration_s=1, requests=9, errors=0, rate_per_s=9, latency=_LATENCY),)]
+)
+def test_the_page_has_a_plot_for_each_part_that_was_measured(sweep: tuple[SweepPoint, ...]) -> None:
+    page = render_report(_results(_model("original", 10.0, sweep=sweep)))
+    assert page.count("<svg") == 3 + len(sweep)
+    assert "A &lt;title&gt;" in page
+
+
+def test_a_page_is_made_without_server_metrics() -> None:
+    page = render_report(_results(_model("original", 10.0, points=[_point(10.0, server=None)])))
+    assert "Where the time goes" not in page
+
+
+def test_what_limits_the_trust_is_said_first() -> None:
+    random = {"pretrained": False, "weights": "random:42"}
+    void = [_point(10.0), _point(11.0, void_reason="the load generator sent late")]
+    model = _model("original", 10.0, generator_limited=True, manifest=random, points=void)
+    said = "\n".join(notes(_results(model, complete=False)))
+    for expected in ("ended early", "random:42", "mean nothing", "may be higher", "1 point(s) were void"):
+        assert expected in said
+
+
+def test_void_repeats_do_not_count_as_confirmations() -> None:
+    points = [_point(10.0), _point(10.0, void_reason="late")]
+    assert len(_model("original", 10.0, points=points).confirmations) == 1
+
+
+def test_the_same_results_give_the_same_page() -> None:
+    results = _results(_model("original", 10.0))
+    assert render_report(results) == render_report(results)
