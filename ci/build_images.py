@@ -1,0 +1,75 @@
+"""Builds the product's images; their tag is the charts' appVersion, which is what the charts ask for.
+
+    python ci/build_images.py [--prefix REGISTRY/PATH] [--list] [NAME...]
+
+IMAGE_BUILD      the command that builds, default `docker build`
+IMAGE_BUILD_ARGS further arguments of it, as `--network host` or `--build-arg TENSORFLOW=1`
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = tuple(sorted(path.parent.name for path in (ROOT / "images").glob("*/Dockerfile")))
+
+
+def app_version() -> str:
+    """The appVersion that the charts share; SystemExit when they differ."""
+    versions = {
+        yaml.safe_load(path.read_text(encoding="utf-8"))["appVersion"]
+        for path in (ROOT / "charts").glob("*/Chart.yaml")
+    }
+    if len(versions) != 1:
+        sys.exit(f"the charts name several appVersions: {', '.join(sorted(versions))}")
+    return str(versions.pop())
+
+
+def image(name: str, prefix: str = "") -> str:
+    """The full name of an image, with its tag."""
+    return f"{prefix.rstrip('/')}/{name}:{app_version()}" if prefix else f"{name}:{app_version()}"
+
+
+def build(name: str, prefix: str = "") -> None:
+    """Builds one image from the repository's root. CalledProcessError when that fails."""
+    command = shlex.split(os.environ.get("IMAGE_BUILD", "docker build"))
+    command += shlex.split(os.environ.get("IMAGE_BUILD_ARGS", ""))
+    command += ["--file", f"images/{name}/Dockerfile", "--tag", image(name, prefix), "."]
+    # The engine's classic builder sends the whole context, and .dockerignore keeps that small.
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Builds the product's images.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(NAMES)}; all unless given")
+    parser.add_argument("--prefix", default="", metavar="REGISTRY/PATH", help="goes before each name")
+    parser.add_argument("--list", action="store_true", help="print the images' full names and build nothing")
+    chosen = parser.parse_args(arguments)
+    names = chosen.names or NAMES
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        parser.error(f"{unknown[0]} is no image: choose from {', '.join(NAMES)}")
+    for name in names:
+        if chosen.list:
+            print(image(name, chosen.prefix))
+            continue
+        started = time.monotonic()
+        try:
+            build(name, chosen.prefix)
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"{name} was not built: {error}", file=sys.stderr)
+            return 1
+        print(f"{image(name, chosen.prefix)}: built in {time.monotonic() - started:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
