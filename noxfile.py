@@ -82,12 +82,12 @@ def lint(session: nox.Session) -> None:
 def chart_tests(session: nox.Session) -> None:
     """Test the Helm charts without a cluster."""
     _install(session, "charts", "tests", "triton-protocol")
-    session.run("python", "-m", "pytest", "tests/chart", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "tests/chart", *session.posargs)
 
 
 @nox.session(default=False)
 def chart_docs(session: nox.Session) -> None:
-    """Write what follows from the charts' sources: schemas, README tables, dashboards, Chart.lock; `-- --check` compares."""
+    """Write what follows from sources: schemas, README tables, dashboards, Chart.lock; `-- --check` compares."""
     _install(session, "charts")
     for command in (["ci/chart_docs.py"], ["-m", "monitoring"], ["ci/chart_lock.py"]):
         session.run("python", *command, *session.posargs)

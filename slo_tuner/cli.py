@@ -5,8 +5,8 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 
 from .errors import SloTunerError
 from .options import make_parser
@@ -16,7 +16,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what was asked, 1 when it failed, 2 for wrong usage, 130 after Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = make_parser().parse_args(given)
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         return _run(options, given)
     except SloTunerError as error:
@@ -27,9 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    """SIGTERM ends like Ctrl-C: the server that was started is stopped too."""
-    raise KeyboardInterrupt
+def _interrupt_main_on_signals() -> None:
+    """SIGINT and SIGTERM interrupt the main greenlet, wherever it waits, so that the server is stopped too.
+
+    Python would raise KeyboardInterrupt in whatever greenlet happens to run.
+    """
+    import gevent
+
+    main_greenlet = gevent.getcurrent()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, gevent.kill, main_greenlet, KeyboardInterrupt)
 
 
 def _run(options: argparse.Namespace, given: list[str]) -> int:
@@ -42,6 +48,8 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
         return report_command(options.results, options.output)
     # Locust replaces the standard library's sockets with gevent's: before anything opens one.
     import locust  # noqa: F401
+
+    _interrupt_main_on_signals()
 
     if options.command == "serve":
         return _serve(options)
@@ -57,11 +65,12 @@ def _serve(options: argparse.Namespace) -> int:
     ports = pick_ports(options.http_port, options.grpc_port, options.metrics_port)
     program = find_tritonserver(options.tritonserver, options.server_python)
     with TritonProcess(program, options.repository, ports, options.log) as server:
-        control = Control(server.grpc_address, server)
-        for model in options.load:
-            print(f"{model}: ready after {control.load(model, 300.0):.1f} s", flush=True)
+        with closing(Control(server.grpc_address, server)) as control:
+            for model in options.load:
+                print(f"{model}: ready after {control.load(model, 300.0):.1f} s", flush=True)
+            models = ", ".join(control.models())
         print(f"gRPC {server.grpc_address}, HTTP {server.http_address}, metrics {server.metrics_url}", flush=True)
-        print(f"models: {', '.join(control.models())}; Ctrl-C stops the server", flush=True)
+        print(f"models: {models}; Ctrl-C stops the server", flush=True)
         server.wait()
         server.check()
     return 0

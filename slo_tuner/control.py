@@ -28,7 +28,7 @@ class Control:
         """Close the connection."""
         self._client.close()
 
-    def check_reachable(self, deadline_s: float = 10.0) -> None:
+    def check_reachable(self, deadline_s: float = 5.0) -> None:
         """ServerError unless a server answers within the deadline."""
         end = time.monotonic() + deadline_s
         while True:

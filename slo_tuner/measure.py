@@ -178,6 +178,8 @@ class Meter:
 
     def _closed(self, concurrency: int, seconds: float) -> SweepPoint:
         point = measure_closed(self._target, concurrency, seconds, self._effort.warm_up_s / 2)
+        if point.errors:
+            self._control.check_alive()
         if point.requests == 0 or point.errors == point.requests:
             self._control.check_reachable(5.0)
             raise ServerError(f"no request to {self.model!r} was answered within {seconds:g} s")

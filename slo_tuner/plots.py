@@ -36,7 +36,8 @@ _STYLE = {
 def svg(figure: Figure) -> str:
     """The figure as SVG that can stand inside HTML."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+    with plt.rc_context(_STYLE):  # the salt makes the ids, and so the page, the same every time
+        figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]
 

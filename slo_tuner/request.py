@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .control import Control
-from .errors import UsageError
+from .errors import ServerError, UsageError
 from .ladder import Job
 from .measure import EFFORTS, Effort, Endpoint
 from .objective import Objective, parse_objective
@@ -35,22 +35,25 @@ class Request:
     def server(self) -> Iterator[tuple[Control, Endpoint]]:
         """A server to measure: its own on the repository, or the running one at the address."""
         if self.repository is None:
-            control = Control(self.endpoint.address)
-            control.check_reachable()
-            yield control, self.endpoint
+            with closing(Control(self.endpoint.address)) as control:
+                control.check_reachable()
+                yield control, self.endpoint
             return
         program = find_tritonserver(self.tritonserver, self.server_python)
         with TritonProcess(program, self.repository, pick_ports(), self.output / "tritonserver.log") as process:
-            control = Control(process.grpc_address, process)
-            yield (
-                control,
-                replace(
-                    self.endpoint,
-                    address=process.grpc_address,
-                    http_address=process.http_address,
-                    metrics_url=process.metrics_url,
-                ),
+            endpoint = replace(
+                self.endpoint,
+                address=process.grpc_address,
+                http_address=process.http_address,
+                metrics_url=process.metrics_url,
             )
+            # Closed before the server is stopped: tritonserver waits for its gRPC connections to end.
+            with closing(Control(process.grpc_address, process)) as control:
+                try:
+                    yield control, endpoint
+                except ServerError:
+                    process.check()  # that the server died says more than what failed because of it
+                    raise
 
     def job(self, control: Control, endpoint: Endpoint, command: str) -> Job:
         """The job on that server; UsageError for a model that it does not have."""

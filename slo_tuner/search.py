@@ -24,6 +24,7 @@ class Outcome(Protocol):
 
 # A generator that lags at several rates in a row will not do better at the next: stop and say so.
 _MOST_VOID_RATES = 3
+_VOID_STEP = 1.2
 _MOST_CONFIRMED_RATES = 8
 # How far the edge may lie outside the bracket: a bound is one noisy point.
 _LEEWAY = 1.03
@@ -130,8 +131,10 @@ class Search:
                 rate = higher
             else:
                 lowest_missed = min(lowest_missed, rate)
-                if found.rate_per_s is not None or rate <= limits.lowest_rate or self._void_rates >= _MOST_VOID_RATES:
+                if found.rate_per_s is not None or rate <= limits.lowest_rate:
                     break
+                if any(r.void for r in repeats):  # beyond the generator: no use in small steps
+                    step = _VOID_STEP
                 rate = max(min(self._edge(rate / _LEEWAY, rate), rate / step), limits.lowest_rate)
                 step = step**1.5
         missed = (p.rate_per_s for p in self._points if not p.kept and self._above(p, found))

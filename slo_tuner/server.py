@@ -133,6 +133,8 @@ class TritonProcess:
             *(f"--{protocol}-address=127.0.0.1" for protocol in ("http", "grpc", "metrics")),
             "--exit-timeout-secs=10",
         ]
+        if not Path("/dev/nvidiactl").exists():
+            command.append("--allow-gpu-metrics=false")  # without a GPU they only fill the log with errors
         backends = self._server.backend_directory(self._scratch)
         if backends is not None:
             command.append(f"--backend-directory={backends}")

@@ -20,9 +20,9 @@ def ladder(repository: Path, server_python: str, tmp_path_factory: pytest.TempPa
         [
             "ladder",
             f"--repository={repository}",
-            "--models=original,onnx_int8",
+            "--models=onnx_fp32,onnx_int8",
             f"--server-python={server_python}",
-            "--objective=p95<=100ms",
+            "--objective=p95<=400ms",
             "--effort=smoke",
             f"--output={output}",
         ]
@@ -39,7 +39,7 @@ def results(ladder: tuple[Completed, Path]) -> dict[str, Any]:
 
 
 def test_every_model_keeps_the_objective_up_to_a_rate(results: dict[str, Any]) -> None:
-    assert [model["model"] for model in results["models"]] == ["original", "onnx_int8"]
+    assert [model["model"] for model in results["models"]] == ["onnx_fp32", "onnx_int8"]
     for model in results["models"]:
         assert model["met"] and model["rate_per_s"] > 10, model["model"]
         confirmed = [p for p in model["points"] if p["purpose"] == "confirm" and p["rate_per_s"] == model["rate_per_s"]]
@@ -58,7 +58,7 @@ def test_the_raw_rows_give_the_summary_again(ladder: tuple[Completed, Path], res
     point = results["models"][1]["points"][0]
     with gzip.open(ladder[1] / point["rows_file"], "rt") as file:
         rows = list(csv.DictReader(file))
-    late = sum(float(row["done_ms"]) - float(row["due_ms"]) > 100 or row["ok"] == "0" for row in rows)
+    late = sum(float(row["done_ms"]) - float(row["due_ms"]) > 400 or row["ok"] == "0" for row in rows)
     assert (len(rows), late) == (point["requests"], point["misses"])
 
 

@@ -16,11 +16,27 @@ _STAGES = ServerStages(
 
 def _point(rate: float, **changes: Any) -> Point:
     facts = {
-        "number": 1, "purpose": "confirm", "rate_per_s": rate, "warm_up_s": 1, "duration_s": 10, "due": 100,
-        "requests": 100, "errors": 0, "misses": 4, "miss_share": 0.04, "miss_share_lower": 0.01,
-        "miss_share_upper": 0.08, "kept": True, "certain": False, "latency": _LATENCY, "objective_quantile_ms": 80,
-        "histogram": Histogram.of([25.0, 80.0]), "send_delay_p95_ms": 1, "generator_cpu_ms": 0.7, "server": _STAGES,
-    }  # fmt: skip
+        "number": 1,
+        "purpose": "confirm",
+        "rate_per_s": rate,
+        "warm_up_s": 1,
+        "duration_s": 10,
+        "due": 100,
+        "requests": 100,
+        "errors": 0,
+        "misses": 4,
+        "miss_share": 0.04,
+        "miss_share_lower": 0.01,
+        "miss_share_upper": 0.08,
+        "kept": True,
+        "certain": False,
+        "latency": _LATENCY,
+        "objective_quantile_ms": 80,
+        "histogram": Histogram.of([25.0, 80.0]),
+        "send_delay_p95_ms": 1,
+        "generator_cpu_ms": 0.7,
+        "server": _STAGES,
+    }
     return Point.model_validate(facts | changes)
 
 
@@ -54,7 +70,7 @@ def _results(*models: ModelResult, complete: bool = True) -> Results:
             "packages": {"locust": "2"},
             "server": {"name": "triton", "version": "2.51.0"},
             "git_revision": "abc",
-        },  # fmt: skip
+        },
         models=models,
         complete=complete,
     )
