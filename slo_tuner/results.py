@@ -105,9 +105,8 @@ class ModelResult(_Record):
     @property
     def confirmations(self) -> tuple[Point, ...]:
         """The repeats at the rate that was found."""
-        return tuple(
-            p for p in self.points if p.purpose == "confirm" and p.rate_per_s == self.rate_per_s and not p.void
-        )
+        counted = [p for p in self.points if p.purpose in ("confirm", "single") and not p.void]
+        return tuple(p for p in counted if p.rate_per_s == self.rate_per_s)
 
 
 class ObjectiveRecord(_Record):

@@ -118,6 +118,12 @@ def test_what_limits_the_trust_is_said_first() -> None:
         assert expected in said
 
 
+def test_a_single_rate_counts_as_its_own_confirmation() -> None:
+    model = _model("original", 10.0, points=[_point(10.0, purpose="single")])
+    assert len(model.confirmations) == 1
+    assert "original" in render_report(_results(model))
+
+
 def test_void_repeats_do_not_count_as_confirmations() -> None:
     points = [_point(10.0), _point(10.0, void_reason="late")]
     assert len(_model("original", 10.0, points=points).confirmations) == 1
