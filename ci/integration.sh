@@ -1,0 +1,34 @@
+#!/bin/bash
+# Brings a cluster up, builds the images, runs tests/integration on it, and takes it down whatever happens.
+#   ci/integration.sh CLUSTER_TOOL [PYTEST_ARGUMENT...]
+# CLUSTER_TOOL is a program with the commands up, base-images, load, addons and down, as tests/integration/README.md
+# describes. PYTHON runs the tests, BUILDER_PYTHON is the model builder's: nox sets both.
+set -euo pipefail
+cluster=$(realpath "${1:?usage: ci/integration.sh CLUSTER_TOOL [PYTEST_ARGUMENT...]}")
+shift
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+
+say() { echo "integration: $* ($SECONDS s)"; }
+down() {
+  local status=$?
+  "$cluster" down
+  say "the cluster is down"
+  exit "$status"
+}
+trap down EXIT
+trap 'exit 130' INT TERM
+
+"$cluster" up --gpus 1
+export KUBECONFIG=/run/cluster/admin.conf PATH=/opt/cluster/bin:$PATH
+"$cluster" base-images
+"$cluster" addons prometheus-operator
+say "the cluster is up"
+
+# A build shares the host's network, as it does where the engine has no network of its own.
+export IMAGE_BUILD_ARGS=${IMAGE_BUILD_ARGS:---network host} IMAGE_LOAD="$cluster load"
+"$python" ci/build_images.py
+say "the images are built"
+
+"$python" -m pytest tests/integration "$@"
+say "the tests have passed"

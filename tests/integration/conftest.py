@@ -1,0 +1,107 @@
+"""What the tests on a cluster share: images that are loaded, a namespace for each module, and a diagnosis of failures.
+
+They need KUBECONFIG, kubectl and the images of `python ci/build_images.py`, and these variables:
+IMAGE_LOAD      the command that makes local images usable in the cluster, default `kind load docker-image`
+IMAGE_BUILD     the command that builds images, default `docker build`; IMAGE_BUILD_ARGS are its further arguments
+BUILDER_PYTHON  the interpreter of the model builder's environment
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(ROOT / "ci"), str(ROOT / "tests" / "chart")]
+
+import build_images  # noqa: E402
+from cluster import diagnose, kubectl, wait_until  # noqa: E402
+from records import Records  # noqa: E402
+
+RUN_LABEL = "inference-system-test"
+RUN = secrets.token_hex(4)
+
+
+@pytest.fixture(scope="session")
+def builder_python() -> str:
+    """The interpreter of the model builder's environment."""
+    python = os.environ.get("BUILDER_PYTHON")
+    assert python, "BUILDER_PYTHON is not set: run these tests by `nox -s integration`"
+    return python
+
+
+@pytest.fixture(scope="session")
+def models(builder_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model repository of plans/tiny.yaml, built here."""
+    output = tmp_path_factory.mktemp("built") / "models"
+    command = [Path(builder_python).with_name("model-repo-builder"), "build", ROOT / "plans/tiny.yaml"]
+    only = ["--only", "onnx_fp32,onnx_int8", "--quiet"]
+    done = subprocess.run([*command, "--output", output, *only], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@pytest.fixture(scope="session")
+def images(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Full names of the product's images and of `repository`, by name; all of them are in the cluster."""
+    context = tmp_path_factory.mktemp("repository")
+    shutil.copytree(HERE / "repository", context, dirs_exist_ok=True)
+    shutil.copytree(models, context / "models", ignore=shutil.ignore_patterns(".*"))
+    # A name of its own for each run: a cluster does not fetch a name that it has already.
+    named = {name: build_images.image(name) for name in build_images.NAMES}
+    named["repository"] = f"tiny-repository:{RUN}"
+    build = shlex.split(os.environ.get("IMAGE_BUILD", "docker build"))
+    build += shlex.split(os.environ.get("IMAGE_BUILD_ARGS", ""))
+    load = shlex.split(os.environ.get("IMAGE_LOAD", "kind load docker-image"))
+    for command in ([*build, "--quiet", "--tag", named["repository"], str(context)], [*load, *named.values()]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, f"{shlex.join(command)}:\n{done.stderr}"
+    return named
+
+
+@pytest.fixture(scope="module")
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new namespace in which Pod Security enforces `restricted`; everything in it is removed afterwards."""
+    module = request.module.__name__.removeprefix("test_").replace("_", "-")
+    name = f"it-{module}-{secrets.token_hex(3)}"
+    kubectl("create", "namespace", name)
+    enforced = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
+    kubectl("label", "namespace", name, f"{RUN_LABEL}={RUN}", *enforced)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def everything_is_gone() -> Iterator[None]:
+    """Ends the session when the namespaces have gone: their servers drain, while other tests go on."""
+    yield
+    selector = ["get", "namespaces", "-l", f"{RUN_LABEL}={RUN}", "-o", "name"]
+    wait_until("the tests' namespaces are gone", lambda: not kubectl(*selector), 180)
+
+
+@pytest.fixture(scope="session")
+def records() -> Iterator[Records]:
+    """Collects what was measured under load; written as JSON when the session ends."""
+    collected = Records()
+    yield collected
+    collected.write(Path(os.environ.get("INTEGRATION_RESULTS", ROOT / "build" / "integration" / "load.json")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    """Adds to a failure what its namespace looked like at that moment."""
+    report = yield
+    name = getattr(item, "funcargs", {}).get("namespace")
+    if report.failed and report.when in ("setup", "call") and name:
+        report.sections.append((f"namespace {name}", diagnose(name)))
+    return report
