@@ -42,6 +42,10 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
     this build is published.
     """
     chosen = _chosen(plan, only)
+    for variant in chosen:
+        reason = variant.how.unavailable()
+        if reason is not None:
+            raise BuildError(f"variants.{variant.name}.engine: {reason}")
     check(plan)
     publish.check_output(repository)
     identity = source.identity(plan.model)

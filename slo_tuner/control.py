@@ -65,19 +65,28 @@ class Control:
         names = self.models()
         if model not in names:
             raise ModelError(f"model: {model!r} is not in the repository; it has {', '.join(names) or 'no model'}")
-        loading = gevent.spawn(self._client.load_model, model, client_timeout=deadline_s)
+        loading = gevent.spawn(self._try_load, model, deadline_s)
         while not loading.ready():
             # A server that dies leaves the call waiting for a reconnection: look at the process too.
             loading.join(0.5)
             self.check_alive()
-        if loading.exception is not None:
-            reason = getattr(loading.exception, "message", lambda: loading.exception)()
-            raise ModelError(f"model {model!r} cannot be loaded: {str(reason).strip()[:400]}{self._log()}")
+        reason = loading.get()
+        if reason:
+            raise ModelError(f"model {model!r} cannot be loaded: {reason}{self._log()}")
         while not self.is_ready(model):
             if time.monotonic() - started > deadline_s:
                 raise ModelError(f"model {model!r} was not ready after {deadline_s:g} s{self._log()}")
             gevent.sleep(0.1)
         return time.monotonic() - started
+
+    def _try_load(self, model: str, deadline_s: float) -> str:
+        """Why the model could not be loaded, in one line; empty when it was."""
+        try:
+            self._client.load_model(model, client_timeout=deadline_s)
+        except InferenceServerException as error:
+            # A Python traceback follows the reason, after "At:".
+            return " ".join(str(error.message()).split("\nAt:")[0].split())[:400]
+        return ""
 
     def unload(self, model: str, deadline_s: float = 60.0) -> None:
         """Unload a model and wait until the server has let go of it."""
@@ -104,7 +113,7 @@ class Control:
             return method(*arguments, client_timeout=_CALL_S)
         except InferenceServerException as error:
             self.check_alive()
-            message = str(error.message()).strip()[:400]
+            message = " ".join(str(error.message()).split())[:400]
             if "not found" in message or "unknown model" in message:
                 raise ModelError(message) from None
             raise ServerError(f"the server at {self.address} refused or did not answer: {message}") from None

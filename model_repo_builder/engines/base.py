@@ -56,6 +56,7 @@ class Engine:
     `session_options` are the options that change only how the artefact is executed.
     `build` writes the artefact into Job.folder and returns notes for the manifest;
     `load` opens the artefact in a version folder for the agreement check.
+    `unavailable` says why it can't build here, None when it can: asked before any work.
     """
 
     name: str
@@ -71,3 +72,4 @@ class Engine:
     load: Callable[[Path, Signature], Predict]
     needs_calibration: Callable[[str], bool] = field(default=lambda precision: precision == "int8")
     resolve: Callable[[Any], dict[str, str]] = field(default=lambda _: {})
+    unavailable: Callable[[], str | None] = field(default=lambda: None)

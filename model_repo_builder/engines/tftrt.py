@@ -14,7 +14,7 @@ from model_repo_builder.signature import Signature
 if TYPE_CHECKING:
     from model_repo_builder.engines.base import Predict
 
-UNAVAILABLE = "engine tftrt: not available in this version; engines that can build: onnxruntime, tensorflow"
+UNAVAILABLE = "tftrt (not available in this version); allowed: onnxruntime, tensorflow"
 
 
 class TFTRTOptions(Options):
@@ -44,4 +44,5 @@ ENGINE = Engine(
     parameters=lambda _: {},
     build=_build,
     load=_load,
+    unavailable=lambda: UNAVAILABLE,
 )

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,3 +157,18 @@ def test_a_tuner_that_is_killed_takes_its_server_with_it(repository: Path, serve
         (server,) = _servers_of(process.pid)
         process.kill()
         assert _is_gone(server)
+
+
+def test_a_model_that_cannot_be_loaded_is_an_error_of_one_line(
+    repository: Path, server_python: str, tmp_path: Path
+) -> None:
+    broken = tmp_path / "models"
+    shutil.copytree(repository, broken)
+    (broken / "onnx_int8" / "1" / "model.onnx").write_text("no model")
+    done = run_tuner(
+        ["measure", "onnx_int8", f"--repository={broken}", f"--server-python={server_python}", f"--output={tmp_path}"]
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("slo-tuner: error: model 'onnx_int8' cannot be loaded: ")
+    assert "INVALID_PROTOBUF" in line and "tritonserver.log" in line
