@@ -4,22 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .miss_curve import crossing
+from .miss_curve import Counted, crossing
 
 
-class Outcome(Protocol):
+class Outcome(Counted, Protocol):
     """What the search needs to know of a measured point."""
 
-    @property
-    def rate_per_s(self) -> float: ...
     @property
     def kept(self) -> bool: ...
     @property
     def void(self) -> bool: ...
-    @property
-    def requests(self) -> int: ...
-    @property
-    def misses(self) -> int: ...
 
 
 # A generator that lags at several rates in a row will not do better at the next: stop and say so.
