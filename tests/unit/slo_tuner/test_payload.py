@@ -1,0 +1,66 @@
+"""Requests are generated from a model's metadata: right size, sane values, and named when that can't be done."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+from tritonclient.grpc import service_pb2
+
+from slo_tuner.errors import UsageError
+from slo_tuner.payload import make_payload
+
+
+def _metadata(datatype: str, shape: list[int]) -> service_pb2.ModelMetadataResponse:
+    metadata = service_pb2.ModelMetadataResponse(name="m")
+    metadata.inputs.add(name="image", datatype=datatype, shape=shape)
+    return metadata
+
+
+def _sent(datatype: str, shape: list[int], max_batch: int = 8) -> service_pb2.ModelInferRequest:
+    payload = make_payload(_metadata(datatype, shape), max_batch, {})
+    return service_pb2.ModelInferRequest.FromString(payload.grpc_body)
+
+
+def test_a_batching_model_gets_a_batch_of_one() -> None:
+    request = _sent("FP32", [-1, 224, 224, 3])
+    assert list(request.inputs[0].shape) == [1, 224, 224, 3]
+    assert len(request.raw_input_contents[0]) == 224 * 224 * 3 * 4
+
+
+def test_a_model_without_batching_gets_its_own_shape() -> None:
+    assert list(_sent("INT64", [384], max_batch=0).inputs[0].shape) == [384]
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP16", "FP64"])
+def test_floats_are_finite_and_like_pixels(datatype: str) -> None:
+    dtype = {"FP32": np.float32, "FP16": np.float16, "FP64": np.float64}[datatype]
+    values = np.frombuffer(_sent(datatype, [-1, 1000]).raw_input_contents[0], dtype)
+    assert np.isfinite(values).all() and values.min() >= 0 and 200 < values.max() <= 255
+
+
+def test_texts_are_length_prefixed() -> None:
+    raw = _sent("BYTES", [-1, 2]).raw_input_contents[0]
+    assert raw == 2 * (struct.pack("<I", 4) + b"text")
+
+
+def test_both_protocols_carry_the_same_tensor() -> None:
+    payload = make_payload(_metadata("UINT8", [-1, 4, 3]), 8, {})
+    header = json.loads(payload.http_body[: payload.http_json_bytes])
+    assert header["inputs"] == [
+        {"name": "image", "shape": [1, 4, 3], "datatype": "UINT8", "parameters": {"binary_data_size": 12}}
+    ]
+    request = service_pb2.ModelInferRequest.FromString(payload.grpc_body)
+    assert payload.http_body[payload.http_json_bytes :] == request.raw_input_contents[0]
+
+
+def test_an_open_dimension_must_be_given() -> None:
+    with pytest.raises(UsageError, match=r"shape: 'image.*give every dimension"):
+        make_payload(_metadata("FP32", [-1, -1, 3]), 8, {})
+    shaped = make_payload(_metadata("FP32", [-1, -1, 3]), 8, {"image": [5, 3]})
+    assert list(service_pb2.ModelInferRequest.FromString(shaped.grpc_body).inputs[0].shape) == [1, 5, 3]
+
+
+def test_a_shape_for_an_input_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match="shape: 'pixels' is not allowed; the inputs of m are: image"):
+        make_payload(_metadata("FP32", [-1, 3]), 8, {"pixels": [3]})
