@@ -82,7 +82,14 @@ def lint(session: nox.Session) -> None:
 def chart_tests(session: nox.Session) -> None:
     """Test the Helm charts without a cluster."""
     _install(session, "charts", "tests", "triton-protocol")
-    session.run("python", "-m", "pytest", "-n", "2", "tests/chart", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "-m", "not external", "tests/chart", *session.posargs)
+
+
+@nox.session(default=False)
+def external_tests(session: nox.Session) -> None:
+    """Test alerts by promtool and publishing by docker-registry: programs that nox can't install."""
+    _install(session, "charts", "tests", "triton-protocol")
+    session.run("python", "-m", "pytest", "-m", "external", "tests/chart", *session.posargs)
 
 
 @nox.session(default=False)

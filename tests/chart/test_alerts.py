@@ -34,6 +34,7 @@ def test_rules_fit_the_schema_of_the_operator() -> None:
     assert errors([rule_object(SCALED)]) == []
 
 
+@pytest.mark.external
 def test_promtool_accepts_every_rule(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(rule_object(SCALED)["spec"]))
@@ -45,6 +46,7 @@ def test_every_alert_has_a_unit_test_and_every_unit_test_an_alert() -> None:
     assert {path.stem for path in CASES.glob("*.yaml")} == set(rules(SCALED))
 
 
+@pytest.mark.external
 @pytest.mark.parametrize("alert", sorted(path.stem for path in CASES.glob("*.yaml")))
 def test_alert_fires_when_it_should_and_only_then(alert: str, tmp_path: Path) -> None:
     spec = rule_object(SCALED)["spec"]

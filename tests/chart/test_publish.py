@@ -81,6 +81,7 @@ def pull(reference: str, folder: Path) -> Path:
     return folder / name.rpartition("/")[2]
 
 
+@pytest.mark.external
 def test_what_is_pulled_renders_as_the_source(packages: list[Path], registry: str, tmp_path: Path) -> None:
     pushed = chart_publish.publish(packages, f"oci://{registry}/charts", plain_http=True)
     assert [reference.rpartition("/")[2].partition(":")[0] for reference in pushed] == list(VALUES)
@@ -94,12 +95,14 @@ def test_what_is_pulled_renders_as_the_source(packages: list[Path], registry: st
         assert render(values, chart=chart) == render(values, chart=source) != []
 
 
+@pytest.mark.external
 def test_publishing_again_changes_nothing(packages: list[Path], registry: str) -> None:
     target = f"oci://{registry}/again"
     assert len(chart_publish.publish(packages, target, plain_http=True)) == 3
     assert chart_publish.publish(packages, target, plain_http=True) == []
 
 
+@pytest.mark.external
 def test_a_published_version_is_never_replaced(packages: list[Path], registry: str, tmp_path: Path) -> None:
     target = f"oci://{registry}/once"
     chart_publish.publish(packages[:1], target, plain_http=True)
@@ -110,6 +113,7 @@ def test_a_published_version_is_never_replaced(packages: list[Path], registry: s
         chart_publish.publish([tmp_path / packages[0].name], target, plain_http=True)
 
 
+@pytest.mark.external
 def test_the_command_names_what_it_published(
     packages: list[Path], registry: str, capsys: pytest.CaptureFixture
 ) -> None:
