@@ -1,0 +1,164 @@
+"""Steady load from inside the cluster: slo_tuner's open loop, for each stream by itself, until SIGTERM.
+
+    python3 load.py RATE_PER_S STREAM=PROTOCOL@ADDRESS/MODEL...
+
+Prints `steady` when every stream has answers, and at the end one line of JSON: each stream's requests and failures.
+Runs in a Pod of the load generator's image.
+"""
+
+import json
+import random
+import signal
+import sys
+import time
+from collections import Counter
+
+import locust  # noqa: F401  first: it replaces the standard library's sockets by gevent's
+
+# isort: split
+import gevent
+import grpc
+import numpy as np
+from gevent.event import Event
+from locust.env import Environment
+
+from slo_tuner.control import Control
+from slo_tuner.load import Arrivals, OpenLoopUser
+from slo_tuner.payload import Payload, make_payload
+from slo_tuner.transport import RequestError, Transport, open_transport
+
+TIMEOUT_S = 10.0
+# Triton keeps an HTTP connection as long as its client does, so a client of a Service has to move on by itself.
+HTTP_CONNECTION_AGE_S = 5.0
+LONGEST_S = 600.0
+# As docs/reliability.md recommends it. An inference may be sent twice without harm.
+SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": "inference.GRPCInferenceService"}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.5s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+
+class Retrying:
+    """A gRPC transport as the documents recommend it: gRPC itself sends a request again that no server took.
+
+    slo_tuner's own does not, as a measurement must not hide errors.
+    """
+
+    def __init__(self, address: str, payload: Payload) -> None:
+        options = [("grpc.lb_policy_name", "round_robin"), ("grpc.service_config", json.dumps(SERVICE_CONFIG))]
+        self._channel = grpc.insecure_channel(address, options=options)
+        self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        self._body = payload.grpc_body
+
+    def send(self) -> int:
+        try:
+            return len(self._call(self._body, timeout=TIMEOUT_S))
+        except grpc.RpcError as error:
+            raise RequestError(f"{error.code().name}: {(error.details() or '')[:160]}") from None
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class Renewed:
+    """An HTTP transport that uses no connection for longer than HTTP_CONNECTION_AGE_S."""
+
+    def __init__(self, address: str, payload: Payload) -> None:
+        self._address, self._payload = address, payload
+        self._open()
+
+    def _open(self) -> None:
+        # The old one is not closed: requests may be under way on it, and its connections close with the last of them.
+        self._transport = open_transport("http", self._address, self._payload, TIMEOUT_S)
+        self._since = time.monotonic()
+
+    def send(self) -> int:
+        if time.monotonic() - self._since > HTTP_CONNECTION_AGE_S:
+            self._open()
+        return self._transport.send()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class Stream:
+    """One flow of requests, and what became of each."""
+
+    def __init__(self, text: str, rate_per_s: float) -> None:
+        self.name, _, rest = text.partition("=")
+        self.protocol, _, rest = rest.partition("@")
+        self.address, _, self.model = rest.rpartition("/")
+        self.arrivals = Arrivals(_gaps(rate_per_s))
+        self.latencies_ms: list[float] = []
+        self.failures: list[dict[str, object]] = []
+        self.environment = Environment(user_classes=[self._user()])
+        self.environment.events.request.add_listener(self._record)
+
+    def _user(self) -> type[OpenLoopUser]:
+        host = self.address.removeprefix("dns:///").rpartition(":")[0].replace("-headless", "")
+        control = Control(f"{host}:8001")
+        control.check_reachable(30.0)
+        payload = make_payload(control.metadata(self.model), control.config(self.model).max_batch_size, {})
+        control.close()
+        transport: Transport = (Renewed if self.protocol == "http" else Retrying)(self.address, payload)
+        attributes = {"abstract": False, "arrivals": self.arrivals, "transport": transport}
+        return type("Steady", (OpenLoopUser,), attributes | {"model": self.model, "protocol": self.protocol})
+
+    def _record(self, response_time: float, exception: Exception | None, **_: object) -> None:
+        self.latencies_ms.append(response_time)
+        if exception is not None:
+            self.failures.append({"at": time.time(), "reason": str(exception)})
+
+    def start(self) -> None:
+        self.environment.create_local_runner().start(1, spawn_rate=1)
+
+    def finish(self) -> dict[str, object]:
+        self.arrivals.stop.set()
+        self.arrivals.finished.wait(TIMEOUT_S + 5)
+        latencies = np.array(self.latencies_ms)
+        return {
+            "stream": self.name,
+            "requests": len(latencies),
+            "failed": len(self.failures),
+            "reasons": dict(Counter(str(one["reason"]) for one in self.failures)),
+            "failures": self.failures[:200],
+            "p50_ms": round(float(np.quantile(latencies, 0.5)), 1),
+            "p99_ms": round(float(np.quantile(latencies, 0.99)), 1),
+        }
+
+
+def _gaps(rate_per_s: float):
+    now, generator = 0.0, random.Random(1)
+    while True:
+        now += generator.expovariate(rate_per_s)
+        yield now
+
+
+def main(rate_per_s: float, texts: list[str]) -> None:
+    stopped = Event()
+    gevent.signal_handler(signal.SIGTERM, stopped.set)
+    streams = [Stream(text, rate_per_s) for text in texts]
+    for stream in streams:
+        stream.start()
+    started = time.monotonic()
+    while min(len(stream.latencies_ms) for stream in streams) < 20 and not stopped.wait(0.1):
+        pass
+    print("steady", flush=True)
+    stopped.wait(LONGEST_S)
+    seconds = time.monotonic() - started
+    summary = [stream.finish() for stream in streams]
+    print(json.dumps({"rate_per_s": rate_per_s, "seconds": round(seconds, 1), "streams": summary}), flush=True)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,59 @@
+"""Switching the variant under load, as docs/reliability.md says: add it, move the clients, take the old one away."""
+
+import time
+
+import pytest
+from answers import ask
+from choices import server
+from records import Records
+from release import Release
+from steady import steady_load, streams
+
+OLD, NEW = "onnx_fp32", "onnx_int8"
+
+
+@pytest.fixture(scope="module")
+def release(namespace: str, images: dict[str, str]) -> Release:
+    """One server of the old variant: revision 1."""
+    installed = Release(namespace)
+    installed.install(server(images, models=[OLD]), ["cpu"])
+    return installed
+
+
+def _install(release: Release, images: dict[str, str], models: list[str]) -> None:
+    before = release.ready_pods()
+    release.install(server(images, models=models), ["cpu"])
+    release.settle(1, without=before)
+
+
+def test_switching_the_variant_and_rolling_back_fail_no_request(
+    release: Release, images: dict[str, str], records: Records
+) -> None:
+    namespace, client = release.namespace, images["locust"]
+
+    with steady_load(namespace, client, "load-old", streams(release.name, namespace, OLD)) as load:
+        started = time.monotonic()
+        _install(release, images, [OLD, NEW])
+        took_s = time.monotonic() - started
+    records.add("upgrade that adds a variant", took_s, load.report)
+    assert load.failed == {}
+
+    with steady_load(namespace, client, "load-new", streams(release.name, namespace, NEW)) as load:
+        started = time.monotonic()
+        _install(release, images, [NEW])
+        took_s = time.monotonic() - started
+        found = ask(namespace, client, release.name, NEW)
+        assert found["http"]["model"] == found["grpc"]["model"] == NEW
+        with pytest.raises(AssertionError, match=f"unknown model: '{OLD}'"):
+            ask(namespace, client, release.name, OLD)
+    records.add("upgrade that takes the old variant away", took_s, load.report)
+    assert load.failed == {}
+
+    with steady_load(namespace, client, "load-back", streams(release.name, namespace, NEW)) as load:
+        started, before = time.monotonic(), release.ready_pods()
+        release.roll_back(2)
+        release.settle(1, without=before)
+        took_s = time.monotonic() - started
+        assert ask(namespace, client, release.name, OLD)["grpc"]["model"] == OLD
+    records.add("rollback to both variants", took_s, load.report)
+    assert load.failed == {}
