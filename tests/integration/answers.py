@@ -27,7 +27,7 @@ def ask(namespace: str, image: str, host: str, model: str) -> dict[str, Any]:
     """The answers over `http` and `grpc`, each with the name of the `model` that gave it and its `output`."""
     pod = f"ask-{model.replace('_', '-')}"
     kubectl("-n", namespace, "delete", "pod", pod, "--ignore-not-found")
-    start_pod(namespace, pod, image, ["python3", "/work/ask.py", host, model], {"ask.py": ASK})
+    start_pod(namespace, pod, image, ["python3", "/task/ask.py", host, model], {"ask.py": ASK})
     return dict(json.loads(wait_for_end(namespace, pod).splitlines()[-1]))
 
 

@@ -66,7 +66,7 @@ class Release:
 
 
 def start_pod(namespace: str, name: str, image: str, command: list[str], files: Mapping[str, str]) -> None:
-    """Starts a Pod that Pod Security `restricted` allows, with files in /work, and runs a command once."""
+    """Starts a Pod that Pod Security `restricted` allows, with files in /task, and runs a command once."""
     confined = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     container = {
         "name": "main",
@@ -77,7 +77,7 @@ def start_pod(namespace: str, name: str, image: str, command: list[str], files: 
         "env": [{"name": "HOME", "value": "/tmp"}],
         "securityContext": confined,
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
-        "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [{"name": "task", "mountPath": "/task"}, {"name": "tmp", "mountPath": "/tmp"}],
     }
     identity = {
         "runAsNonRoot": True,
@@ -91,7 +91,7 @@ def start_pod(namespace: str, name: str, image: str, command: list[str], files: 
         "enableServiceLinks": False,
         "securityContext": identity,
         "containers": [container],
-        "volumes": [{"name": "work", "configMap": {"name": name}}, {"name": "tmp", "emptyDir": {}}],
+        "volumes": [{"name": "task", "configMap": {"name": name}}, {"name": "tmp", "emptyDir": {}}],
     }
     apply(
         namespace,
