@@ -161,3 +161,18 @@ def demo(session: nox.Session) -> None:
 def generator_benchmark(session: nox.Session) -> None:
     """Measure the CPU time of the load generator per request, against a server that does nothing."""
     session.run(str(_python_of("client_env")), "benchmarks/generator.py", external=True)
+
+
+@nox.session(default=False)
+def build_images(session: nox.Session) -> None:
+    """Build the images triton-cpu, locust and model-builder; IMAGE_BUILD and IMAGE_BUILD_ARGS choose how."""
+    _install(session, "charts")
+    session.run("python", "ci/build_images.py", *session.posargs)
+
+
+@nox.session(default=False, requires=["builder_env"])
+def integration(session: nox.Session) -> None:
+    """Test the charts on the cluster of KUBECONFIG; tests/integration/README.md says what it needs."""
+    _install(session, "charts", "client", "tests")
+    session.env["BUILDER_PYTHON"] = str(ROOT / _python_of("builder_env"))
+    session.run("python", "-m", "pytest", "tests/integration", *session.posargs)
