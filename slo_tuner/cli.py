@@ -87,6 +87,8 @@ def _measure(options: argparse.Namespace, command: str) -> int:
         job = request.job(control, endpoint, command)
         results = Ladder(job, control, Progress(options.quiet)).run()
     write_report(results, job.output / "report.html")
+    if request.configmap is not None:
+        request.configmap.save(job.output / "results.json")
     print_table(results)
     print(f"results: {job.output / 'results.json'}, report: {job.output / 'report.html'}")
     return 0

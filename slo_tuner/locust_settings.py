@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .errors import UsageError
 from .objective import Objective, parse_objective
-from .validation import check_address, check_protocol, positive
+from .validation import check_address, check_protocol, default_control_address, positive
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if mode not in ("open", "closed"):
         raise UsageError("SLO_TUNER_MODE", mode, "choose open or closed")
     address = check_address("SLO_TUNER_ADDRESS", environment.get("SLO_TUNER_ADDRESS", "localhost:8001"))
-    host = address.rpartition(":")[0]
     protocol = check_protocol("SLO_TUNER_PROTOCOL", environment.get("SLO_TUNER_PROTOCOL", "grpc"))
     objective = environment.get("SLO_TUNER_OBJECTIVE", "")
     return Settings(
         model=model,
         address=address,
-        # The model is asked for its inputs over gRPC, also where the load goes over HTTP.
-        control_address=environment.get("SLO_TUNER_CONTROL_ADDRESS")
-        or (address if protocol == "grpc" else f"{host}:8001"),
+        control_address=environment.get("SLO_TUNER_CONTROL_ADDRESS") or default_control_address(address, protocol),
         protocol=protocol,
         mode=mode,
         rate_per_s=positive("SLO_TUNER_RATE_PER_S", environment.get("SLO_TUNER_RATE_PER_S", "100")),

@@ -64,10 +64,10 @@ EFFORTS = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the server is and how requests are made."""
+    """Where the load goes (`address`), where the server is asked and told things (gRPC), and how requests are made."""
 
     address: str
-    http_address: str = ""
+    control_address: str
     protocol: str = "grpc"
     metrics_url: str | None = None
     timeout_s: float | None = None
@@ -92,8 +92,7 @@ class Meter:
         self.payload: Payload = make_payload(control.metadata(model), self.config.max_batch_size, endpoint.shapes)
         self._endpoint = endpoint
         metrics = MetricsEndpoint(endpoint.metrics_url) if endpoint.metrics_url else None
-        load_address = endpoint.http_address if endpoint.protocol == "http" else endpoint.address
-        self._transport = open_transport(endpoint.protocol, load_address, self.payload, endpoint.timeout_s or 30.0)
+        self._transport = open_transport(endpoint.protocol, endpoint.address, self.payload, endpoint.timeout_s or 30.0)
         self._target = Target(model, endpoint.protocol, self._transport, metrics)
         self.points: list[Point] = []
 

@@ -55,10 +55,14 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--repository", type=Path, help="start a server of its own on this model repository")
-    where.add_argument("--address", metavar="HOST:PORT", help="gRPC address of a running server")
+    where.add_argument(
+        "--address", metavar="HOST:PORT", help="a running server: its gRPC port, or its HTTP port with --protocol http"
+    )
     parser.add_argument("--protocol", default="grpc", help="grpc (default) or http: how the load is sent")
     parser.add_argument(
-        "--http-address", metavar="HOST:PORT", help="HTTP address of the running server, for --protocol http"
+        "--control-address",
+        metavar="HOST:PORT",
+        help="gRPC address of the running server for everything but the load (default: --address; port 8001 with http)",
     )
     parser.add_argument("--metrics-url", help="Triton's metrics of the running server (http://HOST:8002/metrics)")
     parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
@@ -71,5 +75,6 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout-s", help="time-out of one request (default: 10 times the limit, 2 s or more)")
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")
+    parser.add_argument("--save-configmap", metavar="NAME", help="also keep results.json in this ConfigMap")
     parser.add_argument("--quiet", action="store_true", help="print only the final table")
     _add_server_program(parser)

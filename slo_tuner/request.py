@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .configmap import ConfigMapStore, check_name
 from .control import Control
 from .errors import ServerError, UsageError
 from .ladder import Job
@@ -13,7 +14,14 @@ from .measure import EFFORTS, Effort, Endpoint
 from .objective import Objective, parse_objective
 from .server import TritonProcess, check_repository, pick_ports
 from .tritonserver import find_tritonserver
-from .validation import check_address, check_output, check_protocol, parse_shape, positive
+from .validation import (
+    check_address,
+    check_output,
+    check_protocol,
+    default_control_address,
+    parse_shape,
+    positive,
+)
 
 
 @dataclass(frozen=True)
@@ -30,12 +38,13 @@ class Request:
     endpoint: Endpoint
     tritonserver: str | None
     server_python: str | None
+    configmap: ConfigMapStore | None
 
     @contextmanager
     def server(self) -> Iterator[tuple[Control, Endpoint]]:
         """A server to measure: its own on the repository, or the running one at the address."""
         if self.repository is None:
-            with closing(Control(self.endpoint.address)) as control:
+            with closing(Control(self.endpoint.control_address)) as control:
                 control.check_reachable()
                 yield control, self.endpoint
             return
@@ -43,8 +52,8 @@ class Request:
         with TritonProcess(program, self.repository, pick_ports(), self.output / "tritonserver.log") as process:
             endpoint = replace(
                 self.endpoint,
-                address=process.grpc_address,
-                http_address=process.http_address,
+                address=process.http_address if self.endpoint.protocol == "http" else process.grpc_address,
+                control_address=process.grpc_address,
                 metrics_url=process.metrics_url,
             )
             # Closed before the server is stopped: tritonserver waits for its gRPC connections to end.
@@ -94,9 +103,7 @@ def read_request(options: argparse.Namespace) -> Request:
     if options.repository is not None:
         check_repository(options.repository)
     address = check_address("address", options.address) if options.address else ""
-    http_address = check_address("http-address", options.http_address) if options.http_address else ""
-    if address and protocol == "http" and not http_address:
-        raise UsageError("http-address", "", "give the HTTP address of the running server, or use --protocol grpc")
+    control = check_address("control-address", options.control_address) if options.control_address else ""
     if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
         raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
     timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
@@ -113,7 +120,7 @@ def read_request(options: argparse.Namespace) -> Request:
         repository=options.repository,
         endpoint=Endpoint(
             address=address,
-            http_address=http_address,
+            control_address=control or default_control_address(address, protocol),
             protocol=protocol,
             metrics_url=options.metrics_url,
             timeout_s=timeout_s,
@@ -121,6 +128,7 @@ def read_request(options: argparse.Namespace) -> Request:
         ),
         tritonserver=options.tritonserver,
         server_python=options.server_python,
+        configmap=ConfigMapStore(check_name(options.save_configmap)) if options.save_configmap else None,
     )
 
 

@@ -15,6 +15,11 @@ def check_address(field: str, text: str) -> str:
     return text
 
 
+def default_control_address(address: str, protocol: str) -> str:
+    """Where the server is asked over gRPC: where the load goes, or port 8001 beside an HTTP address."""
+    return address if protocol == "grpc" or not address else f"{address.rpartition(':')[0]}:8001"
+
+
 def check_protocol(field: str, text: str) -> str:
     """`grpc` or `http`."""
     if text not in PROTOCOLS:

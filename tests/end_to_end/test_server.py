@@ -76,9 +76,9 @@ def test_a_running_server_is_measured_over_http(served: dict[str, str], tmp_path
         [
             "measure",
             "original",
-            f"--address={served['grpc']}",
+            f"--address={served['http']}",
+            f"--control-address={served['grpc']}",
             "--protocol=http",
-            f"--http-address={served['http']}",
             f"--metrics-url={served['metrics']}",
             "--rate=20",
             "--objective=p95<=400ms",

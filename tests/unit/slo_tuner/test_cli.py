@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from slo_tuner.cli import main
+from slo_tuner.configmap import check_size
+from slo_tuner.errors import ResultsError
+from slo_tuner.validation import default_control_address
 
 
 @pytest.fixture
@@ -55,9 +58,30 @@ def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.C
     assert "write it as host:port" in _error(capsys)
 
 
-def test_http_to_a_running_server_needs_its_http_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["measure", "m", "--address=localhost:8001", "--protocol=http", f"--output={tmp_path}"]) == 2
-    assert _error(capsys).startswith("slo-tuner: error: http-address: ''")
+def test_a_wrong_configmap_name_is_named(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path}", "--save-configmap=My_Results"]
+    assert main(arguments) == 2
+    assert _error(capsys).startswith("slo-tuner: error: save-configmap: 'My_Results'")
+
+
+def test_a_configmap_without_a_cluster_is_refused_before_anything_is_measured(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path}", "--save-configmap=results"]
+    assert main(arguments) == 1
+    assert _error(capsys).startswith("slo-tuner: error: save-configmap: no cluster to save to")
+
+
+def test_results_too_large_for_a_configmap_are_refused() -> None:
+    with pytest.raises(ResultsError, match="1000001 bytes do not fit into a ConfigMap; keep them on a volume"):
+        check_size("x" * 1_000_001)
+
+
+def test_the_control_address_follows_from_the_load_s() -> None:
+    assert default_control_address("triton:8001", "grpc") == "triton:8001"
+    assert default_control_address("triton:8000", "http") == "triton:8001"
 
 
 @pytest.mark.parametrize("models", ["a,,b", "a,a", ""])
