@@ -66,7 +66,7 @@ def ladder_plot(results: Results) -> Figure:
 def _bar_label(model: ModelResult, base: ModelResult | None) -> str:
     if model.rate_per_s is None:
         return unmet(model)
-    ratio = f"   {model.rate_per_s / base.rate_per_s:.2f} x" if base and base.rate_per_s else ""
+    ratio = f" ({model.rate_per_s / base.rate_per_s:.2f} x)" if base and base.rate_per_s else ""
     return f"{model.rate_per_s:.1f}{ratio}"
 
 
