@@ -49,10 +49,26 @@ class Ladder:
     def run(self) -> Results:
         """Measure every model; the results as written."""
         done: list[ModelResult] = []
-        for model in self._job.models:
-            done.append(self._measure(model))
-            results = self._write(done)
+        served = self._served()
+        try:
+            for model in self._job.models:
+                done.append(self._measure(model))
+                results = self._write(done)
+        finally:
+            self._restore(served)
         return results
+
+    def _served(self) -> list[str]:
+        """The models that a running server of somebody else's serves now."""
+        if self._job.repository is not None or not self._job.alone:
+            return []
+        return [model for model in self._control.models() if self._control.is_ready(model)]
+
+    def _restore(self, served: list[str]) -> None:
+        """Load again what was served before: a measurement leaves the server as it was."""
+        for model in served:
+            if not self._control.is_ready(model):
+                self._control.load(model, LOAD_S)
 
     def _measure(self, model: str) -> ModelResult:
         job = self._job

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import urllib3
 
 from .conftest import run_tuner
 
@@ -172,3 +173,19 @@ def test_a_model_that_cannot_be_loaded_is_an_error_of_one_line(
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("slo-tuner: error: model 'onnx_int8' cannot be loaded: ")
     assert "INVALID_PROTOBUF" in line and "tritonserver.log" in line
+
+
+def test_a_ladder_leaves_a_running_server_as_it_was(served: dict[str, str], tmp_path: Path) -> None:
+    done = run_tuner(
+        [
+            "ladder",
+            "--models=onnx_int8,onnx_fp32",
+            f"--address={served['grpc']}",
+            "--objective=p95<=400ms",
+            "--effort=smoke",
+            f"--output={tmp_path}",
+        ]
+    )
+    assert done.returncode == 0, done.stderr
+    index = urllib3.request("POST", f"http://{served['http']}/v2/repository/index", json={"ready": True}).json()
+    assert sorted(model["name"] for model in index) == ["onnx_fp32", "original"]

@@ -1,12 +1,13 @@
 """The whole system as one release: Triton, whose repository the real builder makes, and Locust."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 from answers import ask, close, local_output
 from choices import QUICK_DRAIN, SMALL, Values, merged
-from cluster import CommandFailed, apply, is_ready, items, kubectl, name_of
+from cluster import CommandFailed, Object, apply, is_ready, items, kubectl, name_of, wait_until
 from release import ROOT, Release
 from umbrella import assemble
 
@@ -61,6 +62,26 @@ def test_answers_are_those_of_the_model_run_locally(
 def test_web_ui_of_locust_answers(release: Release) -> None:
     service = f"/api/v1/namespaces/{release.namespace}/services/{release.name}-locust:web/proxy/"
     assert "<title>Locust" in kubectl("get", "--raw", service)
+
+
+def test_a_job_measures_and_keeps_its_results_in_a_configmap(release: Release, images: dict[str, str]) -> None:
+    job = {
+        "enabled": True,
+        "extraArgs": ["--rate=10", "--effort=smoke"],
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+    }
+    target = {"address": f"{release.name}-triton:8001", "model": MODEL}
+    measuring = Release(release.namespace, ROOT / "charts" / "locust", name="measuring")
+    values = {"swarm": {"enabled": False}, "job": job, "target": target, "objective": "p95<=1s"}
+    measuring.install(values, wait=False)
+
+    def kept() -> list[Object]:
+        maps = items(release.namespace, "configmaps")
+        return [found for found in maps if name_of(found) == "measuring-locust-results"]
+
+    (found,) = wait_until("the Job has kept its results", kept, 120)
+    (model,) = json.loads(found["data"]["results.json"])["models"]
+    assert (model["model"], model["met"], model["rate_per_s"]) == (MODEL, True, 10.0)
 
 
 def test_namespace_refuses_what_pod_security_restricted_forbids(release: Release) -> None:
