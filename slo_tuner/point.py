@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import gevent
 import numpy as np
-from gevent.event import Event
 from locust.env import Environment
 from numpy.typing import NDArray
 
@@ -113,9 +112,8 @@ def _watch(arrivals: Arrivals, recorder: Recorder, objective: Objective, counted
     """Let the load run until its time is over or its verdict is certain; the moment at which counting ends."""
     limit_s = objective.limit_ms / 1000
     end = counted_from + timing.duration_s
-    pause = Event()
     while time.perf_counter() < end:
-        pause.wait(min(_LOOK_S, max(0.01, end - time.perf_counter())))
+        gevent.sleep(min(_LOOK_S, max(0.01, end - time.perf_counter())))
         now = time.perf_counter()
         if not timing.sequential or now < counted_from + timing.least_s:
             continue

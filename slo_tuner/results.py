@@ -11,7 +11,6 @@ from .errors import ResultsError
 from .histogram import Histogram
 from .objective import Objective
 
-SCHEMA_VERSION = 1
 Purpose = Literal["unloaded", "bracket", "bisect", "confirm", "single"]
 
 

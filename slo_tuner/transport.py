@@ -6,7 +6,6 @@ import gevent.ssl  # noqa: F401  the HTTP client needs it imported before its ow
 import grpc
 import grpc.experimental.gevent
 from geventhttpclient import HTTPClient
-from tritonclient.grpc import service_pb2
 
 from .errors import UsageError
 from .payload import Payload
@@ -95,8 +94,3 @@ def open_transport(protocol: str, address: str, payload: Payload, timeout_s: flo
     if protocol == "http":
         return HttpTransport(address, payload, timeout_s)
     raise UsageError("protocol", protocol, f"choose one of {', '.join(PROTOCOLS)}")
-
-
-def grpc_message(response: bytes) -> service_pb2.ModelInferResponse:
-    """The answer of a gRPC request, parsed."""
-    return service_pb2.ModelInferResponse.FromString(response)
