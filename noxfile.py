@@ -114,13 +114,24 @@ def publish(session: nox.Session) -> None:
     session.run("python", "ci/chart_publish.py", *session.posargs)
 
 
-@nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
-def tests(session: nox.Session) -> None:
-    """Run lint, types, unit and chart tests, and the tools together on a small model with the real tritonserver."""
+def _with_real_server(session: nox.Session, *tests: str) -> None:
+    """Run tests that may start the builder and the real tritonserver, each in the environment of its own."""
     _install(session, "client", "tests", "charts")
     session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
-    session.run(str(_python_of("builder_env")), "-m", "pytest", "tests/builder_env", external=True)
-    session.run("python", "-m", "pytest", "tests/unit", "tests/end_to_end", *session.posargs)
+    session.run("python", "-m", "pytest", *tests, *session.posargs)
+
+
+@nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
+def tests(session: nox.Session) -> None:
+    """Run lint, types, unit and chart tests, and a whole ladder of a small model on the real tritonserver."""
+    session.run(str(_python_of("builder_env")), "-m", "pytest", "-n", "2", "tests/builder_env", external=True)
+    _with_real_server(session, "tests/unit", "tests/end_to_end/test_ladder.py")
+
+
+@nox.session(default=False, requires=["server_env", "builder_env"])
+def server_tests(session: nox.Session) -> None:
+    """Test what happens around the real tritonserver: protocols, plain Locust, lost servers, interruptions."""
+    _with_real_server(session, "tests/end_to_end", "--ignore=tests/end_to_end/test_ladder.py")
 
 
 @nox.session(default=False, requires=["builder_env"])
