@@ -175,6 +175,13 @@ def generator_benchmark(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def tuner_benchmark(session: nox.Session) -> None:
+    """Compare the tuner with brute force and a hill climb on random simulated servers; `-- --members 10`."""
+    _install(session, "client")
+    session.run("python", "benchmarks/tuner.py", *session.posargs)
+
+
+@nox.session(default=False)
 def build_images(session: nox.Session) -> None:
     """Build the images triton-cpu, locust and model-builder; IMAGE_BUILD and IMAGE_BUILD_ARGS choose how."""
     _install(session, "charts")

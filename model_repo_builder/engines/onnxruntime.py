@@ -101,6 +101,5 @@ ENGINE = Engine(
     parameters=_parameters,
     build=_build,
     load=_load,
-    loader="onnxruntime",
-    resolve=lambda options, _: {"weight_range": _weight_range(options)},
+    resolve=lambda options: {"weight_range": _weight_range(options)},
 )

@@ -69,5 +69,4 @@ ENGINE = Engine(
     parameters=_parameters,
     build=_build,
     load=_load,
-    loader="tensorflow",
 )

@@ -45,8 +45,11 @@ REFUSED = [
     (("variants", 1, "agreement"), {"min_top1": 2}, "variants.fast.agreement.min_top1: 2; allowed: at most 1"),
     (("variants", 1, "options"), {"threads": 3}, "variants.fast.options.threads: unknown key; allowed: weight_range"),
     (("variants", 1, "options"), {"intra_op_threads": -3}, "variants.fast.options.intra_op_threads: -3; allowed: at"),
-    (("calibration",), {}, "calibration.images: missing; allowed: a directory of images or synthetic:SEED, as fast is"),
-    (("compute_capability",), "T4", "compute_capability: T4; allowed: MAJOR.MINOR, such as '7.5' for a T4"),
+    (
+        ("variants", 1),
+        {"name": "fast", "engine": "tftrt", "device": "gpu"},
+        "variants.fast.engine: tftrt; allowed: onnxruntime, tensorflow for runtime python",
+    ),
     (("variants", 1), {"name": "fast", "engine": "tftrt"}, "variants.fast.device: cpu; allowed: gpu for engine tftrt"),
     (("variants", 1), {"engine": "tensorflow"}, "variants.1.name: missing; allowed: a value, it is required"),
 ]

@@ -1,0 +1,162 @@
+"""The tuner against brute force and a hill climb on random simulated servers: `nox -s tuner_benchmark -- --members 10`.
+
+Every server's true rates are known from long runs without noise, so what each method chose is compared with the truly
+best configuration. A point is one closed or open loop that the method ran.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import locust  # noqa: F401  before any socket
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "slo_tuner"))
+
+from simulated_family import SimulatedBench, Surface, true_rate
+
+from slo_tuner.tuning.explore import Explorer
+from slo_tuner.tuning.space import Configuration, Space
+from slo_tuner.tuning.trial import Aim, Task, Trial, run_trial
+
+BATCHES, INSTANCES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 6, 8)
+LEAST_GAIN = 0.01
+
+
+@dataclass(frozen=True)
+class Case:
+    """One random server, its objective and the configurations to choose from."""
+
+    member: int
+    surface: Surface
+    limit_ms: float
+    space: Space
+    start: Configuration
+
+    @property
+    def aim(self) -> Aim:
+        return Aim(self.limit_ms / 1000, 0.05)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a method chose, and what it took: points, seconds of load, seconds in all."""
+
+    configuration: Configuration
+    points: int
+    load_s: float
+    wall_s: float
+
+
+def make_case(member: int) -> Case:
+    """The member's server with a limit of 3, 5 or 8 times its unloaded latency."""
+    surface = Surface.drawn(member)
+    limit_ms = float(round(1000 * (surface.seconds(1, 1) + surface.outside) * (3, 5, 8)[member % 3]))
+    space = Space(BATCHES, INSTANCES, (0, round(limit_ms * 30)), preferred_halves=True)
+    return Case(member, surface, limit_ms, space, Configuration(batch=16, instances=1))
+
+
+def tuner(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
+    """slo-tuner tune."""
+    choice = Explorer(measure, case.start, case.space, case.aim).run()
+    assert choice is not None
+    return choice.winner
+
+
+def brute_force(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
+    """Every configuration searched completely; the highest rate."""
+    rates: dict[Configuration, float] = {}
+    known = 0.0
+    for configuration in case.space.configurations():
+        trial = measure(Task(configuration, "leader", "each"), known)
+        rates[configuration] = trial.rate_per_s or 0.0
+        known = max(known, trial.saturation.rate_per_s if trial.saturation else 0.0)
+    return max(rates, key=lambda c: rates[c])
+
+
+def hill_climb(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
+    """From the start to the best neighbour (one step in one field), searched completely, until none is better."""
+    rates: dict[Configuration, float] = {}
+    known = 0.0
+
+    def rate(configuration: Configuration) -> float:
+        nonlocal known
+        if configuration not in rates:
+            trial = measure(Task(configuration, "leader", "neighbour"), known)
+            rates[configuration] = trial.rate_per_s or 0.0
+            known = max(known, trial.saturation.rate_per_s if trial.saturation else 0.0)
+        return rates[configuration]
+
+    here = case.start
+    while True:
+        best = max(_neighbours(case.space, here), key=rate)
+        if rate(best) <= rate(here) * (1 + LEAST_GAIN):
+            return here
+        here = best
+
+
+def _neighbours(space: Space, here: Configuration) -> list[Configuration]:
+    found = []
+    for name, values in (("batch", space.batches), ("instances", space.instances), ("delay_us", space.delays_us)):
+        at = values.index(getattr(here, name))
+        found += [here.model_copy(update={name: values[i]}) for i in (at - 1, at + 1) if 0 <= i < len(values)]
+    found.append(here.model_copy(update={"preferred": () if here.preferred else (here.batch // 2,)}))
+    return list(dict.fromkeys(f.normal() for f in found))
+
+
+METHODS = {"tuner": tuner, "brute force": brute_force, "hill climb": hill_climb}
+
+
+def run(case: Case, method: Callable[[Case, Callable[[Task, float], Trial]], Configuration], seed: int) -> Chosen:
+    """Let a method choose on a bench of its own, and count what it measures."""
+    bench = SimulatedBench(case.surface, case.limit_ms, seed)
+    started = time.monotonic()
+    points = 0
+
+    def measure(task: Task, known: float) -> Trial:
+        nonlocal points
+        trial = run_trial(bench, task, points, case.aim, known)
+        points += trial.measured_points
+        return trial
+
+    return Chosen(method(case, measure), points, bench.seconds, time.monotonic() - started)
+
+
+def main() -> int:
+    """Print a table, and the same as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--members", type=int, default=10, help="how many random servers")
+    parser.add_argument("--first", type=int, default=101, help="the seed of the first one")
+    options = parser.parse_args()
+    rows = []
+    print("| server | configurations | method | below the best, % | points | share of brute force, % | load, s |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for member in range(options.first, options.first + options.members):
+        case = make_case(member)
+        rough = {c: true_rate(case.surface, c, case.limit_ms, 2000) for c in case.space.configurations()}
+        chosen = {name: run(case, method, member) for name, method in METHODS.items()}
+        leading = sorted(rough, key=lambda c: -rough[c])[:10] + [c.configuration for c in chosen.values()]
+        truth = {c: true_rate(case.surface, c, case.limit_ms) for c in set(leading)}
+        best = max(truth.values())
+        for name, one in chosen.items():
+            below = 100 * (1 - truth[one.configuration] / best)
+            share = 100 * one.points / chosen["brute force"].points
+            rows.append({"member": member, "method": name, "below": below, "share": share})
+            rows[-1] |= {**asdict(one), "configuration": str(one.configuration), "configurations": len(rough)}
+            cells = (f"{below:.1f}", str(one.points), f"{share:.1f}", f"{one.load_s:.0f}")
+            print(f"| {member} | {len(rough)} | {name} | {' | '.join(cells)} |", flush=True)
+    for name in METHODS:
+        below, share = (np.array([r[key] for r in rows if r["method"] == name]) for key in ("below", "share"))
+        print(f"{name}: below the best median {np.median(below):.1f} %, worst {below.max():.1f} %, ", end="")
+        print(f"within 3 % on {(below <= 3).sum()} of {len(below)}; ", end="")
+        print(f"share of the points median {np.median(share):.1f} %, most {share.max():.1f} %")
+    print(json.dumps(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What the trials so far tell: rates that were measured, rates to expect, and what there is no use in trying."""
+
+from ..miss_curve import crossing
+from .capacity import ServiceTime, best_rates
+from .fit import Saturation, effective_batch, fit_service_time
+from .space import Configuration
+from .surrogate import Expected, Observation, expect
+from .trial import Aim, Trial
+
+# Relative errors: of a complete search, of a comparison at one rate, and of a rate guessed from a saturation.
+_EXACT, _COMPARED, _GUESSED = 0.015, 0.05, 0.15
+
+
+class Knowledge:
+    """The trials in their order, and the configurations that may still be chosen."""
+
+    def __init__(self, choices: list[Configuration], aim: Aim) -> None:
+        self._aim = aim
+        self.choices = choices
+        self.trials: list[Trial] = []
+        self.throughput_per_s = 0.0
+
+    def add(self, trial: Trial) -> None:
+        """Learn from a trial."""
+        self.trials.append(trial)
+        if trial.saturation is not None:
+            self.throughput_per_s = max(self.throughput_per_s, trial.saturation.rate_per_s)
+        if trial.configuration not in self.choices:
+            self.choices.append(trial.configuration)
+
+    def rates(self, configuration: Configuration) -> list[float]:
+        """The rates that complete searches found for it, in requests per second."""
+        return [t.rate_per_s for t in self.trials if t.configuration == configuration and t.rate_per_s]
+
+    def best(self) -> Trial | None:
+        """The trial with the highest rate; None when the objective was kept at none."""
+        return max((t for t in self.trials if t.rate_per_s), key=lambda t: t.rate_per_s or 0.0, default=None)
+
+    def saturated(self, configuration: Configuration) -> Trial | None:
+        """The first trial that saturated it."""
+        return next((t for t in self.trials if t.configuration == configuration and t.saturation is not None), None)
+
+    @property
+    def generator_limited(self) -> bool:
+        """Whether the load generator, not the server, ended a search."""
+        return any(trial.generator_limited for trial in self.trials)
+
+    def is_closed(self, configuration: Configuration) -> bool:
+        """Whether there is nothing more to learn: tried, or at least as large as one that the server refused."""
+        for trial in self.trials:
+            tried = trial.configuration
+            if trial.outcome != "screened" and tried == configuration:
+                return True
+            larger = configuration.batch >= tried.batch and configuration.instances >= tried.instances
+            if trial.outcome == "refused" and larger:
+                return True
+        return False
+
+    def expected(self) -> Expected:
+        """The rate of each of `choices`: predicted from the service time, corrected by what was measured."""
+        service, outside_s = self._service()
+        limit_s = max(self._aim.limit_s - outside_s, 1e-4)
+        predicted = best_rates(self.choices, service, limit_s, self._aim.allowed_share)
+        return expect(self.choices, predicted, [o for t in self.trials for o in self._observations(t)])
+
+    def _service(self) -> tuple[ServiceTime, float]:
+        """The fitted service time, and what a single request spends beside it, in seconds."""
+        alone_s = next(t.unloaded_ms for t in self.trials if t.unloaded_ms is not None) / 1000
+        service = fit_service_time([s for t in self.trials for s in _saturations(t)], alone_s)
+        return service, max(0.0, alone_s - (service.own + service.fixed + service.item))
+
+    def _observations(self, trial: Trial) -> list[Observation]:
+        if trial.rate_per_s:
+            return [Observation(trial.configuration, trial.rate_per_s, _EXACT)]
+        if trial.outcome == "hopeless" and trial.saturation is not None:
+            return [Observation(trial.configuration, 0.9 * trial.saturation.rate_per_s, _GUESSED)]
+        if trial.outcome in ("worse", "unmet") and trial.points:
+            lowest = min(point.rate_per_s for point in trial.points)
+            rate = crossing(trial.points, self._aim.allowed_share, lowest / 2, lowest)
+            return [Observation(trial.configuration, rate, _COMPARED)]
+        return []
+
+
+def _saturations(trial: Trial) -> list[Saturation]:
+    loop, tried = trial.saturation, trial.configuration
+    if loop is None or loop.rate_per_s <= 0:
+        return []
+    guessed = effective_batch(loop.concurrency, tried.instances, tried.batch)
+    batch = loop.server.batch_size if loop.server is not None else guessed
+    return [Saturation(max(1.0, batch), min(tried.instances, loop.concurrency), loop.rate_per_s)]

@@ -1,0 +1,84 @@
+"""The configurations that a tuner may choose from, and the way between two of them, one change at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Configuration(BaseModel):
+    """What Triton is told about one model.
+
+    `preferred` empty means the largest batch alone, which Triton fills in by itself; then the batcher waits for it as
+    long as `delay_us` allows. `instances` counts those of each instance group, on each of its GPUs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: int
+    instances: int
+    delay_us: int = 0
+    preferred: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        preferred = f", preferred {' and '.join(map(str, self.preferred))}" if self.preferred else ""
+        return f"batch {self.batch}, instances {self.instances}, delay {self.delay_us} µs{preferred}"
+
+    def normal(self) -> "Configuration":
+        """The same behaviour in one spelling: a lone request is never joined, and the largest batch is preferred."""
+        if self.batch == 1:
+            return self.model_copy(update={"delay_us": 0, "preferred": ()})
+        preferred = tuple(sorted(size for size in set(self.preferred) if 1 < size <= self.batch))
+        return self.model_copy(update={"preferred": () if preferred == (self.batch,) else preferred})
+
+    def differences(self, other: "Configuration") -> tuple[str, ...]:
+        """The names of the fields in which the two differ."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) != getattr(other, name))
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values that may be combined; `preferred_halves` also tries half of the largest batch as the preferred one."""
+
+    batches: Sequence[int]
+    instances: Sequence[int]
+    delays_us: Sequence[int] = (0,)
+    preferred_halves: bool = False
+
+    def configurations(self) -> tuple[Configuration, ...]:
+        """Every combination that behaves differently from the others, small ones first."""
+        shares = (1, 2) if self.preferred_halves else (1,)
+        combined = product(self.batches, self.instances, self.delays_us, shares)
+        return tuple(
+            dict.fromkeys(
+                Configuration(batch=b, instances=n, delay_us=d, preferred=(b // share,)).normal()
+                for b, n, d, share in combined
+            )
+        )
+
+
+def default_space(largest_batch: int, limit_ms: float, most_instances: int = 8) -> Space:
+    """Powers of two up to the model's own largest batch, up to `most_instances`, and delays of up to a tenth of the
+    limit: a request that waits longer for company leaves too little time for its own work."""
+    batches = [2**power for power in range(13) if 2**power < largest_batch] + [largest_batch]
+    instances = [count for count in (1, 2, 3, 4, 6, 8, 12, 16) if count <= most_instances]
+    delays = sorted({0, *(max(100, round(limit_ms * 1000 * share, -2)) for share in (0.01, 0.03, 0.1))})
+    return Space(tuple(batches), tuple(instances), tuple(int(delay) for delay in delays), preferred_halves=True)
+
+
+def with_change(start: Configuration, name: str, goal: Configuration) -> Configuration:
+    """`start` with one field of `goal`; what no longer fits a smaller batch is dropped."""
+    return start.model_copy(update={name: getattr(goal, name)}).normal()
+
+
+def single_changes(start: Configuration, goal: Configuration, order: Sequence[str]) -> tuple[Configuration, ...]:
+    """The configurations on the way from `start` to `goal`, both included, changing one field after another."""
+    way = [start]
+    for name in order:
+        changed = with_change(way[-1], name, goal)
+        if changed != way[-1]:
+            way.append(changed)
+    if way[-1] != goal:
+        way.append(goal)
+    return tuple(way)

@@ -1,0 +1,174 @@
+"""One configuration on trial: applied, saturated for a moment and, unless it is hopeless, searched for its rate."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from ..results import Point, SweepPoint
+from ..search import Limits, search
+from .space import Configuration
+
+Role = Literal["baseline", "screen", "leader", "path", "repeat"]
+Outcome = Literal["rate", "screened", "hopeless", "worse", "unmet", "refused"]
+# A closed loop that is a little below the rate to beat may be noise.
+_HOPELESS = 0.95
+# More in flight than this many times the rate within the limit only waits, and would end late.
+_IN_FLIGHT = 1.5
+
+
+class RefusedError(Exception):
+    """The server did not take a configuration; the message is its reason."""
+
+
+class Bench(Protocol):
+    """A server whose model can be configured and measured."""
+
+    def configure(self, configuration: Configuration) -> float:
+        """Apply; the seconds that it took. RefusedError when the server does not take it."""
+
+    def closed(self, concurrency: int) -> SweepPoint:
+        """A short closed loop with so many requests in flight."""
+
+    def point(self, rate: float, purpose: str) -> Point:
+        """One open-loop point at `rate` requests per second."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to try, why, what is expected of it, and the rate that it has to beat to be measured completely."""
+
+    configuration: Configuration
+    role: Role
+    reason: str
+    expected_per_s: float | None = None
+    start_per_s: float | None = None
+    beat_per_s: float | None = None
+
+
+class Trial(BaseModel):
+    """What became of a task: every point that was measured for it, and its rate if it came to that."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    configuration: Configuration
+    role: Role
+    reason: str
+    expected_per_s: float | None = None
+    outcome: Outcome
+    said: str = ""
+    load_s: float = 0.0
+    wall_s: float = 0.0
+    unloaded_ms: float | None = None
+    saturation: SweepPoint | None = None
+    points: tuple[Point, ...] = ()
+    rate_per_s: float | None = None
+    missed_per_s: float | None = None
+    generator_limited: bool = False
+
+    @property
+    def measured_points(self) -> int:
+        """Closed and open loops that were run."""
+        return len(self.points) + (self.saturation is not None) + (self.unloaded_ms is not None)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The objective as the trials use it: seconds, and the share of requests that may be late."""
+
+    limit_s: float
+    allowed_share: float
+    precision: float = 0.03
+    repeats: int = 3
+    most_in_flight: int = 512
+
+    def in_flight(self, configuration: Configuration, rate_per_s: float) -> int:
+        """Enough to fill every batch and the next one; no more than can be answered within the limit at that rate."""
+        instances = configuration.instances
+        useful = max(2 * instances + 2, math.ceil(_IN_FLIGHT * rate_per_s * self.limit_s))
+        return min((instances + 1) * configuration.batch, useful, self.most_in_flight)
+
+
+class _BeatenError(Exception):
+    """The rate to beat was not kept."""
+
+
+def run_trial(bench: Bench, task: Task, number: int, aim: Aim, known_per_s: float) -> Trial:
+    """Try a configuration; `known_per_s` is the highest throughput seen so far, which says how much to keep in flight.
+
+    A refusal is an outcome, not an error: the tuner goes on with the next configuration.
+    """
+    started = time.monotonic()
+    facts: dict[str, object] = {}
+    points: list[Point] = []
+    try:
+        facts["load_s"] = bench.configure(task.configuration)
+        facts |= _measure(bench, task, aim, known_per_s, points)
+    except RefusedError as error:
+        facts |= {"outcome": "refused", "said": str(error)}
+    return Trial.model_validate(
+        {
+            "number": number,
+            "configuration": task.configuration,
+            "role": task.role,
+            "reason": task.reason,
+            "expected_per_s": task.expected_per_s,
+            "points": tuple(points),
+            "wall_s": time.monotonic() - started,
+            **facts,
+        }
+    )
+
+
+def _measure(bench: Bench, task: Task, aim: Aim, known_per_s: float, points: list[Point]) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    if task.role == "baseline":
+        alone = bench.closed(1)
+        facts["unloaded_ms"] = alone.latency.p50_ms
+        known_per_s = max(known_per_s, alone.rate_per_s)
+    if task.role == "repeat":
+        assert task.start_per_s is not None
+        return _search(bench.point, task.start_per_s, aim, points)
+    saturation = bench.closed(aim.in_flight(task.configuration, known_per_s))
+    facts["saturation"] = saturation
+    if task.role == "screen":
+        return facts | {"outcome": "screened"}
+    beat = task.beat_per_s
+    if beat is not None and saturation.rate_per_s < _HOPELESS * beat:
+        said = f"saturates at {saturation.rate_per_s:.1f} requests/s, {beat:.1f} are kept already"
+        return facts | {"outcome": "hopeless", "said": said}
+
+    def measure(rate: float, purpose: str) -> Point:
+        point = bench.point(rate, purpose)
+        if beat is not None and rate <= beat * (1 + aim.precision) and not (point.kept or point.void):
+            points.append(point)
+            raise _BeatenError(f"does not keep {rate:.1f} requests/s")
+        return point
+
+    start = min(task.start_per_s or math.inf, 0.9 * saturation.rate_per_s)
+    if beat is not None:
+        start = max(start, beat * (1 + aim.precision / 3))
+    try:
+        return facts | _search(measure, start, aim, points)
+    except _BeatenError as error:
+        return facts | {"outcome": "worse", "said": str(error)}
+
+
+def _search(measure: Callable[[float, str], Point], start: float, aim: Aim, points: list[Point]) -> dict[str, object]:
+    def kept(rate: float, purpose: str) -> Point:
+        point = measure(rate, purpose)
+        points.append(point)
+        return point
+
+    limits = Limits(start, 0.02 * start, aim.allowed_share, aim.precision, aim.repeats)
+    found = search(kept, limits)
+    return {
+        "outcome": "rate" if found.rate_per_s is not None else "unmet",
+        "rate_per_s": found.rate_per_s,
+        "missed_per_s": found.missed_per_s,
+        "generator_limited": found.generator_limited,
+    }

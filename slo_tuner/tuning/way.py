@@ -1,0 +1,61 @@
+"""The way from the baseline to the winner, one change at a time, and what the search came to."""
+
+import math
+from dataclasses import dataclass
+from itertools import permutations
+
+from .knowledge import Knowledge
+from .space import Configuration, single_changes
+
+
+@dataclass(frozen=True)
+class Step:
+    """A configuration on the way, its rate in requests per second, and the field that it changed."""
+
+    configuration: Configuration
+    rate_per_s: float
+    changed: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The way to the winner, the winner's repeated rates, and why the search ended."""
+
+    way: tuple[Step, ...]
+    rates: tuple[float, ...]
+    stopped: str
+    generator_limited: bool = False
+
+    @property
+    def winner(self) -> Configuration:
+        """The configuration that was chosen."""
+        return self.way[-1].configuration
+
+    @property
+    def rate_per_s(self) -> float:
+        """The lower median of the winner's rates."""
+        return sorted(self.rates)[(len(self.rates) - 1) // 2]
+
+
+def best_way(start: Configuration, goal: Configuration, known: Knowledge) -> tuple[Configuration, ...]:
+    """The order of changes that leaves the least to be measured; among those, the one whose worst stop is best."""
+    ways = {single_changes(start, goal, order) for order in permutations(start.differences(goal))}
+    expected = known.expected()
+    value = {c: float(expected.log_rate[i]) for i, c in enumerate(known.choices)}
+
+    def cost(way: tuple[Configuration, ...]) -> tuple[int, float]:
+        unknown = sum(not known.rates(stop) for stop in way)
+        return unknown, -min(value.get(stop, -math.inf) for stop in way)
+
+    return min(sorted(ways, key=str), key=cost)
+
+
+def steps(way: tuple[Configuration, ...], known: Knowledge, least_gain: float) -> tuple[Step, ...]:
+    """The way with its rates (0 where the objective was not kept); last changes that gained less are left out."""
+    made: list[Step] = []
+    for stop in way:
+        changed = ", ".join(made[-1].configuration.differences(stop)) if made else ""
+        made.append(Step(stop, max(known.rates(stop), default=0.0), changed))
+    while len(made) > 1 and made[-2].rate_per_s * (1 + least_gain) >= made[-1].rate_per_s:
+        made.pop()
+    return tuple(made)

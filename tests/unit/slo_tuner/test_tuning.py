@@ -1,0 +1,199 @@
+"""The tuner's decisions on simulated servers whose best configuration is known."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from simulated_family import SimulatedBench, Surface, true_rate
+from simulated_server import true_capacity
+
+from slo_tuner.tuning.capacity import ServiceTime, best_rates
+from slo_tuner.tuning.explore import Explorer
+from slo_tuner.tuning.fit import Saturation, fit_service_time
+from slo_tuner.tuning.space import Configuration, Space, default_space, single_changes
+from slo_tuner.tuning.surrogate import Observation, expect
+from slo_tuner.tuning.trial import Aim, Task, Trial, run_trial
+from slo_tuner.tuning.way import Choice
+
+BASELINE = Configuration(batch=8, instances=1)
+SPACE = Space((1, 2, 4, 8), (1, 2, 4), (0, 2000))
+SEARCH_POINTS = 12
+SURFACE = Surface(
+    own=0.001,
+    fixed=0.003,
+    item=0.006,
+    power=1.0,
+    width=2.0,
+    friction=0.02,
+    variation=0.08,
+    outside=0.001,
+    most_copies=100,
+)
+LIMIT_MS = 50.0
+# The three best of SPACE by long simulations of all of it.
+LEADING = (
+    Configuration(batch=2, instances=4, delay_us=2000),
+    Configuration(batch=2, instances=4),
+    Configuration(batch=4, instances=2),
+)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """A finished exploration."""
+
+    choice: Choice | None
+    trials: list[Trial]
+
+    @property
+    def points(self) -> int:
+        return sum(trial.measured_points for trial in self.trials)
+
+
+def explored(surface: Surface, limit_ms: float = LIMIT_MS, bench: SimulatedBench | None = None) -> Explored:
+    """The tuner's way through SPACE from BASELINE."""
+    aim = Aim(limit_ms / 1000, 0.05)
+    server = bench or SimulatedBench(surface, limit_ms, seed=1, requests=800)
+    explorer = Explorer(lambda task, known: run_trial(server, task, server.points, aim, known), BASELINE, SPACE, aim)
+    return Explored(explorer.run(), explorer.known.trials)
+
+
+@pytest.fixture(scope="module")
+def tuned() -> Explored:
+    return explored(SURFACE)
+
+
+def test_the_winner_is_within_three_percent_of_the_best(tuned: Explored) -> None:
+    assert tuned.choice is not None
+    best = max(true_rate(SURFACE, c, LIMIT_MS, 8000) for c in LEADING)
+    assert true_rate(SURFACE, tuned.choice.winner, LIMIT_MS, 8000) >= 0.97 * best
+
+
+def test_the_tuner_measures_a_part_of_what_brute_force_would(tuned: Explored) -> None:
+    assert tuned.points <= 0.5 * SEARCH_POINTS * len(SPACE.configurations())
+
+
+def test_each_step_to_the_winner_changes_one_thing_and_is_measured(tuned: Explored) -> None:
+    assert tuned.choice is not None
+    way = tuned.choice.way
+    assert way[0].configuration == BASELINE
+    for before, after in pairwise(way):
+        assert before.configuration.differences(after.configuration) == (after.changed,)
+        assert any(t.configuration == after.configuration and t.rate_per_s for t in tuned.trials)
+
+
+def test_the_last_step_gained_more_than_the_noise(tuned: Explored) -> None:
+    assert tuned.choice is not None
+    assert tuned.choice.way[-1].rate_per_s > 1.01 * tuned.choice.way[-2].rate_per_s
+
+
+def test_the_winner_is_measured_again(tuned: Explored) -> None:
+    assert tuned.choice is not None
+    assert tuned.trials[-1].role == "repeat"
+    assert len(tuned.choice.rates) >= 2
+
+
+def test_every_decision_has_its_reason(tuned: Explored) -> None:
+    assert all(trial.reason for trial in tuned.trials)
+    assert tuned.choice is not None and tuned.choice.stopped
+
+
+def test_hopeless_configurations_cost_one_point(tuned: Explored) -> None:
+    for trial in tuned.trials:
+        if trial.outcome == "hopeless":
+            assert trial.measured_points == 1
+
+
+def test_a_refused_configuration_and_larger_ones_are_left_out() -> None:
+    found = explored(replace(SURFACE, most_copies=1))
+    refused = [trial.configuration for trial in found.trials if trial.outcome == "refused"]
+    assert refused and found.choice is not None and found.choice.winner.instances == 1
+    for earlier, later in pairwise(refused):
+        assert later.batch < earlier.batch or later.instances < earlier.instances
+
+
+def test_an_objective_that_nothing_keeps_has_no_winner() -> None:
+    assert explored(SURFACE, limit_ms=4.0).choice is None
+
+
+class _WeakGenerator(SimulatedBench):
+    """Its load generator lags above a rate."""
+
+    def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
+        point = super().point(rate, purpose)
+        return point.model_copy(update={"void_reason": "late"}) if rate > 110 else point
+
+
+def test_a_weak_load_generator_ends_the_tuning() -> None:
+    found = explored(SURFACE, bench=_WeakGenerator(SURFACE, LIMIT_MS, seed=1, requests=800))
+    assert found.choice is not None and found.choice.generator_limited
+    assert "load generator is too weak" in found.choice.stopped
+
+
+def test_the_same_measurements_lead_to_the_same_decisions(tuned: Explored) -> None:
+    again = explored(SURFACE)
+    assert [trial.configuration for trial in again.trials] == [trial.configuration for trial in tuned.trials]
+
+
+def test_the_prediction_for_one_instance_is_the_capacity_of_a_single_server() -> None:
+    service = ServiceTime(own=0.0, fixed=0.012, item=0.0, width=1.0, friction=0.0)
+    single = [Configuration(batch=1, instances=1)]
+    (rate,) = best_rates(single, service, 0.1, 0.05)
+    assert rate == pytest.approx(true_capacity(0.012, 100.0, noise=0.0), rel=0.04)
+
+
+def test_saturations_fix_the_service_time() -> None:
+    truth = ServiceTime(own=0.001, fixed=0.004, item=0.002, width=2.0, friction=0.01)
+    pairs = [(1, 1), (4, 1), (16, 1), (4, 2), (4, 4), (4, 8)]
+    measured = [Saturation(b, n, float(truth.saturation_per_s(np.array(b), np.array(n)))) for b, n in pairs]
+    fitted = fit_service_time(measured, 0.007)
+    for batch, instances in ((8, 1), (8, 3), (16, 6)):
+        expected = truth.saturation_per_s(np.array(batch), np.array(instances))
+        assert fitted.saturation_per_s(np.array(batch), np.array(instances)) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_measured_rate_corrects_the_prediction_of_its_neighbours() -> None:
+    choices = [Configuration(batch=4, instances=n) for n in (1, 2, 8)]
+    predicted = np.array([100.0, 150.0, 150.0])
+    expected = expect(choices, predicted, [Observation(choices[0], 80.0, 0.01)])
+    assert np.exp(expected.log_rate[0]) == pytest.approx(80.0, rel=0.01)
+    assert 115 < np.exp(expected.log_rate[1]) < 130
+    assert expected.spread[0] < expected.spread[1] < expected.spread[2]
+
+
+def test_nothing_is_gained_over_a_rate_far_above() -> None:
+    choices = [Configuration(batch=1, instances=1)]
+    expected = expect(choices, np.array([100.0]), [Observation(choices[0], 100.0, 0.01)])
+    assert expected.gain_over(120.0)[0] < 1e-6
+
+
+def test_configurations_that_behave_alike_are_one() -> None:
+    alone = Configuration(batch=1, instances=2, delay_us=500, preferred=(1,)).normal()
+    assert alone == Configuration(batch=1, instances=2)
+    assert Configuration(batch=8, instances=1, preferred=(8,)).normal() == Configuration(batch=8, instances=1)
+    found = Space((1, 4), (1,), (0, 500), preferred_halves=True).configurations()
+    assert len(found) == len(set(found)) == 5
+
+
+def test_the_default_space_ends_at_the_model_s_own_largest_batch() -> None:
+    assert default_space(48, 100.0).batches == (1, 2, 4, 8, 16, 32, 48)
+    assert default_space(1, 100.0).batches == (1,)
+    assert max(default_space(4, 100.0).delays_us) == 10_000
+
+
+def test_the_way_between_two_configurations_changes_one_field_at_a_time() -> None:
+    goal = Configuration(batch=4, instances=2, delay_us=500)
+    way = single_changes(BASELINE, goal, ("instances", "batch", "delay_us"))
+    assert [str(stop) for stop in way] == [
+        "batch 8, instances 1, delay 0 µs",
+        "batch 8, instances 2, delay 0 µs",
+        "batch 4, instances 2, delay 0 µs",
+        "batch 4, instances 2, delay 500 µs",
+    ]
+
+
+def test_a_repeat_is_only_searched() -> None:
+    bench = SimulatedBench(SURFACE, LIMIT_MS, seed=3, requests=400)
+    trial = run_trial(bench, Task(BASELINE, "repeat", "again", start_per_s=80.0), 1, Aim(0.05, 0.05), 0.0)
+    assert trial.saturation is None and trial.rate_per_s
