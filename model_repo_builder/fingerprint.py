@@ -15,7 +15,7 @@ from model_repo_builder.plan import Plan, Variant
 PACKAGE = Path(__file__).parent
 # Modules whose code decides the bytes of an artefact; a change in one rebuilds, without a number to remember.
 ARTEFACT_CODE = ("source.py", "keras_source.py", "images.py", "engines")
-CONFIG_CODE = ("config.py", "runtime_python")
+CONFIG_CODE = ("config.py", "alias.py", "runtime_python")
 
 
 def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
@@ -36,7 +36,7 @@ def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
 
 
 def config(text: str, plan: Plan, labels: str) -> str:
-    """SHA-256 of everything else in a variant's directory: config.pbtxt, model.py, labels."""
+    """SHA-256 of everything else in a variant's directory: config.pbtxt, model.py, labels, alias."""
     return _digest(text=text, runtime=plan.runtime, labels=labels, code=_code(CONFIG_CODE))
 
 

@@ -1,4 +1,4 @@
-"""The directory of one variant while it is being made: artefact, config.pbtxt, model.py, labels, manifest."""
+"""The directory of one variant while it is being made: artefact, config.pbtxt, model.py, labels, alias, manifest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from model_repo_builder import config, fingerprint, labels, model_py, publish
+from model_repo_builder import alias, config, fingerprint, labels, model_py, publish
 from model_repo_builder.agreement import Result
 from model_repo_builder.manifest import FILE, Manifest
 from model_repo_builder.plan import Plan, Variant
@@ -77,6 +77,9 @@ class Stage:
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         if self._plan.runtime == "python":
             (folder / VERSION / "model.py").write_text(model_py.generate(variant.engine), encoding="utf-8")
+        stable = alias.render(self._plan, variant, made.signature)
+        if stable:
+            alias.write(folder / VERSION, self._plan.model.name, stable)
         (folder / VERSION / FILE).write_text(made.text(), encoding="utf-8")
 
     def renew(self, variant: Variant, published: Manifest) -> Manifest:
@@ -115,6 +118,7 @@ class Stage:
     def _config(self, variant: Variant, signature: Signature, pretrained: bool) -> str:
         has_labels = self._has_labels(pretrained)
         text = config.render(variant, signature, self._plan.runtime, labels=has_labels)
+        text += alias.render(self._plan, variant, signature)
         return fingerprint.config(text, self._plan, labels.identity(self._plan.model) if has_labels else "")
 
 

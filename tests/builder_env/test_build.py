@@ -32,7 +32,9 @@ def inodes(variant: Path) -> dict[str, int]:
 
 def test_every_variant_holds_its_files_and_nothing_else(repository: Path) -> None:
     assert sorted(path.name for path in repository.iterdir()) == ["bytes", "onnx_fp32", "onnx_int8", "original"]
-    assert set(inodes(repository / "onnx_int8")) == {"config.pbtxt", "1/model.onnx", "1/model.py", "1/manifest.json"}
+    alias = {"1/alias/tiny/config.pbtxt", "1/alias/tiny/1/README"}
+    own = {"config.pbtxt", "1/model.onnx", "1/model.py", "1/manifest.json"}
+    assert set(inodes(repository / "onnx_int8")) == own | alias
 
 
 def test_the_manifest_says_where_a_variant_comes_from(repository: Path) -> None:
@@ -69,6 +71,15 @@ def test_a_changed_batch_size_rewrites_the_configuration_alone(copy: Path, raw: 
     assert [row.action for row in rows] == ["unchanged", "unchanged", "config rewritten", "unchanged"]
     assert after["1/model.onnx"] == before["1/model.onnx"]
     assert "max_batch_size: 4" in (copy / "onnx_int8" / "config.pbtxt").read_text()
+
+
+def test_a_renamed_model_renames_the_alias_alone(copy: Path, raw: dict[str, Any], report: Report) -> None:
+    before = inodes(copy / "onnx_int8")
+    raw["model"]["name"] = "renamed"
+    rows = build(plan.parse(raw), copy, report)
+    assert {row.action for row in rows} == {"config rewritten"}
+    assert [path.name for path in (copy / "onnx_int8" / "1" / "alias").iterdir()] == ["renamed"]
+    assert inodes(copy / "onnx_int8")["1/model.onnx"] == before["1/model.onnx"]
 
 
 def test_the_ngc_runtime_has_no_model_py(copy: Path, raw: dict[str, Any], report: Report) -> None:

@@ -142,6 +142,16 @@ def test_monitoring_is_off_until_asked_for() -> None:
     assert not [item for item in manifests if "-dash-" in item["metadata"]["name"]]
 
 
+def test_series_of_the_alias_are_dropped_and_no_other() -> None:
+    values = {**VALUES, "modelRepository": {**VALUES["modelRepository"], "alias": "resnet.50"}}
+    (endpoint,) = one(render(values), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    (rule,) = endpoint["metricRelabelings"]
+    assert (rule["action"], rule["sourceLabels"]) == ("drop", ["model"])
+    # Prometheus anchors the expression at both ends
+    dropped = [name for name in ("resnet.50", "resnet_50", "original", "") if re.fullmatch(rule["regex"], name)]
+    assert dropped == ["resnet.50"]
+
+
 def test_dashboards_and_alert_estimate_the_p95_alike() -> None:
     rule = rendered_queries()["TritonLatencyP95Proxy"]
     shape = re.sub(r"\{[^}]*\}|\s|\[[^\]]*\]", "", queries.p95_proxy_ms())

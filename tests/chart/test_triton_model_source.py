@@ -80,6 +80,27 @@ def test_repository_may_lie_deeper_in_the_volume() -> None:
     assert repository(pod({"modelRepository": values})) == "/models/team/models"
 
 
+def test_alias_is_read_from_the_first_model_and_loaded_with_it() -> None:
+    chosen = at("modelRepository", {"models": ["onnx_int8", "original"], "alias": "resnet50"})
+    args = pod(with_values(URL, chosen))["containers"][0]["args"]
+    assert args[:2] == [
+        "--model-repository=gs://bucket/models",
+        "--model-repository=gs://bucket/models/onnx_int8/1/alias",
+    ]
+    loaded = [arg.removeprefix("--load-model=") for arg in args if arg.startswith("--load-model=")]
+    assert loaded == ["onnx_int8", "original", "resnet50"]
+
+
+def test_alias_is_asked_by_the_test_of_the_release() -> None:
+    test = one(render(with_values(URL, at("modelRepository.alias", "resnet50"))), "Pod", "-test")
+    assert test["spec"]["containers"][0]["command"][-2:] == ["original", "resnet50"]
+
+
+def test_without_an_alias_there_is_one_repository() -> None:
+    args = pod(URL)["containers"][0]["args"]
+    assert [arg for arg in args if arg.startswith("--model-repository")] == ["--model-repository=gs://bucket/models"]
+
+
 def test_builder_builds_the_plan_before_the_server_starts() -> None:
     manifests = render(BUILDER)
     spec = one(manifests, "Deployment")["spec"]["template"]["spec"]

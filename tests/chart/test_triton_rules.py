@@ -34,6 +34,11 @@ RULES = [
     Rule("the name 1st does not begin with a letter", at("fullnameOverride", "1st"), at("fullnameOverride", "first")),
     Rule("image.tag is latest", at("image.tag", "latest"), at("image.digest", "sha256:" + "0" * 64)),
     Rule("test.image.tag is latest", at("test.image.tag", "latest"), at("test.image.tag", "1")),
+    Rule(
+        "modelRepository.alias is original",
+        at("modelRepository.alias", "original"),
+        at("modelRepository.alias", "resnet50"),
+    ),
     Rule("modelRepository.source is empty", source(source=""), source(source="url")),
     Rule("modelRepository.source is url", source(url=""), source(url="s3://b/m")),
     Rule(

@@ -137,6 +137,11 @@ def test_keda_asks_this_releases_prometheus(chart: Path) -> None:
     assert one(render(merged(keda), chart=chart), "ScaledObject")
 
 
+def test_locust_may_ask_for_the_alias(chart: Path) -> None:
+    values = merged({"modelRepository": {**REPOSITORY["modelRepository"], "alias": "resnet50"}})
+    assert render({**values, "locust": {"target": {"model": "resnet50"}}}, chart=chart)
+
+
 def test_another_name_for_triton_is_fine_with_an_address(chart: Path) -> None:
     values = merged({"fullnameOverride": "server"}, locust={"target": {"address": "server:8001"}})
     assert one(render(values, chart=chart), "Deployment", "server")

@@ -11,6 +11,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where model-repo-builder puts the repository that holds nothing but the alias of the first model. */}}
+{{- define "triton.aliasRepository" -}}
+{{ include "triton.modelRepository" . | trimSuffix "/" }}/{{ first .Values.modelRepository.models }}/1/alias
+{{- end -}}
+
+{{/* Every name that a request may ask for, as a JSON list: templates give text only. */}}
+{{- define "triton.servedNames" -}}
+{{- .Values.modelRepository.alias | list | compact | concat .Values.modelRepository.models | toJson -}}
+{{- end -}}
+
 {{- define "triton.modelVolume" -}}
 {{- $repository := .Values.modelRepository -}}
 {{- if eq $repository.source "persistentVolumeClaim" }}

@@ -34,8 +34,11 @@ seccompProfile:
 {{- define "triton.serverArgs" -}}
 {{- $server := .Values.server -}}
 - {{ printf "--model-repository=%s" (include "triton.modelRepository" .) | quote }}
+{{- if .Values.modelRepository.alias }}
+- {{ printf "--model-repository=%s" (include "triton.aliasRepository" .) | quote }}
+{{- end }}
 - --model-control-mode=explicit
-{{- range .Values.modelRepository.models }}
+{{- range include "triton.servedNames" . | fromJsonArray }}
 - --load-model={{ . }}
 {{- end }}
 - --strict-readiness={{ $server.strictReadiness }}

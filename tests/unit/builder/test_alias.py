@@ -1,0 +1,35 @@
+"""The alias: an ensemble that Triton's own protobuf reads, and that takes and gives exactly what its variant does."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from model_repo_builder import alias, config, plan, source
+
+
+def pair(raw: dict[str, Any]) -> tuple[Any, Any]:
+    """The ensemble and the variant that it stands for, as Triton reads them."""
+    chosen = plan.parse(raw)
+    variant = chosen.variants[1]
+    signature = source.keras_signature(chosen.model).with_input_dtype(variant.input_dtype)
+    ensemble = text_format.Parse(alias.render(chosen, variant, signature), pb.ModelConfig())
+    return ensemble, config.model_config(variant, signature, chosen.runtime)
+
+
+def test_the_alias_has_the_name_of_the_model_and_runs_the_variant(raw: dict[str, Any]) -> None:
+    ensemble, variant = pair(raw)
+    assert ensemble.name == "tiny"
+    assert [step.model_name for step in ensemble.ensemble_scheduling.step] == [variant.name]
+
+
+def test_the_alias_looks_like_its_variant_to_a_client(changed: Callable[..., dict[str, Any]]) -> None:
+    ensemble, variant = pair(changed("variants", 1, "input_dtype", value="uint8"))
+    for field in ("input", "output", "max_batch_size"):
+        assert getattr(ensemble, field) == getattr(variant, field)
+
+
+def test_a_model_with_a_variant_of_its_own_name_has_no_alias(changed: Callable[..., dict[str, Any]]) -> None:
+    chosen = plan.parse(changed("variants", 0, "name", value="tiny"))
+    assert alias.render(chosen, chosen.variants[1], source.keras_signature(chosen.model)) == ""
