@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from cases import at
 from hypothesis import strategies as st
 
 # Control characters can't stand in a values file, so no user can give them.
@@ -65,3 +67,16 @@ def _object(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStr
         return st.just({})
     keys = fitting({"type": "string", **schema.get("propertyNames", {})}, definitions)
     return st.dictionaries(keys, fitting(schema["additionalProperties"], definitions), max_size=3)
+
+
+def changes(schema: dict[str, Any], paths: Sequence[tuple[str, ...]]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    """One to five values at some of these paths; mostly ones that the schema accepts, as those reach the templates."""
+
+    def changed(path: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+        leaf = schema
+        for key in path:
+            leaf = leaf["properties"][key]
+        fits = fitting(leaf, schema["definitions"])
+        return st.one_of(fits, fits, fits, JUNK).map(lambda value: at(".".join(path), value))
+
+    return st.lists(st.sampled_from(list(paths)).flatmap(changed), min_size=1, max_size=5)

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from cases import at, with_values
+from cases import with_values
 from chart_values import leaves, read_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from render import ROOT, HelmRefused, render
-from schema_strategy import JUNK, fitting
+from schema_strategy import changes
 from validation import errors, restricted_violations
 
 CHART = ROOT / "charts/locust"
@@ -21,28 +21,16 @@ SWARM = {"target": {"address": "triton:8001"}}
 LADDER = with_values(SWARM, {"job": {"enabled": True, "command": "ladder", "models": ["a", "b"]}})
 
 
-def leaf_schema(path: tuple[str, ...]) -> dict[str, Any]:
-    node = SCHEMA
-    for key in path:
-        node = node["properties"][key]
-    return node
-
-
-def changed(path: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    fits = fitting(leaf_schema(path), SCHEMA["definitions"])
-    return st.one_of(fits, fits, fits, JUNK).map(lambda value: at(".".join(path), value))
-
-
-CHANGES = st.lists(st.sampled_from(PATHS).flatmap(changed), min_size=1, max_size=5)
+CHANGES = changes(SCHEMA, PATHS)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(start=st.sampled_from([SWARM, LADDER]), changes=CHANGES)
+@given(start=st.sampled_from([SWARM, LADDER]), changed=CHANGES)
 def test_mutated_values_render_valid_manifests_or_are_refused(
-    start: dict[str, Any], changes: list[dict[str, Any]]
+    start: dict[str, Any], changed: list[dict[str, Any]]
 ) -> None:
     try:
-        manifests = render(with_values(start, *changes), chart="locust")
+        manifests = render(with_values(start, *changed), chart="locust")
     except HelmRefused as refused:
         assert any(reason in str(refused) for reason in REFUSALS), str(refused)
         return
