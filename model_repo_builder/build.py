@@ -43,7 +43,7 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
     """
     chosen = _chosen(plan, only)
     for variant in chosen:
-        reason = variant.how.unavailable()
+        reason = variant.how.unavailable(plan.compute_capability)
         if reason is not None:
             raise BuildError(f"variants.{variant.name}.engine: {reason}")
     check(plan)
@@ -56,10 +56,17 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
         ]
         workshop = Workshop(plan, steps, folder / "source", report)
         stage = Stage(plan, identity, repository, folder / "variants")
-        rows = []
+        rows: list[Row] = []
+        made: dict[str, Manifest] = {}
         with report.counting(len(steps)):
             for step in steps:
-                rows.append(_renew(step, stage, report) if step.reusable else _make(step, workshop, stage, report))
+                if step.reusable:
+                    rows.append(_renew(step, stage, report))
+                elif step.artefact in made:
+                    rows.append(_share(step, made[step.artefact], stage, report))
+                else:
+                    rows.append(_make(step, workshop, stage, report))
+                    made[step.artefact] = rows[-1].manifest
                 report.done()
         for name in stage.publish():
             report.event(name, "published")
@@ -69,7 +76,8 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
 def check(plan: Plan) -> None:
     """Everything about a plan that can be checked without TensorFlow, beyond its own syntax."""
     source.check(plan.model)
-    images.check(plan.calibration.images, "calibration.images")
+    if plan.calibration.images is not None:
+        images.check(plan.calibration.images, "calibration.images")
     if plan.agreement.images is not None:
         images.check(plan.agreement.images, "agreement.images")
 
@@ -98,7 +106,7 @@ class Workshop:
     @cached_property
     def calibration(self) -> Images:
         """Calibration images."""
-        return self._images(self.plan.calibration.images, "calibration.images", self.plan.calibration.count)
+        return self._images(str(self.plan.calibration.images), "calibration.images", self.plan.calibration.count)
 
     @cached_property
     def held_out(self) -> Images:
@@ -142,6 +150,7 @@ def _make(step: Step, workshop: Workshop, stage: Stage, report: Report) -> Row:
         precision=variant.precision,
         options=variant.engine_options,
         calibration=calibration,
+        max_batch_size=variant.max_batch_size,
         folder=version,
         progress=lambda text: report.event(variant.name, text),
     )
@@ -169,10 +178,19 @@ def _renew(step: Step, stage: Stage, report: Report) -> Row:
     assert step.published is not None
     started = time.monotonic()
     _require_agreement(step.variant, step.published.agreement, step.published.pretrained)
-    renewed = stage.renew(step.variant, step.published)
+    renewed = stage.renew(step.variant, step.published, stage.repository)
     action = "unchanged" if renewed is step.published else "config rewritten"
     report.event(step.variant.name, f"{action}; weights: {renewed.weights}")
     return Row(renewed, action, time.monotonic() - started, size_of(stage.repository / step.variant.name / "1"))
+
+
+def _share(step: Step, twin: Manifest, stage: Stage, report: Report) -> Row:
+    """Serve the artefact that another variant of this build has just got in this one's own way."""
+    started = time.monotonic()
+    _require_agreement(step.variant, twin.agreement, twin.pretrained)
+    made = stage.renew(step.variant, twin.model_copy(update={"config": ""}), stage.folder)
+    report.event(step.variant.name, f"the same artefact as {twin.variant}")
+    return Row(made, f"as {twin.variant}", time.monotonic() - started, size_of(stage.folder / step.variant.name / "1"))
 
 
 def _require_agreement(variant: Variant, result: agreement.Result, pretrained: bool) -> None:

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--output", type=Path, required=True, metavar="DIR", help="the model repository")
     build.add_argument("--only", default="", metavar="NAME,...", help="these variants only")
     build.add_argument("--quiet", action="store_true", help="print errors only")
+    build.add_argument("--any-gpu", action="store_true", help="ignore the compute capability that the plan is made for")
     build.set_defaults(run=_build)
     validate = commands.add_parser("validate", help="check a plan, its source and its images, without building")
     validate.add_argument("plan", type=Path, metavar="PLAN")
@@ -62,15 +63,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace) -> int:
+    chosen = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    if all(variant.device == "cpu" for variant in chosen.variants):
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from model_repo_builder.build import build
 
     report = Report(_console(), quiet=options.quiet)
     only = [name for name in options.only.split(",") if name]
-    rows = build(plan.load(options.plan, options.runtime), options.output, report, only)
+    rows = build(chosen, options.output, report, only)
     report.summary(rows)
     return 0
 

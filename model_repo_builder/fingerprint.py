@@ -15,6 +15,8 @@ from model_repo_builder.plan import Plan, Variant
 PACKAGE = Path(__file__).parent
 # Modules whose code decides the bytes of an artefact; a change in one rebuilds, without a number to remember.
 ARTEFACT_CODE = ("source.py", "keras_source.py", "images.py", "engines")
+# Agreement is checked on these where the plan names no images at all.
+SYNTHETIC = "synthetic:1"
 CONFIG_CODE = ("config.py", "alias.py", "runtime_python")
 
 
@@ -27,7 +29,7 @@ def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
         engine=variant.engine,
         precision=variant.precision,
         input_dtype=input_dtype(plan, variant),
-        options={**chosen, **variant.how.resolve(options)},
+        options={**chosen, **variant.how.resolve(options, variant.max_batch_size)},
         calibration=calibration(plan) if variant.how.needs_calibration(variant.precision) else None,
         agreement=[agreement_source(plan), plan.agreement.count, _images_identity(agreement_source(plan))],
         packages=packages(variant),
@@ -47,12 +49,12 @@ def input_dtype(plan: Plan, variant: Variant) -> str:
 
 def agreement_source(plan: Plan) -> str:
     """Where the images of the agreement check come from."""
-    return plan.agreement.images or plan.calibration.images
+    return plan.agreement.images or plan.calibration.images or SYNTHETIC
 
 
 def calibration(plan: Plan) -> str:
     """The calibration set in words that identify it: `64 images of synthetic:1`."""
-    images_of = plan.calibration.images
+    images_of = str(plan.calibration.images)
     identity = _images_identity(images_of)
     return f"{plan.calibration.count} images of {images_of}" + (f" (sha256 {identity[:16]})" if identity else "")
 

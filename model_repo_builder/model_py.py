@@ -8,7 +8,7 @@ from pathlib import Path
 PARTS = Path(__file__).parent / "runtime_python"
 
 
-def generate(engine: str) -> str:
-    """The source of model.py for an engine that has a loader."""
-    parts = [PARTS / f"load_{engine}.py", PARTS / "serve.py"]
+def generate(loader: str) -> str:
+    """The source of model.py with the loader `runtime_python/load_LOADER.py`, which an engine names."""
+    parts = [PARTS / f"load_{loader}.py", PARTS / "serve.py"]
     return "\n\n".join(part.read_text(encoding="utf-8").strip() for part in parts) + "\n"

@@ -75,9 +75,9 @@ class Model(Section):
 
 
 class Calibration(Section):
-    """Images that set INT8 ranges: a directory, or `synthetic:SEED`."""
+    """Images that set INT8 ranges: a directory, or `synthetic:SEED`; named in every plan that has an INT8 variant."""
 
-    images: str = Field(default="synthetic:1", min_length=1)
+    images: str | None = Field(default=None, min_length=1)
     count: int = Field(default=64, ge=1, le=10000)
 
 
@@ -168,23 +168,25 @@ class Plan(Section):
     calibration: Calibration = Calibration()
     agreement: Agreement = Agreement()
     runtime: Runtime = "ngc"
+    compute_capability: str | None = Field(default=None, pattern=r"^\d{1,2}\.\d$")
     variants: tuple[Variant, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _names_and_runtime(self) -> Plan:
+    def _names_and_calibration(self) -> Plan:
         twice = [name for name, count in Counter(variant.name for variant in self.variants).items() if count > 1]
         if twice:
             raise Disallowed("each name once", "variants", f"{twice[0]} twice")
         for variant in self.variants:
-            able = sorted(name for name, engine in ENGINES.items() if self.runtime in engine.runtimes)
-            if variant.engine not in able:
-                allowed = f"{', '.join(able)} for runtime {self.runtime}"
-                raise Disallowed(allowed, f"variants.{variant.name}.engine", variant.engine)
+            if variant.how.needs_calibration(variant.precision) and self.calibration.images is None:
+                allowed = f"a directory of images or synthetic:SEED, as {variant.name} is {variant.precision}"
+                raise Disallowed(allowed, "calibration.images", "missing")
         return self
 
 
-def load(path: Path, runtime: str | None = None) -> Plan:
-    """Read and validate a plan; `runtime` replaces the plan's own. Relative paths are taken from the plan's folder.
+def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False) -> Plan:
+    """Read and validate a plan; `runtime` replaces the plan's own, `any_gpu` drops its compute capability.
+
+    Relative paths are taken from the plan's folder.
 
     Raises InvalidError naming the first field that is wrong, its value and what is allowed.
     """
@@ -194,7 +196,8 @@ def load(path: Path, runtime: str | None = None) -> Plan:
         raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
-    return parse(raw, folder=path.parent, runtime=runtime)
+    plan = parse(raw, folder=path.parent, runtime=runtime)
+    return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan
 
 
 def parse(raw: object, folder: Path = Path(), runtime: str | None = None) -> Plan:

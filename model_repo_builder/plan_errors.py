@@ -102,6 +102,8 @@ def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
 def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
     if kind == "literal_error":
         return str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    if kind == "string_pattern_mismatch" and context["pattern"].startswith("^\\d"):
+        return "MAJOR.MINOR, such as '7.5' for a T4"
     if kind == "string_pattern_mismatch":
         return "letters, digits, '_', '-' and '.', beginning with a letter or digit, at most 128"
     if kind in BOUNDS:

@@ -22,12 +22,12 @@ class Stage:
     def __init__(self, plan: Plan, source_sha256: str, repository: Path, folder: Path) -> None:
         self._plan = plan
         self._source_sha256 = source_sha256
-        self._folder = folder
+        self.folder = folder
         self.repository = repository
 
     def version_folder(self, variant: Variant) -> Path:
         """The empty directory that the engine fills."""
-        folder = self._folder / variant.name / VERSION
+        folder = self.folder / variant.name / VERSION
         folder.mkdir(parents=True)
         return folder
 
@@ -69,41 +69,49 @@ class Stage:
 
     def finish(self, variant: Variant, made: Manifest) -> None:
         """Write everything around the artefact that is already in the version folder."""
-        folder = self._folder / variant.name
+        folder = self.folder / variant.name
         has_labels = self._has_labels(made.pretrained)
         if has_labels:
             (folder / config.LABELS_FILE).write_text(self._labels(variant), encoding="utf-8")
         text = config.render(variant, made.signature, self._plan.runtime, labels=has_labels)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         if self._plan.runtime == "python":
-            (folder / VERSION / "model.py").write_text(model_py.generate(variant.engine), encoding="utf-8")
+            (folder / VERSION / "model.py").write_text(model_py.generate(variant.how.loader), encoding="utf-8")
         stable = alias.render(self._plan, variant, made.signature)
         if stable:
             alias.write(folder / VERSION, self._plan.model.name, stable)
         (folder / VERSION / FILE).write_text(made.text(), encoding="utf-8")
 
-    def renew(self, variant: Variant, published: Manifest) -> Manifest:
-        """The published manifest itself when nothing changed; otherwise stage the same artefact with new files."""
+    def renew(self, variant: Variant, published: Manifest, origin: Path) -> Manifest:
+        """The published manifest itself when nothing changed; otherwise stage the same artefact with new files.
+
+        `origin` is the directory that has the artefact: the repository, or the staged variants.
+        """
         wanted = self._config(variant, published.signature, published.pretrained)
         if published.config == wanted:
             return published
         version = self.version_folder(variant)
-        artefact = self.repository / variant.name / VERSION / variant.how.artefact
+        artefact = origin / published.variant / VERSION / variant.how.artefact
         if artefact.is_dir():
             shutil.copytree(artefact, version / artefact.name, copy_function=shutil.copy2)
         else:
             (version / artefact.name).hardlink_to(artefact)
         renewed = published.model_copy(
-            update={"config": wanted, "runtime": self._plan.runtime, "model": self._plan.model.name}
+            update={
+                "variant": variant.name,
+                "config": wanted,
+                "runtime": self._plan.runtime,
+                "model": self._plan.model.name,
+            }
         )
         self.finish(variant, renewed)
         return renewed
 
     def publish(self) -> list[str]:
         """Publish every staged variant, each in one step; returns their names."""
-        names = sorted(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else []
+        names = sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
         for name in names:
-            publish.publish(self._folder / name, self.repository / name)
+            publish.publish(self.folder / name, self.repository / name)
         return names
 
     def _has_labels(self, pretrained: bool) -> bool:

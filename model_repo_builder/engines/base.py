@@ -34,7 +34,8 @@ class Job:
     be kept beside it.
 
     `calibration` yields uint8 images [n, height, width, channels]; it is None unless the precision needs it.
-    `progress` takes one line that says what is being done.
+    `max_batch_size` is the largest batch that the server will form. `progress` takes one line that says what is
+    being done.
     """
 
     savedmodel: Path
@@ -44,6 +45,7 @@ class Job:
     precision: str
     options: Options
     calibration: Images | None
+    max_batch_size: int
     folder: Path
     progress: Callable[[str], None] = field(default=lambda _: None)
 
@@ -56,7 +58,10 @@ class Engine:
     `session_options` are the options that change only how the artefact is executed.
     `build` writes the artefact into Job.folder and returns notes for the manifest;
     `load` opens the artefact in a version folder for the agreement check.
-    `unavailable` says why it can't build here, None when it can: asked before any work.
+    `loader` is the module of runtime_python that executes the artefact in the python runtime.
+    `resolve` gives what else decides the artefact, from the options and the largest batch: the CPU or GPU at hand.
+    `unavailable` says why it can't build here for the compute capability that the plan wants (None: any), and None
+    when it can: asked before any work.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Engine:
     parameters: Callable[[Any], dict[str, str]]
     build: Callable[[Job], dict[str, str]]
     load: Callable[[Path, Signature], Predict]
+    loader: str
     needs_calibration: Callable[[str], bool] = field(default=lambda precision: precision == "int8")
-    resolve: Callable[[Any], dict[str, str]] = field(default=lambda _: {})
-    unavailable: Callable[[], str | None] = field(default=lambda: None)
+    resolve: Callable[[Any, int], dict[str, str]] = field(default=lambda _, __: {})
+    unavailable: Callable[[str | None], str | None] = field(default=lambda _: None)

@@ -101,5 +101,6 @@ ENGINE = Engine(
     parameters=_parameters,
     build=_build,
     load=_load,
-    resolve=lambda options: {"weight_range": _weight_range(options)},
+    loader="onnxruntime",
+    resolve=lambda options, _: {"weight_range": _weight_range(options)},
 )

@@ -69,4 +69,5 @@ ENGINE = Engine(
     parameters=_parameters,
     build=_build,
     load=_load,
+    loader="tensorflow",
 )

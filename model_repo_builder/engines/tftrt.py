@@ -1,48 +1,166 @@
-"""TF-TRT: TensorRT segments inside a SavedModel. Plans and config files know it; this version cannot build it."""
+"""TF-TRT: TensorRT engines inside a SavedModel, built ahead for every batch size, so that no request waits for one."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
+from model_repo_builder.engines import gpu, tensorflow, trt_graph
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.errors import BuildError
-from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Predict
+    from model_repo_builder.engines.base import Images
 
-UNAVAILABLE = "tftrt (not available in this version); allowed: onnxruntime, tensorflow"
+# TensorRT measures kernels at these sizes of a range; all batches between run on the same engine.
+STRATEGIES = {"range": "Range", "optimal": "Optimal", "range+optimal": "Range+Optimal"}
 
 
 class TFTRTOptions(Options):
-    """How TensorRT builds its segments."""
+    """How TensorRT builds its engines; `profile_max_batch` 0 is the variant's max_batch_size.
 
-    workspace_mb: int = Field(default=2048, ge=1)
-    minimum_segment_size: int = Field(default=3, ge=1)
+    `profile`: `range` makes one profile for batches of 1 to the largest, `optimal` one each for 1 and the largest.
+    """
+
+    workspace_mb: int = Field(default=4096, ge=1, le=1_048_576)
+    minimum_segment_size: int = Field(default=3, ge=1, le=10_000)
+    profile: Literal["range", "optimal", "range+optimal"] = "range"
+    profile_max_batch: int = Field(default=0, ge=0, le=4096)
+    calibration_batch: int = Field(default=16, ge=1, le=1024)
+
+
+def unavailable(compute_capability: str | None) -> str | None:
+    """Why TF-TRT can't build here: no TensorRT, a TensorRT of another version, no GPU, or another GPU."""
+    missing = tensorrt_missing()
+    if missing:
+        return missing
+    found = gpu.find()
+    if found is None:
+        return "tftrt (TensorFlow finds no GPU); allowed: a machine with an NVIDIA GPU and its driver"
+    if compute_capability not in (None, found.compute_capability):
+        return (
+            f"tftrt (the plan's compute_capability is {compute_capability}, the {found.name} has "
+            f"{found.compute_capability}); allowed: a GPU of {compute_capability}, another plan, or --any-gpu"
+        )
+    return None
+
+
+def tensorrt_missing() -> str | None:
+    """Why TensorFlow can't use TensorRT here, None when it can; judged by TF-TRT's own check."""
+    from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as versions
+    from tensorflow.python.compiler.tensorrt import trt_convert
+    from tensorflow.python.platform import tf_logging
+
+    if not versions.is_tensorrt_enabled():
+        import tensorflow as tf
+
+        return (
+            f"tftrt (this TensorFlow {tf.__version__} was built without TensorRT); "
+            "allowed: tensorflow 2.17 for GPUs, or NVIDIA's image tensorflow:25.02-tf2-py3"
+        )
+    linked = ".".join(map(str, versions.get_linked_tensorrt_version()))
+    # What it would log in several lines is said in one.
+    tf_logging.get_logger().setLevel("CRITICAL")
+    try:
+        loaded = ".".join(map(str, versions.get_loaded_tensorrt_version()))
+        trt_convert._check_trt_version_compatibility()
+    except RuntimeError as error:
+        return f"tftrt (TensorFlow wants TensorRT {linked}, found {loaded}: {error}); allowed: TensorRT {linked}"
+    return None
 
 
 def _build(job: Job) -> dict[str, str]:
-    raise BuildError(UNAVAILABLE)
+    from tensorflow.python.compiler.tensorrt import trt_convert
+
+    assert isinstance(job.options, TFTRTOptions)
+    largest = largest_batch(job.options, job.max_batch_size)
+    converter = trt_convert.TrtGraphConverterV2(
+        input_saved_model_dir=str(job.savedmodel),
+        precision_mode=job.precision.upper(),
+        max_workspace_size_bytes=job.options.workspace_mb * 2**20,
+        minimum_segment_size=job.options.minimum_segment_size,
+        use_dynamic_shape=True,
+        dynamic_shape_profile_strategy=STRATEGIES[job.options.profile],
+        use_calibration=job.calibration is not None,
+        # A batch that no engine fits would wait for a new one: it runs in TensorFlow instead.
+        allow_build_at_runtime=False,
+    )
+    job.progress(f"converting to {job.precision.upper()}")
+    batches = None if job.calibration is None else _calibration(job, min(job.options.calibration_batch, largest))
+    converted = converter.convert(batches)
+    split = trt_graph.split(converted.graph.as_graph_def())
+    if not split.engines:
+        raise BuildError(f"no part of the graph became a TensorRT engine; outside: {split.outside_text()}")
+    job.progress(
+        f"building {split.engines} TensorRT engine(s) for batches of 1 to {largest}; outside: {split.outside_text()}"
+    )
+    converter.build(lambda: _profile(job, largest))
+    converter.save(str(job.folder / ARTEFACT))
+    found = gpu.find()
+    return {
+        **split.notes(),
+        "profile": f"{job.options.profile}, batches of 1 to {largest}",
+        "gpu": f"{found.name}, compute capability {found.compute_capability}" if found else "",
+        "tensorrt": _loaded_version(),
+    }
 
 
-def _load(folder: Path, signature: Signature) -> Predict:
-    raise BuildError(UNAVAILABLE)
+def largest_batch(options: TFTRTOptions, max_batch_size: int) -> int:
+    """The largest batch that the engines take."""
+    return max(options.profile_max_batch, max_batch_size)
 
 
+def _profile(job: Job, largest: int) -> Iterator[tuple[Any]]:
+    """The shapes that engines are built for: one image, and the largest batch."""
+    image = job.signature.image
+    for batch in sorted({1, largest}):
+        yield (np.zeros((batch, *image.shape), image.dtype),)
+
+
+def _calibration(job: Job, batch: int) -> Any:
+    """TF-TRT's calibration function: whole batches of one size, as it demands."""
+    images: Images = job.calibration if job.calibration is not None else np.empty(0, np.uint8)
+    size = min(batch, len(images))
+
+    def batches() -> Iterator[tuple[Any]]:
+        for start in range(0, len(images) - size + 1, size):
+            yield (images[start : start + size].astype(job.signature.image.dtype),)
+
+    return batches
+
+
+def _loaded_version() -> str:
+    from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as versions
+
+    return ".".join(map(str, versions.get_loaded_tensorrt_version()))
+
+
+def _resolve(options: TFTRTOptions, max_batch_size: int) -> dict[str, str]:
+    found = gpu.find()
+    return {
+        "largest_batch": str(largest_batch(options, max_batch_size)),
+        "compute_capability": found.compute_capability if found else "",
+        "tensorrt": _loaded_version(),
+    }
+
+
+ARTEFACT = tensorflow.ARTEFACT
 ENGINE = Engine(
     name="tftrt",
     precisions=("fp32", "fp16", "int8"),
     devices=("gpu",),
-    runtimes={"ngc": ("platform", "tensorflow_savedmodel")},
-    artefact="model.savedmodel",
+    runtimes=tensorflow.ENGINE.runtimes,
+    artefact=ARTEFACT,
     packages=("tensorflow",),
     options=TFTRTOptions,
-    session_options=frozenset(),
+    session_options=frozenset({"profile_max_batch"}),
     parameters=lambda _: {},
     build=_build,
-    load=_load,
-    unavailable=lambda: UNAVAILABLE,
+    load=tensorflow.ENGINE.load,
+    loader=tensorflow.ENGINE.loader,
+    resolve=_resolve,
+    unavailable=unavailable,
 )

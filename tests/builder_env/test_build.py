@@ -102,10 +102,21 @@ def test_an_unknown_variant_is_named(copy: Path, raw: dict[str, Any], report: Re
         build(plan.parse(raw), copy, report, only=["fast"])
 
 
-def test_tftrt_says_that_it_is_not_available(tmp_path: Path, raw: dict[str, Any], report: Report) -> None:
-    raw["variants"] = [{"name": "trt", "engine": "tftrt", "device": "gpu"}]
-    with pytest.raises(BuildError, match=r"engine: tftrt \(not available in this version\)"):
-        build(plan.parse(raw, runtime="ngc"), tmp_path / "repository", report)
+def test_variants_that_need_the_same_artefact_share_one_build(
+    tmp_path: Path, raw: dict[str, Any], report: Report
+) -> None:
+    raw["variants"] = [
+        {"name": "one", "engine": "onnxruntime"},
+        {"name": "four", "engine": "onnxruntime", "instances": 4},
+    ]
+    rows = build(plan.parse(raw), tmp_path / "repository", report)
+    assert [row.action for row in rows] == ["built", "as one"]
+    one, four = (tmp_path / "repository" / name for name in ("one", "four"))
+    assert (one / "1" / "model.onnx").samefile(four / "1" / "model.onnx")
+    assert "count: 4" in (four / "config.pbtxt").read_text()
+    assert json.loads((four / "1" / "manifest.json").read_text())["variant"] == "four"
+    again = build(plan.parse(raw), tmp_path / "repository", report)
+    assert [row.action for row in again] == ["unchanged", "unchanged"]
 
 
 def test_a_corrupt_image_is_named_before_any_work(

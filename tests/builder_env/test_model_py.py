@@ -82,3 +82,28 @@ def test_a_failure_is_answered_to_every_request(repository: Path, monkeypatch: p
 def test_it_needs_nothing_of_the_builder_when_it_runs(repository: Path) -> None:
     lines = (repository / "onnx_fp32" / "1" / "model.py").read_text().splitlines()
     assert not [line for line in lines if line.startswith(("import model_repo", "from model_repo"))]
+
+
+def _joined(repository: Path) -> Any:
+    return runpy.run_path(str(repository / "onnx_fp32" / "1" / "model.py"))["Joined"]()
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_batches_are_joined_in_memory_that_is_kept_and_aligned(repository: Path) -> None:
+    joined = _joined(repository)
+    parts = [np.full((rows, 5, 3), rows, np.float32) for rows in (1, 2, 4)]
+    first = joined.join(parts)
+    assert np.array_equal(first, np.concatenate(parts)) and first.ctypes.data % 64 == 0
+    second = joined.join(parts[:2])
+    assert np.array_equal(second, np.concatenate(parts[:2])) and np.shares_memory(first, second)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_single_request_is_used_where_it_lies_unless_it_lies_askew(repository: Path) -> None:
+    memory = np.zeros(64 * 4 + 128, np.uint8)
+    start = -memory.ctypes.data % 64
+    straight = memory[start : start + 240].view(np.float32).reshape(1, 60)
+    askew = memory[start + 4 : start + 244].view(np.float32).reshape(1, 60)
+    assert _joined(repository).join([straight]) is straight
+    moved = _joined(repository).join([askew])
+    assert moved.ctypes.data % 64 == 0 and np.array_equal(moved, askew)

@@ -14,6 +14,7 @@ BASE: dict[str, Any] = {
         "weights": "random:42",
         "input": {"size": [32, 32]},
     },
+    "calibration": {"images": "synthetic:1"},
     "runtime": "python",
     "variants": [
         {"name": "original", "engine": "tensorflow"},

@@ -1,0 +1,84 @@
+"""TF-TRT where there is no GPU: what is refused and why, and everything about it that needs none."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model_repo_builder import plan
+from model_repo_builder.build import build
+from model_repo_builder.engines import gpu, tftrt, trt_graph
+from model_repo_builder.engines.base import Job
+from model_repo_builder.errors import BuildError
+from model_repo_builder.report import Report
+from model_repo_builder.signature import Signature, Tensor
+
+
+def test_a_tensorflow_without_tensorrt_is_named_before_any_work(
+    tmp_path: Path, raw: dict[str, Any], report: Report
+) -> None:
+    raw["variants"] = [{"name": "trt", "engine": "tftrt", "device": "gpu"}]
+    with pytest.raises(BuildError, match=r"^variants\.trt\.engine: tftrt \(this TensorFlow .* without TensorRT\)"):
+        build(plan.parse(raw), tmp_path / "repository", report)
+    assert not (tmp_path / "repository").exists()
+
+
+def test_versions_of_tensorrt_that_do_not_fit_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as versions
+
+    monkeypatch.setattr(versions, "is_tensorrt_enabled", lambda: True)
+    monkeypatch.setattr(versions, "get_linked_tensorrt_version", lambda: (8, 6, 1))
+    monkeypatch.setattr(versions, "get_loaded_tensorrt_version", lambda: (10, 0, 0))
+    reason = tftrt.unavailable(None)
+    assert reason is not None and reason.startswith("tftrt (TensorFlow wants TensorRT 8.6.1, found 10.0.0: ")
+
+
+def test_a_missing_gpu_and_a_gpu_of_another_kind_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tftrt, "tensorrt_missing", lambda: None)
+    monkeypatch.setattr(gpu, "find", lambda: None)
+    assert "finds no GPU" in str(tftrt.unavailable(None))
+    monkeypatch.setattr(gpu, "find", lambda: gpu.Gpu("NVIDIA L4", "8.9"))
+    assert "compute_capability is 7.5, the NVIDIA L4 has 8.9" in str(tftrt.unavailable("7.5"))
+    assert tftrt.unavailable("8.9") is None and tftrt.unavailable(None) is None
+
+
+def _job(tmp_path: Path, **options: Any) -> Job:
+    signature = Signature((Tensor("image", "float32", (4, 4, 3)),), (Tensor("probabilities", "float32", (10,)),))
+    return Job(
+        savedmodel=tmp_path,
+        signature=signature,
+        base=tmp_path,
+        base_signature=signature,
+        precision="int8",
+        options=tftrt.TFTRTOptions(**options),
+        calibration=np.arange(50 * 48, dtype=np.uint32).astype(np.uint8).reshape(50, 4, 4, 3),
+        max_batch_size=16,
+        folder=tmp_path,
+    )
+
+
+def test_calibration_batches_all_have_one_size(tmp_path: Path) -> None:
+    batches = [array for (array,) in tftrt._calibration(_job(tmp_path), 16)()]
+    assert [(len(batch), batch.dtype.name) for batch in batches] == [(16, "float32")] * 3
+
+
+def test_engines_cover_one_image_to_the_largest_batch(tmp_path: Path) -> None:
+    assert tftrt.largest_batch(tftrt.TFTRTOptions(), 16) == 16
+    assert tftrt.largest_batch(tftrt.TFTRTOptions(profile_max_batch=64), 16) == 64
+    assert [len(array) for (array,) in tftrt._profile(_job(tmp_path), 64)] == [1, 64]
+
+
+def test_nodes_outside_tensorrt_are_counted_by_type() -> None:
+    from tensorflow.core.framework import graph_pb2
+
+    graph = graph_pb2.GraphDef()
+    for name, op in (("image", "Placeholder"), ("cast", "Cast"), ("engine", "TRTEngineOp"), ("softmax", "Softmax")):
+        graph.node.add(name=name, op=op)
+    graph.node[2].attr["segment_func"].func.name = "engine_native_segment"
+    segment = graph.library.function.add()
+    segment.signature.name = "engine_native_segment"
+    for op in ("Conv2D", "Relu", "Const"):
+        segment.node_def.add(name=op, op=op)
+    split = trt_graph.split(graph)
+    assert (split.engines, split.inside, split.outside_text()) == (1, 2, "Cast 1, Softmax 1")
