@@ -170,8 +170,8 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["client_env"])
 def generator_benchmark(session: nox.Session) -> None:
-    """Measure the CPU time of the load generator per request, against a server that does nothing."""
-    session.run(str(_python_of("client_env")), "benchmarks/generator.py", external=True)
+    """Measure the CPU time of the load generator per request, against a server that does nothing; `-- --workers 2`."""
+    session.run(str(_python_of("client_env")), "benchmarks/generator.py", *session.posargs, external=True)
 
 
 @nox.session(default=False)

@@ -1,5 +1,8 @@
 """When requests are due in an open loop."""
 
+import random
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,3 +17,11 @@ def poisson_arrivals(rate_per_s: float, duration_s: float, seed: int) -> NDArray
     """
     count = max(1, round(rate_per_s * duration_s))
     return np.sort(np.random.default_rng(seed).uniform(0.0, duration_s, count))
+
+
+def endless_arrivals(rate_per_s: float, seed: int | None = None) -> Iterator[float]:
+    """Send times in seconds from the start of a Poisson process of `rate_per_s` that nobody knows the end of."""
+    now_s, generator = 0.0, random.Random(seed)
+    while True:
+        now_s += generator.expovariate(rate_per_s)
+        yield now_s

@@ -49,8 +49,13 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     # Locust replaces the standard library's sockets with gevent's: before anything opens one.
     import locust  # noqa: F401
 
-    _interrupt_main_on_signals()
+    if options.command == "worker":
+        from .validation import check_address
+        from .worker import worker_command
 
+        return worker_command(check_address("HOST:PORT", options.master))
+
+    _interrupt_main_on_signals()
     if options.command == "serve":
         return _serve(options)
     return _measure(options, shlex.join(["slo-tuner", *given]))
@@ -83,9 +88,9 @@ def _measure(options: argparse.Namespace, command: str) -> int:
     from .request import read_request
 
     request = read_request(options)
-    with request.server() as (control, endpoint):
+    with request.server() as (control, endpoint), request.crew() as crew:
         job = request.job(control, endpoint, command)
-        results = Ladder(job, control, Progress(options.quiet)).run()
+        results = Ladder(job, control, Progress(options.quiet), crew).run()
     write_report(results, job.output / "report.html")
     if request.configmap is not None:
         request.configmap.save(job.output / "results.json")

@@ -2,46 +2,40 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import gevent
-from locust.env import Environment
 
-from .load import closed_loop_user
 from .point import Target, latency_summary
 from .results import SweepPoint
-from .rows import Recorder, Rows
+from .rows import Rows
 from .server_metrics import Window
 
 
 def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_s: float) -> SweepPoint:
     """Keep `concurrency` requests in flight for `duration_s` after the warm-up; requests per second and latencies."""
-    user = closed_loop_user(None)
-    user.transport, user.model, user.protocol = target.transport, target.model, target.protocol
-    environment = Environment(user_classes=[user])
-    recorder = Recorder(environment)
-    runner = environment.create_local_runner()
-    # A user that is stopped finishes the request it is in.
-    environment.stop_timeout = 60
-    runner.start(concurrency, spawn_rate=concurrency)
+    run = target.generator.closed(concurrency)
+    begin, end = warm_up_s, warm_up_s + duration_s
     try:
-        gevent.sleep(warm_up_s)
-        window = Window(target.metrics, target.model)
-        begin = time.perf_counter()
-        gevent.sleep(duration_s)
-        stages = window.stages()
-        end = time.perf_counter()
+        gevent.sleep(max(0.0, run.started_at + begin - time.perf_counter()))
+        with closing(Window(target.metrics, target.model)) as window:
+            gevent.sleep(max(0.0, run.started_at + end - time.perf_counter()))
+            stages = window.stages()
+        run.stop()
+        run.join()
+        rows, cpu_s = run.take(), run.cpu_s
     finally:
-        runner.quit()
-    rows = recorder.rows()
+        run.close()
     inside = Rows(rows.table[(rows.done >= begin) & (rows.done < end)])
     ok = Rows(inside.table[inside.ok])
     return SweepPoint(
         concurrency=concurrency,
-        duration_s=end - begin,
+        duration_s=duration_s,
         requests=len(inside),
         errors=len(inside) - len(ok),
-        rate_per_s=len(ok) / (end - begin),
+        rate_per_s=len(ok) / duration_s,
         latency=latency_summary(ok.latency_ms),
+        generator_cpu_ms=cpu_s * 1000 / max(1, len(rows)),
         server=stages,
     )
 

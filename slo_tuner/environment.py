@@ -12,8 +12,11 @@ _PACKAGES = ("locust", "gevent", "grpcio", "tritonclient", "protobuf", "numpy")
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
-def describe_environment(server: dict[str, Any]) -> dict[str, Any]:
-    """CPU, memory, GPUs, kernel, versions and git revision of the machine of the load generator, and the server."""
+def describe_environment(server: dict[str, Any], load_workers: int = 1) -> dict[str, Any]:
+    """CPU, memory, GPUs, kernel, versions and git revision of the machine of the load generator, and the server.
+
+    `load_workers` is the number of processes that make the load.
+    """
     cpu = _cpu()
     return {
         "cpu": cpu["model"],
@@ -21,6 +24,7 @@ def describe_environment(server: dict[str, Any]) -> dict[str, Any]:
         "cpu_flags": cpu["flags"],
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpus": _gpus(),
+        "load_workers": load_workers,
         "kernel": platform.release(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},

@@ -29,3 +29,7 @@ class ModelError(SloTunerError):
 
 class ResultsError(SloTunerError):
     """A results file that cannot be read or written."""
+
+
+class GeneratorError(SloTunerError):
+    """A worker of the load generator that did not start, ended, or fell silent."""

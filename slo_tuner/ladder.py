@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .control import Control
+from .crew import Crew
 from .environment import describe_environment
 from .measure import Effort, Endpoint, Meter
 from .objective import Objective, relative_objective
@@ -37,11 +38,11 @@ class Job:
 class Ladder:
     """Runs a job; results.json is rewritten after every model, so that an interruption loses one at most."""
 
-    def __init__(self, job: Job, control: Control, progress: Progress) -> None:
-        self._job, self._control, self._progress = job, control, progress
+    def __init__(self, job: Job, control: Control, progress: Progress, crew: Crew | None = None) -> None:
+        self._job, self._control, self._progress, self._crew = job, control, progress, crew
         self._started = time.monotonic()
         self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._environment = describe_environment(control.server())
+        self._environment = describe_environment(control.server(), len(crew.workers) if crew else 1)
         self._objective = job.objective
         self._chosen = "asked for"
         self._megabytes: dict[str, float] = {}
@@ -73,7 +74,7 @@ class Ladder:
     def _measure(self, model: str) -> ModelResult:
         job = self._job
         load_s = self._load(model)
-        meter = Meter(self._control, job.endpoint, model, job.effort, job.output / "requests")
+        meter = Meter(self._control, job.endpoint, model, job.effort, job.output / "requests", crew=self._crew)
         try:
             result = self._measured(meter, load_s)
         finally:

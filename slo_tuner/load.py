@@ -2,53 +2,58 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import gevent
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 from gevent.pool import Group
-from locust import User, constant_throughput, task
+from locust import User, task
 from locust.exception import StopUser
 
 from .transport import RequestError, Transport
 
+U = TypeVar("U", bound="PreparedUser")
 
-class Arrivals:
-    """An arrival process under way: when requests are due, when it began, how many were due, how to end it early."""
 
-    def __init__(self, offsets_s: Iterable[float]) -> None:
-        self.offsets_s = offsets_s
-        self.started_at: AsyncResult[float] = AsyncResult()
-        self.stop = Event()
-        self.finished = Event()
-        self.due = 0
+@dataclass(frozen=True)
+class Route:
+    """What is sent to which model, and the way it takes."""
+
+    model: str
+    protocol: str
+    transport: Transport
 
 
 class PreparedUser(User):
-    """Sends one prepared request and fires Locust's request event for it."""
+    """Sends one prepared request and fires Locust's request event for it.
+
+    `begun_at` is the moment (time.perf_counter()) from which the times of a run count; setting `stopping` ends it.
+    """
 
     abstract = True
-    transport: Transport
-    model: str
-    protocol: str
+    route: Route
+    begun_at: float = 0.0
+    stopping = Event()
 
-    def request(self, due: float) -> None:
-        """Send now; the latency counts from `due` (time.perf_counter()), when the request should have been sent."""
+    def request(self, due_s: float) -> None:
+        """Send now; the latency counts from `due_s` after `begun_at`, when the request should have been sent."""
         sent = time.perf_counter()
         failure: Exception | None = None
         size = 0
         try:
-            size = self.transport.send()
+            size = self.route.transport.send()
         except RequestError as error:
             failure = error
-        done = time.perf_counter()
+        done_s = time.perf_counter() - self.begun_at
         self.environment.events.request.fire(
-            request_type=self.protocol,
-            name=self.model,
-            response_time=(done - due) * 1000,
+            request_type=self.route.protocol,
+            name=self.route.model,
+            response_time=(done_s - due_s) * 1000,
             response_length=size,
             exception=failure,
-            context={"due": due, "sent": sent, "done": done},
-            start_time=time.time() - (done - due),
+            context={"due": due_s, "sent": sent - self.begun_at, "done": done_s},
+            start_time=time.time() - (done_s - due_s),
             url=None,
         )
 
@@ -61,42 +66,36 @@ class OpenLoopUser(PreparedUser):
     """
 
     abstract = True
-    arrivals: Arrivals
+    offsets_s: Iterable[float]
 
     @task
     def arrive(self) -> None:
         """Send every request of the schedule when it is due, then wait for the answers."""
-        arrivals, in_flight = self.arrivals, Group()
-        start = time.perf_counter() + 0.02
-        arrivals.started_at.set(start)
-        for offset in arrivals.offsets_s:
-            due = start + float(offset)
-            wait = due - time.perf_counter()
+        in_flight = Group()
+        for offset in self.offsets_s:
+            wait = self.begun_at + offset - time.perf_counter()
             if wait > 0:
                 gevent.sleep(wait)
-            if arrivals.stop.is_set():
+            if self.stopping.is_set():
                 break
-            arrivals.due += 1
-            in_flight.spawn(self.request, due)
+            in_flight.spawn(self.request, offset)
         in_flight.join()
-        arrivals.finished.set()
         raise StopUser
 
 
 class ClosedLoopUser(PreparedUser):
-    """Sends its next request when the last one is answered, as the published method does; a rate bounds each user."""
+    """Sends its next request when the last one is answered, as the published method does."""
 
     abstract = True
 
     @task
     def again(self) -> None:
         """One request."""
-        self.request(time.perf_counter())
+        if self.stopping.is_set():
+            raise StopUser
+        self.request(time.perf_counter() - self.begun_at)
 
 
-def closed_loop_user(user_rate_per_s: float | None) -> type[ClosedLoopUser]:
-    """The closed-loop user, at most `user_rate_per_s` requests a second each when given."""
-    attributes: dict[str, object] = {"abstract": False}
-    if user_rate_per_s:
-        attributes["wait_time"] = constant_throughput(user_rate_per_s)
-    return type("ClosedLoop", (ClosedLoopUser,), attributes)
+def make_user(kind: type[U], **attributes: Any) -> type[U]:
+    """The class of users of one run: Locust makes its users itself, so what they share stands in their class."""
+    return type(kind.__name__, (kind,), {"abstract": False, **attributes})

@@ -13,14 +13,14 @@ Its users, in any number of processes, add up to the load: Poisson processes sup
 """
 
 import os
-import random
-from collections.abc import Iterator
+import time
 
-from locust import events
+from locust import constant_throughput, events
 from locust.env import Environment
 
+from slo_tuner.arrivals import endless_arrivals
 from slo_tuner.control import Control
-from slo_tuner.load import Arrivals, ClosedLoopUser, OpenLoopUser, closed_loop_user
+from slo_tuner.load import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
 from slo_tuner.locust_settings import Settings, read_settings
 from slo_tuner.payload import make_payload
 from slo_tuner.transport import open_transport
@@ -28,44 +28,33 @@ from slo_tuner.transport import open_transport
 _settings: Settings = read_settings(os.environ)
 
 
-def _prepare(user: type[OpenLoopUser] | type[ClosedLoopUser]) -> None:
-    """Ask the server for the model's inputs and prepare the request, once a process."""
-    control = Control(_settings.control_address)
-    control.check_reachable(60.0)
-    payload = make_payload(control.metadata(_settings.model), control.config(_settings.model).max_batch_size, {})
-    control.close()
-    user.transport = open_transport(_settings.protocol, _settings.address, payload, _settings.timeout_s)
-    user.model, user.protocol = _settings.model, _settings.protocol
-
-
-def _gaps(rate_per_s: float) -> Iterator[float]:
-    """Endless arrival times in seconds of a Poisson process."""
-    now, generator = 0.0, random.Random()
-    while True:
-        now += generator.expovariate(rate_per_s)
-        yield now
-
-
 class OpenLoop(OpenLoopUser):
     """One user's share of the offered rate."""
 
-    abstract = _settings.mode != "open"
+    abstract = True
 
     def on_start(self) -> None:
-        self.arrivals = Arrivals(_gaps(_settings.rate_per_s / _settings.users))
-
-    def on_stop(self) -> None:
-        self.arrivals.stop.set()
+        self.begun_at, self.offsets_s = time.perf_counter(), endless_arrivals(_settings.rate_per_s / _settings.users)
 
 
-ClosedLoop = closed_loop_user(_settings.user_rate_per_s)
-ClosedLoop.abstract = _settings.mode != "closed"
+Load: type[PreparedUser]
+if _settings.mode == "open":
+    Load = make_user(OpenLoop)
+else:
+    Load = make_user(ClosedLoopUser, wait_time=constant_throughput(_settings.user_rate_per_s))
 
 
 @events.test_start.add_listener
 def _on_test_start(environment: Environment, **_: object) -> None:
-    if not hasattr(environment.runner, "clients"):  # a master sends no requests
-        _prepare(OpenLoop if _settings.mode == "open" else ClosedLoop)
+    """Ask the server for the model's inputs and prepare the request, once a process."""
+    if hasattr(environment.runner, "clients"):  # a master sends no requests
+        return
+    control = Control(_settings.control_address)
+    control.check_reachable(60.0)
+    payload = make_payload(control.metadata(_settings.model), control.config(_settings.model).max_batch_size, {})
+    control.close()
+    transport = open_transport(_settings.protocol, _settings.address, payload, _settings.timeout_s)
+    Load.route = Route(_settings.model, _settings.protocol, transport)
 
 
 @events.quitting.add_listener

@@ -9,14 +9,17 @@ from google.protobuf.json_format import MessageToDict
 
 from .closed import measure_closed, sweep
 from .control import Control
+from .crew import Crew
+from .distributed import Distributed
 from .errors import ServerError
+from .generator import Generator, InProcess
+from .messages import Assignment
 from .objective import Objective
 from .payload import Payload, make_payload
 from .point import MeasuredPoint, Target, Timing, measure_point
 from .results import ModelResult, Point, Purpose, SweepPoint
 from .search import Limits, search
 from .server_metrics import MetricsEndpoint
-from .transport import open_transport
 
 Report = Callable[[Point], None]
 
@@ -75,7 +78,10 @@ class Endpoint:
 
 
 class Meter:
-    """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable."""
+    """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable.
+
+    The load comes from the `crew`, or from this process where there is none.
+    """
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class Meter:
         effort: Effort,
         rows_directory: Path | None,
         seed: int = 1,
+        crew: Crew | None = None,
     ) -> None:
         self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
         self.model = model
@@ -92,13 +99,14 @@ class Meter:
         self.payload: Payload = make_payload(control.metadata(model), self.config.max_batch_size, endpoint.shapes)
         self._endpoint = endpoint
         metrics = MetricsEndpoint(endpoint.metrics_url) if endpoint.metrics_url else None
-        self._transport = open_transport(endpoint.protocol, endpoint.address, self.payload, endpoint.timeout_s or 30.0)
-        self._target = Target(model, endpoint.protocol, self._transport, metrics)
+        work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
+        self._generator: Generator = Distributed(crew, work) if crew else InProcess(work.route())
+        self._target = Target(model, self._generator, metrics)
         self.points: list[Point] = []
 
     def close(self) -> None:
         """Close the connections of the load."""
-        self._transport.close()
+        self._generator.close()
 
     def unloaded_ms(self, seconds: float = 2.0) -> float:
         """Median latency in ms with one request in flight."""
@@ -188,5 +196,5 @@ class Meter:
         if self._rows_directory is None:
             return measured.point
         name = f"{self.model}-{measured.point.number:02}.csv.gz"
-        measured.rows.save(self._rows_directory / name, measured.start)
+        measured.rows.save(self._rows_directory / name, measured.point.warm_up_s)
         return measured.point.model_copy(update={"rows_file": f"{self._rows_directory.name}/{name}"})

@@ -38,6 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("results", type=Path, help="results.json")
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
 
+    worker = commands.add_parser("worker", help="generate load for the slo-tuner at an address (it starts its own)")
+    worker.add_argument("master", metavar="HOST:PORT", help="where that slo-tuner waits for its workers")
+
     commands.add_parser("locustfile", help="print the path of the locustfile, for locust -f")
     return parser
 
@@ -71,6 +74,12 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
         choices=("smoke", "quick", "full"),
         default="full",
         help="how long points last: smoke only tries the way, quick is for a demonstration (default %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        default="1",
+        help="processes that generate the load together, for fast servers (default 1: this process does)",
     )
     parser.add_argument("--timeout-s", help="time-out of one request (default: 10 times the limit, 2 s or more)")
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")

@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .configmap import ConfigMapStore, check_name
 from .control import Control
+from .crew import Crew
 from .errors import ServerError, UsageError
 from .ladder import Job
 from .measure import EFFORTS, Effort, Endpoint
@@ -21,6 +22,7 @@ from .validation import (
     default_control_address,
     parse_shape,
     positive,
+    whole,
 )
 
 
@@ -39,6 +41,11 @@ class Request:
     tritonserver: str | None
     server_python: str | None
     configmap: ConfigMapStore | None
+    workers: int
+
+    def crew(self) -> AbstractContextManager[Crew | None]:
+        """The worker processes that generate the load; None where this process does it alone."""
+        return Crew(self.workers, self.output / "workers.log") if self.workers > 1 else nullcontext()
 
     @contextmanager
     def server(self) -> Iterator[tuple[Control, Endpoint]]:
@@ -129,6 +136,7 @@ def read_request(options: argparse.Namespace) -> Request:
         tritonserver=options.tritonserver,
         server_python=options.server_python,
         configmap=ConfigMapStore(check_name(options.save_configmap)) if options.save_configmap else None,
+        workers=whole("workers", options.workers),
     )
 
 

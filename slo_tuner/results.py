@@ -83,6 +83,7 @@ class SweepPoint(_Record):
     errors: int
     rate_per_s: float
     latency: Latency
+    generator_cpu_ms: float | None = None
     server: ServerStages | None = None
 
 

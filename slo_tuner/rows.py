@@ -3,6 +3,8 @@
 import csv
 import gzip
 import io
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 class Rows:
-    """Requests as columns, each of shape [n]; times in seconds on the load generator's monotonic clock."""
+    """Requests as columns, each of shape [n]; times in seconds from the start of the load."""
 
     def __init__(self, table: Floats) -> None:
         self.table = table
@@ -22,6 +24,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
+        """All rows of the parts, ordered by the time they were due."""
+        table = np.concatenate([np.empty((0, 4)), *(part.table for part in parts)])
+        return cls(table[np.argsort(table[:, 0], kind="stable")])
 
     def between(self, start: float, end: float) -> "Rows":
         """The requests due in [start, end)."""
@@ -46,7 +54,7 @@ class Rows:
         return ~self.ok | ((self.done - self.sent) * 1000 > limit_ms)
 
     def save(self, path: Path, start: float) -> None:
-        """Write the rows as gzipped CSV, times in ms from `start`."""
+        """Write the rows as gzipped CSV, times in ms from `start` (seconds)."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["due_ms", "sent_ms", "done_ms", "ok"])
@@ -60,20 +68,22 @@ class Recorder:
     """Collects a row for each request that Locust reports, and counts the errors by their reason."""
 
     def __init__(self, environment: Environment) -> None:
-        self._rows: list[tuple[float, float, float, bool]] = []
+        self._values = array("d")
         self.errors: dict[str, int] = {}
-        environment.events.request.add_listener(self._record)
+        self._event = environment.events.request
+        self._event.add_listener(self._record)
 
     def _record(self, context: dict[str, float], exception: Exception | None, **_: object) -> None:
-        self._rows.append((context["due"], context["sent"], context["done"], exception is None))
+        self._values.extend((context["due"], context["sent"], context["done"], exception is None))
         if exception is not None:
             reason = str(exception)
             self.errors[reason] = self.errors.get(reason, 0) + 1
 
-    def __len__(self) -> int:
-        return len(self._rows)
+    def take(self) -> Rows:
+        """The rows recorded since the last call, in the order of their answers."""
+        taken, self._values = self._values, array("d")
+        return Rows(np.frombuffer(taken, dtype=np.float64).reshape(-1, 4))
 
-    def rows(self) -> Rows:
-        """Everything recorded so far, ordered by the time it was due."""
-        table = np.array(self._rows, dtype=np.float64).reshape(-1, 4)
-        return Rows(table[np.argsort(table[:, 0], kind="stable")])
+    def close(self) -> None:
+        """Record no more."""
+        self._event.remove_listener(self._record)

@@ -1,11 +1,7 @@
 """Runs the real tritonserver on a model repository: explicit model control, known ports, a log file, a sure end."""
 
-import ctypes
-import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,6 +13,7 @@ from typing import Self
 
 import urllib3
 
+from .child_process import Child, end_children, start_child
 from .errors import ServerError, UsageError
 from .tritonserver import Tritonserver
 
@@ -64,7 +61,7 @@ class TritonProcess:
         self.ports, self.log = ports, log
         self._server, self._repository, self._extra = server, repository, list(extra)
         self._scratch = Path(tempfile.mkdtemp(prefix="slo-tuner-"))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -111,15 +108,8 @@ class TritonProcess:
 
     def stop(self) -> None:
         """End the server: politely, after `STOP_S` by force, and everything that it started with it."""
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_S)
-        if process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if self._process is not None:
+            end_children([self._process], STOP_S)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _start(self) -> None:
@@ -140,15 +130,7 @@ class TritonProcess:
             command.append(f"--backend-directory={backends}")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command + self._extra,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=self._server.environment(),
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
+            self._process = start_child(command + self._extra, log, self._server.environment())
 
     def _wait_until_live(self) -> None:
         deadline = time.monotonic() + START_S
@@ -160,8 +142,3 @@ class TritonProcess:
                     return
             time.sleep(0.1)
         raise ServerError(f"tritonserver was not live after {START_S:g} s; {self.last_words()}")
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end the server when the tuner is killed and can't (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -38,6 +38,13 @@ def positive(field: str, text: str) -> float:
     return value
 
 
+def whole(field: str, text: str, most: int = 1000) -> int:
+    """A whole number from 1 to `most`."""
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise UsageError(field, text, f"give a whole number from 1 to {most}")
+    return int(text)
+
+
 def parse_shape(text: str) -> tuple[str, list[int]]:
     """`INPUT:128,3` as a name and its dimensions without the batch."""
     name, separator, dims = text.rpartition(":")

@@ -40,6 +40,11 @@ def _started(arguments: list[str], until: str, deadline_s: float = 60.0) -> Iter
         process.stdout.close()
 
 
+def _children_of(pid: int) -> list[int]:
+    """The server and the load workers that a process has started."""
+    return [child.pid for child in psutil.Process(pid).children()]
+
+
 def _servers_of(pid: int) -> list[int]:
     """The tritonservers that a process has started."""
     return [child.pid for child in psutil.Process(pid).children() if child.name() == "tritonserver"]
@@ -92,6 +97,17 @@ def test_a_running_server_is_measured_over_http(served: dict[str, str], tmp_path
     assert point["errors"] == 0 and point["kept"] and point["server"]["requests"] > 0
 
 
+def test_two_load_workers_measure_what_one_process_measures(served: dict[str, str], tmp_path: Path) -> None:
+    arguments = ["measure", "onnx_fp32", f"--address={served['grpc']}", f"--metrics-url={served['metrics']}"]
+    done = run_tuner([*arguments, "--objective=p95<=400ms", "--effort=smoke", "--workers=2", f"--output={tmp_path}"])
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    (model,) = results["models"]
+    assert results["environment"]["load_workers"] == 2
+    assert model["met"] and all(point["requests"] == point["due"] for point in model["points"])
+    assert all(point["server"]["requests"] > 0 for point in model["points"])
+
+
 def test_an_unknown_model_is_named_with_those_that_exist(served: dict[str, str], tmp_path: Path) -> None:
     done = run_tuner(["measure", "absent", f"--address={served['grpc']}", f"--output={tmp_path}"])
     assert done.returncode == 2
@@ -139,25 +155,27 @@ def test_a_server_that_dies_while_measured_is_an_error_with_its_last_words(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_ends_the_server_too(
+def test_an_interruption_ends_the_server_and_the_load_workers_too(
     repository: Path, server_python: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with _started([*arguments, f"--output={tmp_path}"], until="in flight") as (process, _):
-        (server,) = _servers_of(process.pid)
+    with _started([*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
+        children = _children_of(process.pid)
         process.send_signal(number)
         rest = process.stdout.read() if process.stdout else ""
         assert process.wait(60) == 130
     assert "interrupted" in rest and "Traceback" not in rest
-    assert _is_gone(server)
+    assert len(children) == 3 and all(_is_gone(child) for child in children)
 
 
-def test_a_tuner_that_is_killed_takes_its_server_with_it(repository: Path, server_python: str, tmp_path: Path) -> None:
-    arguments = ["serve", str(repository), f"--server-python={server_python}", f"--log={tmp_path / 'log'}"]
-    with _started(arguments, until="models:") as (process, _):
-        (server,) = _servers_of(process.pid)
+def test_a_tuner_that_is_killed_takes_its_server_and_load_workers_with_it(
+    repository: Path, server_python: str, tmp_path: Path
+) -> None:
+    arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
+    with _started([*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
+        children = _children_of(process.pid)
         process.kill()
-        assert _is_gone(server)
+        assert len(children) == 3 and all(_is_gone(child) for child in children)
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_of_one_line(

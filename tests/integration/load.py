@@ -7,7 +7,6 @@ Runs in a Pod of the load generator's image.
 """
 
 import json
-import random
 import signal
 import sys
 import time
@@ -22,8 +21,10 @@ import numpy as np
 from gevent.event import Event
 from locust.env import Environment
 
+from slo_tuner.arrivals import endless_arrivals
 from slo_tuner.control import Control
-from slo_tuner.load import Arrivals, OpenLoopUser
+from slo_tuner.generator import UsersRun
+from slo_tuner.load import OpenLoopUser, Route, make_user
 from slo_tuner.payload import Payload, make_payload
 from slo_tuner.transport import RequestError, Transport, open_transport
 
@@ -98,10 +99,11 @@ class Stream:
         self.name, _, rest = text.partition("=")
         self.protocol, _, rest = rest.partition("@")
         self.address, _, self.model = rest.rpartition("/")
-        self.arrivals = Arrivals(_gaps(rate_per_s))
+        self.rate_per_s = rate_per_s
         self.latencies_ms: list[float] = []
         self.failures: list[dict[str, object]] = []
-        self.environment = Environment(user_classes=[self._user()])
+        self.user = self._user()
+        self.environment = Environment()
         self.environment.events.request.add_listener(self._record)
 
     def _user(self) -> type[OpenLoopUser]:
@@ -111,8 +113,8 @@ class Stream:
         payload = make_payload(control.metadata(self.model), control.config(self.model).max_batch_size, {})
         control.close()
         transport: Transport = (Renewed if self.protocol == "http" else Retrying)(self.address, payload)
-        attributes = {"abstract": False, "arrivals": self.arrivals, "transport": transport}
-        return type("Steady", (OpenLoopUser,), attributes | {"model": self.model, "protocol": self.protocol})
+        route = Route(self.model, self.protocol, transport)
+        return make_user(OpenLoopUser, route=route, offsets_s=endless_arrivals(self.rate_per_s, seed=1))
 
     def _record(self, response_time: float, exception: Exception | None, **_: object) -> None:
         self.latencies_ms.append(response_time)
@@ -120,11 +122,12 @@ class Stream:
             self.failures.append({"at": time.time(), "reason": str(exception)})
 
     def start(self) -> None:
-        self.environment.create_local_runner().start(1, spawn_rate=1)
+        self.environment.create_local_runner()
+        self.run = UsersRun(self.environment, self.user, 1)
 
     def finish(self) -> dict[str, object]:
-        self.arrivals.stop.set()
-        self.arrivals.finished.wait(TIMEOUT_S + 5)
+        self.run.stop()
+        self.run.join(TIMEOUT_S + 5)
         latencies = np.array(self.latencies_ms)
         return {
             "stream": self.name,
@@ -135,13 +138,6 @@ class Stream:
             "p50_ms": round(float(np.quantile(latencies, 0.5)), 1),
             "p99_ms": round(float(np.quantile(latencies, 0.99)), 1),
         }
-
-
-def _gaps(rate_per_s: float):
-    now, generator = 0.0, random.Random(1)
-    while True:
-        now += generator.expovariate(rate_per_s)
-        yield now
 
 
 def main(rate_per_s: float, texts: list[str]) -> None:

@@ -37,6 +37,8 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
         (["--protocol=udp"], "protocol: 'udp'"),
         (["--rate=0"], "rate: '0'"),
         (["--rate=many"], "rate: 'many'"),
+        (["--workers=0"], "workers: '0'"),
+        (["--workers=1.5"], "workers: '1.5'"),
         (["--timeout-s=-3"], "timeout-s: '-3'"),
         (["--shape=image"], "shape: 'image'"),
         (["--shape=image:3,x"], "shape: 'image:3,x'"),

@@ -8,6 +8,8 @@ import pytest
 from gevent.lock import Semaphore
 
 from slo_tuner.closed import measure_closed, sweep
+from slo_tuner.generator import InProcess
+from slo_tuner.load import Route
 from slo_tuner.objective import Objective
 from slo_tuner.point import MeasuredPoint, Target, Timing, measure_point
 from slo_tuner.results import SweepPoint
@@ -38,11 +40,15 @@ class OneAtATime:
         """Nothing to close."""
 
 
+def _target(transport: OneAtATime) -> Target:
+    return Target("model", InProcess(Route("model", "grpc", transport)), None)
+
+
 def _measure(
     transport: OneAtATime, rate: float, objective: Objective, seconds: float = 3.0, sequential: bool = False
 ) -> MeasuredPoint:
     timing = Timing(warm_up_s=0.5, duration_s=seconds, least_s=0.5, sequential=sequential)
-    return measure_point(Target("model", "grpc", transport, None), objective, rate, timing, 1, "single", seed=5)
+    return measure_point(_target(transport), objective, rate, timing, 1, "single", seed=5)
 
 
 def test_a_server_within_its_capacity_keeps_the_objective() -> None:
@@ -57,7 +63,7 @@ def test_the_wait_behind_a_stall_is_counted_for_every_request_that_was_due_meanw
     late = int((measured.rows.latency_ms > 100).sum())
     assert 35 <= late <= 75
     assert not measured.point.kept
-    closed = measure_closed(Target("m", "grpc", OneAtATime(0.002, stall_at=0.7, stall_s=1.0), None), 1, 2.0, 0.2)
+    closed = measure_closed(_target(OneAtATime(0.002, stall_at=0.7, stall_s=1.0)), 1, 2.0, 0.2)
     assert closed.latency.p95_ms < 20
 
 
@@ -101,7 +107,7 @@ def test_latencies_and_rows_agree() -> None:
 
 
 def test_a_sweep_ends_when_more_in_flight_gain_nothing() -> None:
-    template = measure_closed(Target("m", "grpc", OneAtATime(0.002), None), 1, 0.3, 0.1)
+    template = measure_closed(_target(OneAtATime(0.002)), 1, 0.3, 0.1)
 
     def measure(concurrency: int) -> SweepPoint:
         return template.model_copy(update={"concurrency": concurrency, "rate_per_s": min(concurrency, 4) * 100.0})

@@ -1,0 +1,48 @@
+"""Processes that belong to the tuner: their output in a log, and none of them outlives it, however it ends."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+Child = subprocess.Popen[bytes]
+
+
+def start_child(
+    command: Sequence[str], log: IO[bytes], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Child:
+    """Start a program in a session of its own: Ctrl-C reaches the tuner alone, which ends its children in order."""
+    return subprocess.Popen(
+        command,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+    )
+
+
+def end_children(children: Sequence[Child], patience_s: float) -> None:
+    """End them politely, after `patience_s` by force, and everything that they started with them."""
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + patience_s
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, deadline - time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the child when the tuner is killed and can't (prctl PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,0 +1,130 @@
+"""Load that several workers make together: one schedule dealt out to them, their rows put together again."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+from gevent.event import Event
+
+from . import messages
+from .crew import SILENT_S, Crew
+from .errors import GeneratorError
+from .generator import Run
+from .messages import Assignment, Report, Start
+from .rows import Floats, Rows
+
+Order = Callable[[int], Start]
+"""What a worker has to do in the run of this number."""
+
+
+class Distributed:
+    """A crew that sends the requests of one model.
+
+    The arrivals of an open loop are dealt out at random, so those of each worker are a Poisson process of their own,
+    independent of the others' (the colouring theorem: Kingman, Poisson Processes, 1993, section 5.1). Workers that
+    start some milliseconds apart therefore still make Poisson arrivals together.
+    """
+
+    def __init__(self, crew: Crew, assignment: Assignment) -> None:
+        self._crew = crew
+        crew.assign(assignment)
+
+    @property
+    def workers(self) -> int:
+        return len(self._crew.workers)
+
+    def open(self, offsets_s: Floats) -> Run:
+        shares = deal(offsets_s, self.workers)
+        return self._run([partial(Start, offsets_s=share) for share in shares if len(share)])
+
+    def closed(self, users: int) -> Run:
+        shares = [users // self.workers + (place < users % self.workers) for place in range(self.workers)]
+        return self._run([partial(Start, users=share) for share in shares if share])
+
+    def close(self) -> None:
+        """The workers close their connections when they are assigned to the next model, or end."""
+
+    def _run(self, orders: list[Order]) -> Run:
+        return CrewRun(self._crew, dict(zip(self._crew.workers, orders, strict=False)))
+
+
+def deal(offsets_s: Floats, shares: int, seed: int = 0) -> list[Floats]:
+    """The send times, shape [n], dealt at random: `shares` arrays, each ascending, together all of them."""
+    taker = np.random.default_rng(seed).integers(shares, size=len(offsets_s))
+    return [offsets_s[taker == share] for share in range(shares)]
+
+
+class CrewRun:
+    """A run of several workers (see `generator.Run`); the times of its rows are each worker's own, since its start."""
+
+    def __init__(self, crew: Crew, orders: Mapping[str, Order]) -> None:
+        self._crew, self._busy, self._changed = crew, list(orders), Event()
+        self._latest: dict[str, Report] = {}
+        self._begun_at: dict[str, float] = {}
+        self._heard_at = dict.fromkeys(orders, time.perf_counter())
+        self._new: list[Rows] = []
+        self._number = crew.begin(self._receive)
+        for worker, order in orders.items():
+            crew.send(messages.START, order(self._number).to_message(), worker)
+        self._wait(lambda: len(self._latest) == len(self._busy))
+        self.started_at = max(self._begun_at.values())
+
+    @property
+    def errors(self) -> dict[str, int]:
+        return dict(sum((Counter(report.errors) for report in self._latest.values()), Counter()))
+
+    @property
+    def cpu_s(self) -> float:
+        return sum(report.cpu_s for report in self._latest.values())
+
+    def known_s(self) -> float:
+        return min(report.known_s for report in self._latest.values())
+
+    def take(self) -> Rows:
+        self._check()
+        taken, self._new = self._new, []
+        return Rows.joined(taken)
+
+    def stop(self) -> None:
+        for worker in self._busy:
+            self._crew.send(messages.STOP, {"run": self._number}, worker)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        return self._wait(lambda: all(report.finished for report in self._latest.values()), timeout_s)
+
+    def close(self) -> None:
+        self.stop()
+
+    def _receive(self, worker: str, report: Report) -> None:
+        """Take in a report. The first one tells when the worker began, by this process's clock, give or take its way
+        here; only when the load is at its full rate and when to end it depend on that, no latency does."""
+        if report.run != self._number:
+            return
+        now = time.perf_counter()
+        self._begun_at.setdefault(worker, now - report.known_s)
+        self._heard_at[worker] = now
+        self._latest[worker] = report
+        self._new.append(Rows(report.rows))
+        self._changed.set()
+
+    def _wait(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        """Wait for reports until `done`; False when the time is over first. GeneratorError when a worker is lost."""
+        deadline = time.perf_counter() + (float("inf") if timeout_s is None else timeout_s)
+        while not done():
+            left = deadline - time.perf_counter()
+            if left <= 0:
+                return False
+            self._changed.clear()
+            self._changed.wait(min(1.0, left))
+            self._check()
+        return True
+
+    def _check(self) -> None:
+        self._crew.check()
+        for worker in self._busy:
+            silent_s = time.perf_counter() - self._heard_at[worker]
+            finished = worker in self._latest and self._latest[worker].finished
+            if silent_s > SILENT_S and not finished:
+                raise GeneratorError(f"{self._crew.name(worker)} has not reported for {silent_s:.0f} s")

@@ -1,0 +1,49 @@
+"""Did the load generator, not the server, decide a point? Then the point is void, and says what would help."""
+
+import math
+import os
+
+import numpy as np
+
+from .objective import Objective
+from .rows import Rows
+
+LEAST_SENT_SHARE = 0.98
+MOST_DELAY_SHARE = 0.05
+MOST_BUSY_SHARE = 0.6
+"""How much of one core a load generating process may use: above it, its own queue delays the requests."""
+
+
+def void_reason(rows: Rows, due: int, objective: Objective, rate: float, cpu_ms: float, workers: int) -> str:
+    """Why the point of these rows is void; empty when it isn't.
+
+    It is when less than 98 % of what was due was sent, or the generator's own delay (P95) exceeds 5 % of the limit,
+    unless the server missed the objective even without that delay: a generator that lags only makes the load easier.
+    """
+    if len(rows) and float(rows.missed_by_server(objective.limit_ms).mean()) > objective.miss_share:
+        return ""
+    delay_ms = float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0
+    allowed_ms = MOST_DELAY_SHARE * objective.limit_ms
+    if len(rows) < LEAST_SENT_SHARE * due:
+        reason = f"the load generator sent {len(rows)} of {due} requests that were due"
+    elif delay_ms > allowed_ms:
+        reason = f"the load generator sent late: P95 of its delay is {delay_ms:.1f} ms, {allowed_ms:.1f} ms are allowed"
+    else:
+        return ""
+    return reason + _remedy(rate, cpu_ms, workers, os.cpu_count() or 1)
+
+
+def _remedy(rate: float, cpu_ms: float, workers: int, cores: int) -> str:
+    """How many workers would do, in words; empty when more of them would not help."""
+    enough = workers_for(rate, cpu_ms)
+    if enough <= workers:
+        return ""
+    cost = f"{cpu_ms:.2f} ms of CPU a request"
+    if enough > cores:
+        return f"; {cost}: {enough} workers would do, and this machine has {cores} cores"
+    return f"; {cost}: --workers {enough} would do"
+
+
+def workers_for(rate: float, cpu_ms: float) -> int:
+    """How many processes can offer `rate` requests a second that take `cpu_ms` each."""
+    return max(1, math.ceil(rate * cpu_ms / 1000 / MOST_BUSY_SHARE))

@@ -1,0 +1,44 @@
+"""When a point is void because of its load generator, and what it says would help."""
+
+import numpy as np
+import pytest
+
+from slo_tuner.objective import Objective
+from slo_tuner.rows import Rows
+from slo_tuner.void import void_reason, workers_for
+
+LIMIT = Objective(limit_ms=100)
+
+
+def _rows(delay_s: float, server_s: float = 0.01, count: int = 100) -> Rows:
+    due = np.linspace(0, 1, count)
+    return Rows(np.column_stack([due, due + delay_s, due + delay_s + server_s, np.ones(count)]))
+
+
+def test_a_punctual_generator_makes_no_point_void() -> None:
+    assert void_reason(_rows(0.001), 100, LIMIT, 100.0, 0.6, 1) == ""
+
+
+def test_a_server_that_misses_by_itself_is_no_fault_of_the_generator() -> None:
+    assert void_reason(_rows(0.05, server_s=0.2), 100, LIMIT, 100.0, 0.6, 1) == ""
+
+
+def test_a_busy_generator_says_how_many_workers_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    reason = void_reason(_rows(0.05), 100, LIMIT, 3000.0, 0.6, 1)
+    assert "P95 of its delay is 50.0 ms, 5.0 ms are allowed" in reason
+    assert reason.endswith("0.60 ms of CPU a request: --workers 3 would do")
+
+
+def test_too_small_a_machine_is_named() -> None:
+    reason = void_reason(_rows(0.0, count=50), 100, LIMIT, 1e6, 0.6, 1)
+    assert reason.startswith("the load generator sent 50 of 100 requests that were due; ")
+    assert "1000 workers would do, and this machine has" in reason
+
+
+def test_more_workers_are_not_offered_where_they_would_not_help() -> None:
+    assert "workers" not in void_reason(_rows(0.05), 100, LIMIT, 3000.0, 0.6, 3)
+
+
+def test_a_worker_is_used_to_three_fifths_of_a_core() -> None:
+    assert [workers_for(rate, 0.6) for rate in (10, 1000, 1001, 20000)] == [1, 1, 2, 20]
