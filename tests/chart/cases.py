@@ -24,6 +24,7 @@ EVERYTHING: dict[str, Any] = {
         "gke": {"healthCheckPolicy": True, "backendPolicy": True},
     },
     "ingress": {"enabled": True, "http": {"host": "http.example.com"}, "grpc": {"host": "grpc.example.com"}},
+    "tfservingFront": {"enabled": True},
     "networkPolicy": {"clientNamespaces": ["gateway"], "clientCidrs": ["10.0.0.0/8"]},
     "monitoring": {
         "podMonitor": {"enabled": True},

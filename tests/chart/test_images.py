@@ -13,9 +13,9 @@ DOCKERFILES = sorted((ROOT / "images").glob("*/Dockerfile"))
 def test_charts_ask_for_images_that_are_built() -> None:
     built = {build_images.image(name) for name in build_images.NAMES}
     values = {"modelRepository": {"builder": {"plan": "model: {}"}}}
-    pod = one(render(values, files=["cpu"]), "Deployment")["spec"]["template"]["spec"]
+    pod = one(render(values, files=["cpu", "tfserving-front"]), "Deployment")["spec"]["template"]["spec"]
     asked = {container["image"] for container in pod["containers"] + pod["initContainers"]}
-    asked |= {one(render(values, files=["cpu"]), "Pod", "-test")["spec"]["containers"][0]["image"]}
+    asked |= {one(render(values, files=["cpu", "tfserving-front"]), "Pod", "-test")["spec"]["containers"][0]["image"]}
     assert asked == built
 
 

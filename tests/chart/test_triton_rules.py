@@ -163,6 +163,24 @@ RULES = [
     ),
     Rule("service.grpcPort is 8000", at("service.grpcPort", 8000), at("service.grpcPort", 8002)),
     Rule(
+        "tfservingFront.image.tag is latest",
+        at("tfservingFront.image.tag", "latest"),
+        at("tfservingFront.image.tag", "1"),
+    ),
+    *(
+        Rule(
+            f"tfservingFront.port is {port}",
+            at("tfservingFront", {"enabled": True, "port": port}),
+            at("tfservingFront.port", 8888),
+        )
+        for port in (8000, 8001)
+    ),
+    Rule(
+        "tfservingFront.timeoutSeconds is 91",
+        at("tfservingFront", {"enabled": True, "timeoutSeconds": 91}),
+        at("lifecycle.drainDeadlineSeconds", 91),
+    ),
+    Rule(
         "serviceAccount.annotations is given",
         at("serviceAccount", {"create": False, "annotations": {"a": "b"}}),
         at("serviceAccount.create", True),

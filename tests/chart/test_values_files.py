@@ -25,6 +25,8 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["gke-t4", "tftrt_int8", "gateway-gke"], with_values(BUCKET, HOSTS)),
     (["gke-t4", "tftrt_int8_bs16_count4", "autoscale-keda", "gateway-gke"], with_values(BUCKET, HOSTS)),
     (["cpu", "onnx_int8_tuned", "autoscale-keda"], PLAN),
+    (["gke-t4", "tftrt_int8", "tfserving-front"], BUCKET),
+    (["cpu", "onnx_int8", "tfserving-front"], PLAN),
 ]
 EACH_CASE = pytest.mark.parametrize(("files", "values"), CASES, ids=lambda part: "+".join(part))
 

@@ -1,9 +1,12 @@
 """The tiny model repository and the commands, each in its own environment, as a user runs them."""
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 Completed = subprocess.CompletedProcess[str]
 
 
-def _python(name: str) -> str:
+def python_of(name: str) -> str:
     """The interpreter of another environment, which `nox -s tests` names."""
     python = os.environ.get(name)
     assert python, f"{name} is not set: run these tests by `nox -s tests`"
@@ -25,17 +28,40 @@ def run_tuner(arguments: Sequence[str], timeout_s: float = 180.0) -> Completed:
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
+@contextmanager
+def started(
+    program: str, arguments: Sequence[str], until: str, deadline_s: float = 60.0
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A program of this project in the background, once a line of its output matches `until`; its output up to then."""
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+    assert process.stdout is not None
+    printed, end = "", time.monotonic() + deadline_s
+    try:
+        for line in process.stdout:
+            printed += line
+            if re.search(until, line):
+                break
+            assert time.monotonic() < end, printed
+        yield process, printed
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        process.stdout.close()
+
+
 @pytest.fixture(scope="session")
 def server_python() -> str:
     """The python3 of the server's environment."""
-    return _python("SERVER_PYTHON")
+    return python_of("SERVER_PYTHON")
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """plans/tiny.yaml, built."""
     output = tmp_path_factory.mktemp("built") / "models"
-    builder = Path(_python("BUILDER_PYTHON")).with_name("model-repo-builder")
+    builder = Path(python_of("BUILDER_PYTHON")).with_name("model-repo-builder")
     command = [str(builder), "build", str(ROOT / "plans" / "tiny.yaml"), "--output", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

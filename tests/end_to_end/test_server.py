@@ -9,35 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 import urllib3
 
-from .conftest import run_tuner
-
-
-@contextmanager
-def _started(arguments: list[str], until: str, deadline_s: float = 60.0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """slo-tuner in the background, once a line of its output matches `until`; what it printed up to then."""
-    command = [str(Path(sys.executable).with_name("slo-tuner")), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
-    assert process.stdout is not None
-    printed, end = "", time.monotonic() + deadline_s
-    try:
-        for line in process.stdout:
-            printed += line
-            if re.search(until, line):
-                break
-            assert time.monotonic() < end, printed
-        yield process, printed
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(30)
-        process.stdout.close()
+from .conftest import run_tuner, started
 
 
 def _children_of(pid: int) -> list[int]:
@@ -71,7 +49,7 @@ def served(repository: Path, server_python: str, tmp_path_factory: pytest.TempPa
         f"--server-python={server_python}",
         f"--log={log}",
     ]
-    with _started(arguments, until="models:") as (_, printed):
+    with started("slo-tuner", arguments, until="models:") as (_, printed):
         found = re.search(r"gRPC (\S+), HTTP (\S+), metrics (\S+)", printed)
         assert found, printed
         yield dict(zip(("grpc", "http", "metrics"), found.groups(), strict=True))
@@ -145,7 +123,7 @@ def test_a_server_that_dies_while_measured_is_an_error_with_its_last_words(
     repository: Path, server_python: str, tmp_path: Path
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with _started([*arguments, f"--output={tmp_path}"], until="in flight") as (process, _):
+    with started("slo-tuner", [*arguments, f"--output={tmp_path}"], until="in flight") as (process, _):
         (server,) = _servers_of(process.pid)
         os.kill(server, signal.SIGKILL)
         rest = process.stdout.read() if process.stdout else ""
@@ -159,7 +137,7 @@ def test_an_interruption_ends_the_server_and_the_load_workers_too(
     repository: Path, server_python: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with _started([*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
+    with started("slo-tuner", [*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
         children = _children_of(process.pid)
         process.send_signal(number)
         rest = process.stdout.read() if process.stdout else ""
@@ -172,7 +150,7 @@ def test_a_tuner_that_is_killed_takes_its_server_and_load_workers_with_it(
     repository: Path, server_python: str, tmp_path: Path
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with _started([*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
+    with started("slo-tuner", [*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
         children = _children_of(process.pid)
         process.kill()
         assert len(children) == 3 and all(_is_gone(child) for child in children)

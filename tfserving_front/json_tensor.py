@@ -1,0 +1,127 @@
+"""Tensors as TensorFlow Serving writes them in JSON, and back: nested lists, strings, and {"b64": …} for bytes."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from .errors import BadRequestError
+from .signature import Dtype
+
+_B64 = "b64"
+_SHOWN = 256
+_NAMES = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", bool: "Bool"}
+_ALLOWED: dict[str, set[type]] = {"f": {int, float}, "i": {int}, "u": {int}, "b": {bool}, "O": {str, dict}}
+
+
+def is_b64(value: object) -> bool:
+    """Whether a JSON value is bytes in Base64."""
+    return isinstance(value, dict) and value.keys() == {_B64} and isinstance(value[_B64], str)
+
+
+def to_array(value: object, dtype: Dtype) -> Any:
+    """A JSON value as an array of that type, shaped as its lists are nested; BadRequestError says what is wrong."""
+    shape, items = _flatten(value)
+    kind = np.dtype(dtype.numpy).kind
+    if not set(map(type, items)) <= _ALLOWED[kind]:
+        raise _wrong_type(next(item for item in items if type(item) not in _ALLOWED[kind]), dtype)
+    return _CONVERT[kind](items, dtype).reshape(shape)
+
+
+def _flatten(value: object) -> tuple[list[int], list[Any]]:
+    """The shape of nested lists, and their values in order. Whole levels at once: an image has 150,000 values."""
+    shape: list[int] = []
+    items: list[Any] = [value]
+    while True:
+        kinds = set(map(type, items))
+        if list not in kinds:
+            return shape, items
+        if len(kinds) > 1:
+            raise BadRequestError(f"Encountered values beside lists at level: {len(shape)}")
+        sizes = set(map(len, items))
+        if len(sizes) > 1:
+            listed = ", ".join(map(str, sorted(sizes)[:3]))
+            raise BadRequestError(f"Encountered lists of different sizes at level: {len(shape)} ({listed})")
+        shape.append(sizes.pop())
+        items = list(chain.from_iterable(items))
+
+
+def _floats(items: list[Any], dtype: Dtype) -> Any:
+    try:
+        with np.errstate(over="ignore"):  # a value beyond the type becomes infinite, as in TensorFlow
+            return np.array(items, np.float64).astype(dtype.numpy)
+    except OverflowError:
+        raise BadRequestError(f"JSON Value: {_show(max(items, key=abs))} does not fit {dtype.short}") from None
+
+
+def _integers(items: list[Any], dtype: Dtype) -> Any:
+    limits = np.iinfo(dtype.numpy)  # type: ignore[type-var]  # the table gives integers only
+    for item in (min(items, default=0), max(items, default=0)):
+        if not limits.min <= item <= limits.max:
+            raise BadRequestError(f"JSON Value: {_show(item)} does not fit {dtype.short}")
+    return np.array(items, dtype.numpy)
+
+
+def _booleans(items: list[Any], dtype: Dtype) -> Any:
+    return np.array(items, dtype.numpy)
+
+
+def _strings(items: list[Any], dtype: Dtype) -> Any:
+    array = np.empty(len(items), dtype.numpy)
+    array[:] = [_bytes(item, dtype) for item in items]
+    return array
+
+
+_CONVERT: dict[str, Callable[[list[Any], Dtype], Any]] = {
+    "f": _floats,
+    "i": _integers,
+    "u": _integers,
+    "b": _booleans,
+    "O": _strings,
+}
+
+
+def _bytes(item: Any, dtype: Dtype) -> bytes:
+    if isinstance(item, str):
+        return item.encode("utf-8", "surrogatepass")
+    if not is_b64(item):
+        raise _wrong_type(item, dtype)
+    text: str = item[_B64]
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequestError("Unable to base64 decode") from None
+
+
+def _wrong_type(item: object, dtype: Dtype) -> BadRequestError:
+    name = _NAMES.get(type(item), "Null")
+    return BadRequestError(f"JSON Value: {_show(item)} Type: {name} is not of expected type: {dtype.short}")
+
+
+def _show(item: object) -> str:
+    return json.dumps(item)[:_SHOWN]
+
+
+def to_json(array: Any, name: str) -> Any:
+    """An array as a JSON value. Strings whose tensor's name ends in _bytes, or that are no UTF-8, go in Base64."""
+    if array.dtype.kind == "O":
+        as_bytes = name.endswith("_bytes")
+        values = [_string(item, as_bytes) for item in array.reshape(-1)]
+        return np.array(values, np.object_).reshape(array.shape).tolist()
+    if array.dtype in (np.float16, np.float32):
+        # By its shortest text 0.2 stays 0.2; as a double it would be 0.20000000298023224.
+        return array.astype("U").astype(np.float64).tolist()
+    return array.tolist()
+
+
+def _string(item: bytes, as_bytes: bool) -> Any:
+    if not as_bytes:
+        try:
+            return item.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    return {_B64: base64.b64encode(item).decode("ascii")}
