@@ -30,8 +30,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("triton_python_backend_utils")
     module.get_input_tensor_by_name = lambda request, name: SimpleNamespace(as_numpy=lambda: request.images)  # type: ignore[attr-defined]
     module.Tensor = lambda name, array: SimpleNamespace(name=name, array=array)  # type: ignore[attr-defined]
-    module.TritonError = str  # type: ignore[attr-defined]
-    module.InferenceResponse = lambda tensors=(), error=None: SimpleNamespace(tensors=tensors, error=error)  # type: ignore[attr-defined]
+    module.InferenceResponse = lambda tensors: SimpleNamespace(tensors=tensors)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
@@ -68,15 +67,6 @@ def test_each_request_of_a_batch_gets_its_own_rows(
     joined = np.concatenate([response.tensors[0].array for response in together])
     assert [len(response.tensors[0].array) for response in together] == [1, 2]
     assert np.allclose(joined, alone, atol=1e-5)
-
-
-@pytest.mark.usefixtures("stand_in")
-def test_a_failure_is_answered_to_every_request(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = start(repository / "onnx_fp32", monkeypatch)
-    wrong = np.zeros((1, 8, 8, 3), np.float32)
-    responses = model.execute([Request(wrong), Request(wrong)])
-    assert len(responses) == 2
-    assert all("InvalidArgument" in response.error for response in responses)
 
 
 def test_it_needs_nothing_of_the_builder_when_it_runs(repository: Path) -> None:
