@@ -43,11 +43,16 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
 def sweep(
     measure: Callable[[int], SweepPoint], largest: int, least_gain: float = 1.03, patience: int = 2
 ) -> Iterator[SweepPoint]:
-    """1, 2, 4, … requests in flight up to `largest`, ended after `patience` doublings without a gain of 3 %."""
+    """1, 2, 4, … requests in flight up to `largest`, ended after `patience` doublings without a gain of 3 %.
+
+    Where a request takes half of a point, the next point would say nothing, and its requests might time out.
+    """
     best, without_gain, concurrency = 0.0, 0, 1
     while concurrency <= largest and without_gain < patience:
         point = measure(concurrency)
         yield point
         without_gain = 0 if point.rate_per_s > best * least_gain else without_gain + 1
         best = max(best, point.rate_per_s)
+        if point.latency.p50_ms > point.duration_s * 500:
+            break
         concurrency *= 2

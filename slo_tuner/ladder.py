@@ -10,8 +10,9 @@ from typing import Any
 
 from .control import Control
 from .crew import Crew
+from .effort import Effort
 from .environment import describe_environment
-from .measure import Effort, Endpoint, Meter
+from .measure import Endpoint, Meter
 from .objective import Objective, relative_objective
 from .progress import Progress, unmet
 from .results import ModelResult, ObjectiveRecord, Results, write_results

@@ -11,58 +11,18 @@ from .closed import measure_closed, sweep
 from .control import Control
 from .crew import Crew
 from .distributed import Distributed
+from .effort import Effort
 from .errors import ServerError
 from .generator import Generator, InProcess
 from .messages import Assignment
 from .objective import Objective
 from .payload import Payload, make_payload
-from .point import MeasuredPoint, Target, Timing, measure_point
+from .point import MeasuredPoint, Target, measure_point
 from .results import ModelResult, Point, Purpose, SweepPoint
 from .search import Limits, search
 from .server_metrics import MetricsEndpoint
 
 Report = Callable[[Point], None]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much time a measurement may take; seconds, requests and shares."""
-
-    point_s: float = 30.0
-    point_requests: int = 1500
-    confirm_s: float = 30.0
-    confirm_least_s: float = 15.0
-    warm_up_s: float = 2.0
-    sweep_s: float = 3.0
-    largest_concurrency: int = 64
-    precision: float = 0.03
-    repeats: int = 3
-
-
-EFFORTS = {
-    "full": Effort(),
-    "quick": Effort(
-        point_s=12.0,
-        point_requests=400,
-        confirm_s=12.0,
-        confirm_least_s=8.0,
-        warm_up_s=1.0,
-        sweep_s=2.0,
-        largest_concurrency=16,
-    ),
-    "smoke": Effort(
-        point_s=1.0,
-        point_requests=100,
-        confirm_s=1.0,
-        confirm_least_s=1.0,
-        warm_up_s=0.3,
-        sweep_s=0.5,
-        largest_concurrency=2,
-        precision=0.2,
-        repeats=2,
-    ),
-}
-"""What `--effort` chooses from: `smoke` shows that all works and is no measurement."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +103,7 @@ class Meter:
     def point(self, objective: Objective, rate: float, purpose: str, report: Report) -> Point:
         """Measure one point, keep its rows, and report it."""
         effort, number = self._effort, len(self.points) + 1
-        confirm = purpose in ("confirm", "single")
-        longest = effort.confirm_s if confirm else effort.point_s
-        least = effort.confirm_least_s if confirm else min(longest, max(2.0, 10 * objective.limit_ms / 1000))
-        timing = Timing(
-            warm_up_s=max(effort.warm_up_s, 2 * objective.limit_ms / 1000),
-            duration_s=min(longest, max(least, effort.point_requests / rate)),
-            least_s=least,
-            sequential=not confirm,
-        )
+        timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
         kind: Purpose = purpose  # type: ignore[assignment]
         measured = measure_point(self._target, objective, rate, timing, number, kind, self._seed * 1000 + number)
         point = self._kept_rows(measured)

@@ -71,9 +71,10 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
     parser.add_argument(
         "--effort",
-        choices=("smoke", "quick", "full"),
+        choices=("smoke", "brisk", "quick", "full"),
         default="full",
-        help="how long points last: smoke only tries the way, quick is for a demonstration (default %(default)s)",
+        help="how long points last: smoke only tries the way, brisk takes a minute a model on a server of thousands of "
+        "requests a second, quick is for a demonstration (default %(default)s)",
     )
     parser.add_argument(
         "--workers",

@@ -9,9 +9,10 @@ from pathlib import Path
 from .configmap import ConfigMapStore, check_name
 from .control import Control
 from .crew import Crew
+from .effort import EFFORTS, Effort
 from .errors import ServerError, UsageError
 from .ladder import Job
-from .measure import EFFORTS, Effort, Endpoint
+from .measure import Endpoint
 from .objective import Objective, parse_objective
 from .server import TritonProcess, check_repository, pick_ports
 from .tritonserver import find_tritonserver

@@ -49,9 +49,12 @@ class Rows:
         """Which requests failed or took longer than the limit, counted from the intended send time."""
         return ~self.ok | (self.latency_ms > limit_ms)
 
-    def missed_by_server(self, limit_ms: float) -> NDArray[np.bool_]:
-        """Which requests failed or took longer than the limit even when counted from the actual send time."""
-        return ~self.ok | ((self.done - self.sent) * 1000 > limit_ms)
+    def missed_by_server(self, limit_ms: float, delay_ms: float) -> NDArray[np.bool_]:
+        """Which requests failed or took longer than the limit whatever the load generator added to them.
+
+        They count from the actual send time, and an answer may have waited for the generator for `delay_ms`, too.
+        """
+        return ~self.ok | ((self.done - self.sent) * 1000 > limit_ms + delay_ms)
 
     def save(self, path: Path, start: float) -> None:
         """Write the rows as gzipped CSV, times in ms from `start` (seconds)."""

@@ -62,9 +62,12 @@ class GrpcTransport:
 
 
 class HttpTransport:
-    """Posts prepared bodies over kept-alive connections, as many as requests are in flight."""
+    """Posts prepared bodies over kept-alive connections, as many as requests are in flight.
 
-    def __init__(self, address: str, payload: Payload, timeout_s: float, connections: int = 256) -> None:
+    There are at most 900 `connections`: a process may usually have 1,024 open files.
+    """
+
+    def __init__(self, address: str, payload: Payload, timeout_s: float, connections: int = 900) -> None:
         host, _, port = address.rpartition(":")
         self._client = HTTPClient(
             host, int(port), concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s

@@ -19,10 +19,11 @@ def void_reason(rows: Rows, due: int, objective: Objective, rate: float, cpu_ms:
 
     It is when less than 98 % of what was due was sent, or the generator's own delay (P95) exceeds 5 % of the limit,
     unless the server missed the objective even without that delay: a generator that lags only makes the load easier.
+    What delays sending delays receiving as well, as one loop does both.
     """
-    if len(rows) and float(rows.missed_by_server(objective.limit_ms).mean()) > objective.miss_share:
-        return ""
     delay_ms = float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0
+    if len(rows) and float(rows.missed_by_server(objective.limit_ms, delay_ms).mean()) > objective.miss_share:
+        return ""
     allowed_ms = MOST_DELAY_SHARE * objective.limit_ms
     if len(rows) < LEAST_SENT_SHARE * due:
         reason = f"the load generator sent {len(rows)} of {due} requests that were due"

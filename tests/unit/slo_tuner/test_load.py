@@ -113,3 +113,15 @@ def test_a_sweep_ends_when_more_in_flight_gain_nothing() -> None:
         return template.model_copy(update={"concurrency": concurrency, "rate_per_s": min(concurrency, 4) * 100.0})
 
     assert [point.concurrency for point in sweep(measure, 64)] == [1, 2, 4, 8, 16]
+
+
+def test_a_sweep_ends_when_requests_take_as_long_as_its_points() -> None:
+    template = measure_closed(_target(OneAtATime(0.002)), 1, 0.3, 0.1)
+
+    def measure(concurrency: int) -> SweepPoint:
+        latency = template.latency.model_copy(update={"p50_ms": concurrency * 50.0})
+        return template.model_copy(
+            update={"concurrency": concurrency, "rate_per_s": concurrency * 100.0, "latency": latency}
+        )
+
+    assert [point.concurrency for point in sweep(measure, 64)] == [1, 2, 4]

@@ -23,6 +23,10 @@ def test_a_server_that_misses_by_itself_is_no_fault_of_the_generator() -> None:
     assert void_reason(_rows(0.05, server_s=0.2), 100, LIMIT, 100.0, 0.6, 1) == ""
 
 
+def test_an_answer_that_may_have_waited_for_the_generator_is_no_miss_of_the_server() -> None:
+    assert "sent late" in void_reason(_rows(0.15, server_s=0.2), 100, LIMIT, 100.0, 0.6, 1)
+
+
 def test_a_busy_generator_says_how_many_workers_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     reason = void_reason(_rows(0.05), 100, LIMIT, 3000.0, 0.6, 1)
