@@ -14,6 +14,7 @@ from .distributed import Distributed
 from .effort import Effort
 from .errors import ServerError
 from .generator import Generator, InProcess
+from .gpu import find_gpus
 from .messages import Assignment
 from .objective import Objective
 from .payload import Payload, make_payload
@@ -27,7 +28,10 @@ Report = Callable[[Point], None]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the load goes (`address`), where the server is asked and told things (gRPC), and how requests are made."""
+    """Where the load goes (`address`), where the server is asked and told things (gRPC), and how requests are made.
+
+    `local` says that the server is a process of this machine, so this machine's GPUs are the server's.
+    """
 
     address: str
     control_address: str
@@ -35,6 +39,13 @@ class Endpoint:
     metrics_url: str | None = None
     timeout_s: float | None = None
     shapes: dict[str, list[int]] = field(default_factory=dict)
+    local: bool = False
+
+    def metrics(self) -> MetricsEndpoint | None:
+        """The server's metrics; None where nobody said where they are."""
+        if self.metrics_url is None:
+            return None
+        return MetricsEndpoint(self.metrics_url, find_gpus() if self.local else None)
 
 
 class Meter:
@@ -58,10 +69,9 @@ class Meter:
         self.config = control.config(model)
         self.payload: Payload = make_payload(control.metadata(model), self.config.max_batch_size, endpoint.shapes)
         self._endpoint = endpoint
-        metrics = MetricsEndpoint(endpoint.metrics_url) if endpoint.metrics_url else None
         work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
         self._generator: Generator = Distributed(crew, work) if crew else InProcess(work.route())
-        self._target = Target(model, self._generator, metrics)
+        self._target = Target(model, self._generator, endpoint.metrics())
         self.points: list[Point] = []
 
     def close(self) -> None:

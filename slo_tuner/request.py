@@ -63,6 +63,7 @@ class Request:
                 address=process.http_address if self.endpoint.protocol == "http" else process.grpc_address,
                 control_address=process.grpc_address,
                 metrics_url=process.metrics_url,
+                local=True,
             )
             # Closed before the server is stopped: tritonserver waits for its gRPC connections to end.
             with closing(Control(process.grpc_address, process)) as control:

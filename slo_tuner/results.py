@@ -19,7 +19,10 @@ class _Record(BaseModel):
 
 
 class ServerStages(_Record):
-    """Mean time of a request in each stage, from Triton's counters over the same window."""
+    """Mean time of a request in each stage, from Triton's counters over the same window.
+
+    Of the GPUs, where there are any: their mean utilisation, 0 to 1, and the most memory that was used on all of them.
+    """
 
     requests: int
     queue_ms: float
@@ -28,6 +31,7 @@ class ServerStages(_Record):
     compute_output_ms: float
     batch_size: float
     gpu_utilization: float | None = None
+    gpu_memory_mb: float | None = None
 
 
 class Latency(_Record):

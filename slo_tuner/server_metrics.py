@@ -8,7 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from . import triton_metrics as names
 from .errors import ServerError
+from .gpu import GpuSample, Nvml
 from .results import ServerStages
+
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ _FIELDS = {
 
 
 class MetricsEndpoint:
-    """Reads Triton's `/metrics`."""
+    """Reads Triton's `/metrics`; of GPUs NVML's `gpus` where the server uses this machine's: Triton needs DCGM for it."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, gpus: Nvml | None = None) -> None:
+        self.url, self._gpus = url, gpus
         self._http = urllib3.PoolManager(timeout=5.0, retries=1)
 
     def _samples(self) -> list[tuple[str, dict[str, str], float]]:
@@ -63,27 +66,31 @@ class MetricsEndpoint:
                 sums[field] += value
         return Counters(**sums)
 
-    def gpu_utilization(self) -> float | None:
-        """The mean utilisation of the GPUs, 0 to 1; None where there is none."""
-        values = [value for name, _, value in self._samples() if name == names.GPU_UTILIZATION]
-        return sum(values) / len(values) if values else None
+    def gpu(self) -> GpuSample | None:
+        """How busy and how full the GPUs are; None where nobody says."""
+        if self._gpus:
+            return self._gpus.sample()
+        samples = self._samples()
+        busy = [value for name, _, value in samples if name == names.GPU_UTILIZATION]
+        used = [value for name, _, value in samples if name == names.GPU_MEMORY_USED]
+        return GpuSample(sum(busy) / len(busy), sum(used)) if busy else None
 
 
 class Window:
-    """Watches one model from its creation until `stages()`: counters at both ends, GPU utilisation every second."""
+    """Watches one model from its creation until `stages()`: counters at both ends, the GPUs every half second."""
 
     def __init__(self, endpoint: MetricsEndpoint | None, model: str) -> None:
         self._endpoint, self._model = endpoint, model
-        self._gpu: list[float] = []
+        self._gpu: list[GpuSample] = []
         self._before = endpoint.counters(model) if endpoint else Counters()
-        has_gpu = endpoint is not None and endpoint.gpu_utilization() is not None
+        has_gpu = endpoint is not None and endpoint.gpu() is not None
         self._sampler = gevent.spawn(self._sample) if has_gpu else None
 
     def _sample(self) -> None:
         assert self._endpoint is not None
         while True:
-            gevent.sleep(1.0)
-            value = self._endpoint.gpu_utilization()
+            gevent.sleep(_LOOK_S)
+            value = self._endpoint.gpu()
             if value is not None:
                 self._gpu.append(value)
 
@@ -109,5 +116,6 @@ class Window:
             compute_infer_ms=(after.infer_us - before.infer_us) / requests / 1000,
             compute_output_ms=(after.output_us - before.output_us) / requests / 1000,
             batch_size=(after.items - before.items) / executions,
-            gpu_utilization=sum(self._gpu) / len(self._gpu) if self._gpu else None,
+            gpu_utilization=sum(look.utilization for look in self._gpu) / len(self._gpu) if self._gpu else None,
+            gpu_memory_mb=max(look.memory_bytes for look in self._gpu) / 1e6 if self._gpu else None,
         )
