@@ -39,7 +39,7 @@ _FIELDS = {
 
 
 class MetricsEndpoint:
-    """Reads Triton's `/metrics`; of GPUs NVML's `gpus` where the server uses this machine's: Triton needs DCGM for it."""
+    """Reads Triton's `/metrics`; asks `gpus` where the server's are this machine's: Triton itself needs DCGM for it."""
 
     def __init__(self, url: str, gpus: Nvml | None = None) -> None:
         self.url, self._gpus = url, gpus

@@ -52,7 +52,8 @@ def _measure(
 
 
 def test_a_server_within_its_capacity_keeps_the_objective() -> None:
-    measured = _measure(OneAtATime(0.005), 50.0, Objective(limit_ms=100))
+    # A limit at which even a busy machine is no reason to call the point void.
+    measured = _measure(OneAtATime(0.005), 50.0, Objective(limit_ms=1000))
     assert measured.point.kept and not measured.point.void
     assert measured.point.requests == measured.point.due
 
