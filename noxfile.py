@@ -72,7 +72,7 @@ def client_env(session: nox.Session) -> None:
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Check style, imports and types."""
-    _install(session, "lint", "client", "front", "charts")
+    _install(session, "lint", "client", "front", "image-client", "charts")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -116,7 +116,7 @@ def publish(session: nox.Session) -> None:
 
 def _with_real_server(session: nox.Session, *tests: str) -> None:
     """Run tests that may start the builder and the real tritonserver, each in the environment of its own."""
-    _install(session, "client", "front", "tests", "charts")
+    _install(session, "client", "front", "image-client", "tests", "charts")
     session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
     session.run("python", "-m", "pytest", *tests, *session.posargs)
 

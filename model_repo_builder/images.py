@@ -38,7 +38,7 @@ def check(source: str, field: str) -> None:
     if is_synthetic(source):
         return
     for path in files(source, field):
-        _open(path, field)
+        decode(path, field)
 
 
 def load(source: str, field: str, count: int, size: tuple[int, int], skip: int = 0) -> Images:
@@ -50,8 +50,7 @@ def load(source: str, field: str, count: int, size: tuple[int, int], skip: int =
         seed = int(source.removeprefix("synthetic:"))
         return np.stack([synthetic(seed, skip + index, size) for index in range(count)])
     found = files(source, field)
-    chosen = found[skip : skip + count] or found[-count:]
-    return np.stack([_fit(_open(path, field), size) for path in chosen])
+    return np.stack([fit(decode(path, field), size) for path in found[skip : skip + count] or found[-count:]])
 
 
 def synthetic(seed: int, index: int, size: tuple[int, int]) -> Images:
@@ -86,7 +85,8 @@ def _noise(random: np.random.Generator, size: tuple[int, int], slope: float) -> 
     return noise / (noise.std() + 1e-9)
 
 
-def _open(path: Path, field: str) -> Any:
+def decode(path: Path, field: str) -> Any:
+    """The image of a file as RGB; InvalidError that names the file where it can't be read."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -96,8 +96,8 @@ def _open(path: Path, field: str) -> Any:
         raise InvalidError(field, f"{path} cannot be decoded", "readable image files") from None
 
 
-def _fit(image: Any, size: tuple[int, int]) -> Images:
-    """Scale the shorter side to the target and crop the centre, as ImageNet evaluations do."""
+def fit(image: Any, size: tuple[int, int]) -> Images:
+    """The image as uint8 [height, width, 3]: its shorter side scaled, the centre cut out, as on ImageNet."""
     from PIL import ImageOps
 
     return np.asarray(ImageOps.fit(image, (size[1], size[0])), dtype=np.uint8)

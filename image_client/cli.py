@@ -1,0 +1,127 @@
+"""The command `image-client`: image files become requests, and the best classes of each are printed."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from model_repo_builder import images
+from model_repo_builder.errors import InvalidError
+from slo_tuner.errors import SloTunerError, UsageError
+from slo_tuner.validation import check_address, check_output, positive
+
+from . import __version__
+from .grpc_model import GrpcModel
+from .rest_model import RestModel, request_body
+from .served_model import Prediction, ServedModel
+
+_DEFAULT_ADDRESS = {"json": "localhost:8888", "grpc": "localhost:8001"}
+_PREFIX = "image-client: error:"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every file was answered, 1 when one was not or the server failed, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _predict(options) if options.write_json is None else _write_json(options)
+    except SloTunerError as error:
+        print(_PREFIX, error, file=sys.stderr)
+        return error.exit_code
+
+
+def _predict(options: argparse.Namespace) -> int:
+    top, served = _whole("top", options.top), _served(options)
+    model, answered = served.describe(), 0
+    for file, pixels in _decoded(options.files, _size(options) or model.size):
+        print(file, *map(_line, served.predict(model, pixels, top)), sep="\n", flush=True)
+        answered += 1
+    return int(answered < len(options.files))
+
+
+def _write_json(options: argparse.Namespace) -> int:
+    """The requests as files instead of sending them; the server is asked for the size unless that is given."""
+    folder = check_output(options.write_json)
+    size, written = _size(options) or _served(options).describe().size, 0
+    for file, pixels in _decoded(options.files, size):
+        target = folder / f"{file.name}.json"
+        try:
+            target.write_text(request_body(pixels))
+        except OSError as error:
+            raise UsageError("write-json", str(target), f"it cannot be written ({error.strerror})") from None
+        print(target)
+        written += 1
+    return int(written < len(options.files))
+
+
+def _decoded(files: Sequence[Path], size: tuple[int, int]) -> Iterator[tuple[Path, Any]]:
+    """Each file that can be read, as pixels uint8 [height, width, 3]; the others are named and left out."""
+    for file in files:
+        try:
+            pixels = images.fit(images.decode(file, "FILE"), size)
+        except InvalidError as error:
+            print(_PREFIX, f"{error}; skipped", file=sys.stderr, flush=True)
+        else:
+            yield file, pixels
+
+
+def _line(prediction: Prediction) -> str:
+    return f"  {prediction.score:8.4f}  {prediction.index:4}  {prediction.label}".rstrip()
+
+
+def _served(options: argparse.Namespace) -> ServedModel:
+    address = check_address("address", options.address or _DEFAULT_ADDRESS[options.protocol])
+    timeout_s = positive("timeout-s", options.timeout_s)
+    if options.protocol == "json":
+        return RestModel(address, options.model, timeout_s, _labels(options.labels))
+    if options.labels:
+        raise UsageError("labels", str(options.labels), "over gRPC the server gives the labels; leave it out")
+    return GrpcModel(address, options.model, timeout_s)
+
+
+def _labels(file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        return ()
+    try:
+        return tuple(file.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        raise UsageError("labels", str(file), "name a text file with one label a line") from None
+
+
+def _size(options: argparse.Namespace) -> tuple[int, int] | None:
+    if options.size is None:
+        return None
+    height, _, width = options.size.partition("x")
+    return _whole("size", height, options.size), _whole("size", width, options.size)
+
+
+def _whole(field: str, text: str, given: str = "") -> int:
+    if not text.isdigit() or not 0 < int(text) <= 100_000:
+        raise UsageError(field, given or text, "give whole numbers above 0, a size as HEIGHTxWIDTH")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="image-client", description="Sends images to a served model and prints the classes that it sees in them."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="image file")
+    parser.add_argument("--model", default="default", help="the model's name (default %(default)s)")
+    parser.add_argument(
+        "--protocol",
+        choices=sorted(_DEFAULT_ADDRESS),
+        default="json",
+        help="TensorFlow Serving's JSON (default), or binary gRPC to Triton",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="the server (default {json} with json, {grpc} with grpc)".format(**_DEFAULT_ADDRESS),
+    )
+    parser.add_argument("--top", default="5", help="how many classes to print (default %(default)s)")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels, one a line, for json; gRPC brings its own")
+    parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="size of the image (default: what the model asks for)")
+    parser.add_argument("--write-json", type=Path, metavar="FOLDER", help="write the requests there and send nothing")
+    parser.add_argument("--timeout-s", default="30", help="seconds to wait for an answer (default %(default)s)")
+    return parser

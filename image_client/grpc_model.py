@@ -1,0 +1,53 @@
+"""Images as binary tensors over Triton's gRPC; scores and labels by its classification extension."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
+
+from slo_tuner.errors import ModelError, ServerError
+
+from .served_model import ImageModel, Prediction, TensorInfo, image_model
+
+
+class GrpcModel:
+    """A model of a Triton server, which knows its labels where the model has any."""
+
+    def __init__(self, address: str, model: str, timeout_s: float) -> None:
+        self._address, self._model, self._timeout_s = address, model, timeout_s
+        self._client = triton.InferenceServerClient(address)
+
+    def describe(self) -> ImageModel:
+        """The model's inputs and outputs."""
+        metadata = self._asked(lambda: self._client.get_model_metadata(self._model, client_timeout=self._timeout_s))
+        inputs, outputs = (
+            [TensorInfo(one.name, one.datatype, tuple(one.shape)) for one in side]
+            for side in (metadata.inputs, metadata.outputs)
+        )
+        return image_model(self._model, inputs, outputs)
+
+    def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
+        """The best classes, as the server sorts them."""
+        image = triton.InferInput(model.image.name, [1, *pixels.shape], model.image.dtype)
+        image.set_data_from_numpy(pixels[None].astype(triton_to_np_dtype(model.image.dtype)))
+        scores = triton.InferRequestedOutput(model.scores.name, class_count=top)
+        answer = self._asked(
+            lambda: self._client.infer(self._model, [image], outputs=[scores], client_timeout=self._timeout_s)
+        )
+        return [_prediction(entry.decode()) for entry in answer.as_numpy(model.scores.name).reshape(-1)]
+
+    def _asked(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except InferenceServerException as error:
+            message = " ".join(str(error.message()).split())[:300]
+            if error.status() == "StatusCode.UNAVAILABLE":
+                raise ServerError(f"no Triton server answers gRPC at {self._address}: {message}") from None
+            raise ModelError(f"model {self._model!r}: {message}") from None
+
+
+def _prediction(entry: str) -> Prediction:
+    """`score:index` or `score:index:label`."""
+    score, index, *label = entry.split(":", 2)
+    return Prediction(float(score), int(index), label[0] if label else "")

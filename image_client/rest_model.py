@@ -1,0 +1,63 @@
+"""Images as JSON over TensorFlow Serving's REST API."""
+
+import json
+from typing import Any
+
+import numpy as np
+import urllib3
+
+from slo_tuner.errors import ModelError, ServerError
+
+from .served_model import ImageModel, Prediction, TensorInfo, image_model
+
+
+class RestModel:
+    """A model of a TensorFlow Serving server, or of `tfserving-front`. Its labels come from the caller."""
+
+    def __init__(self, address: str, model: str, timeout_s: float, labels: tuple[str, ...]) -> None:
+        self._url, self._address, self._model = f"http://{address}/v1/models/{model}", address, model
+        self._labels = labels
+        self._http = urllib3.PoolManager(timeout=timeout_s, retries=False)
+
+    def describe(self) -> ImageModel:
+        """The model's default signature."""
+        document = self._asked("GET", "/metadata")
+        signatures = document["metadata"]["signature_def"]["signature_def"]
+        signature = signatures.get("serving_default") or next(iter(signatures.values()))
+        inputs, outputs = (_tensors(signature[side]) for side in ("inputs", "outputs"))
+        return image_model(self._model, inputs, outputs)
+
+    def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
+        """The best classes by the scores in the answer."""
+        answer = self._asked("POST", ":predict", request_body(pixels))
+        scores = np.asarray(answer["predictions"][0], np.float64).reshape(-1)
+        best = np.argsort(-scores, kind="stable")[:top]
+        return [Prediction(float(scores[index]), int(index), self._label(int(index))) for index in best]
+
+    def _label(self, index: int) -> str:
+        return self._labels[index] if index < len(self._labels) else ""
+
+    def _asked(self, method: str, path: str, body: str | None = None) -> Any:
+        try:
+            answer = self._http.request(method, self._url + path, body=body)
+            document = json.loads(answer.data)
+        except urllib3.exceptions.HTTPError as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise ServerError(f"no server answers REST at {self._address}: {reason}") from None
+        except ValueError:
+            raise ServerError(f"what answers at {self._address} is no TensorFlow Serving: {answer.status}") from None
+        if answer.status != 200:
+            raise ModelError(f"model {self._model!r}: {answer.status}: {str(document.get('error', document))[:300]}")
+        return document
+
+
+def request_body(pixels: Any) -> str:
+    """The JSON of a predict request for one image: whole numbers, which float inputs take too."""
+    return json.dumps({"instances": [pixels.tolist()]}, separators=(",", ":"))
+
+
+def _tensors(infos: dict[str, Any]) -> list[TensorInfo]:
+    return [
+        TensorInfo(name, info["dtype"], tuple(int(dim["size"]) for dim in info["tensor_shape"]["dim"]))
+        for name, info in infos.items()
+    ]

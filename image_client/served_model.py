@@ -1,0 +1,60 @@
+"""What a server says of an image model, and what the model sees: the same over either protocol."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slo_tuner.errors import ModelError
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output: its shape with the batch dimension; -1 is open. `dtype` is Triton's name, as FP32."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """A model with one image as its input, uint8 or float with values of 0 to 255, and scores of classes as output."""
+
+    name: str
+    image: TensorInfo
+    scores: TensorInfo
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.image.shape[1], self.image.shape[2]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class and its score; the label is empty where nobody gave one."""
+
+    score: float
+    index: int
+    label: str
+
+
+class ServedModel(Protocol):
+    """A model behind a protocol. Every failure is a SloTunerError of one line."""
+
+    def describe(self) -> ImageModel:
+        """The model's input and output; ModelError when it takes no image."""
+
+    def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
+        """The best classes for pixels uint8 [height, width, 3], the best first."""
+
+
+def image_model(name: str, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> ImageModel:
+    """The model with these tensors; ModelError unless it takes one batch of RGB images of known size."""
+    fits = len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[3] == 3 and min(inputs[0].shape[1:]) > 0
+    if not fits:
+        taken = ", ".join(f"{one.name} {list(one.shape)}" for one in inputs)
+        raise ModelError(f"model {name!r} takes {taken}, not one batch of images [-1, height, width, 3]")
+    if len(outputs) != 1:
+        raise ModelError(f"model {name!r} gives {', '.join(one.name for one in outputs)}, not one tensor of scores")
+    return ImageModel(name, inputs[0], outputs[0])
