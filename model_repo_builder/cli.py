@@ -65,8 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> int:
     chosen = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if all(variant.device == "cpu" for variant in chosen.variants):
+    on_cpu = all(variant.device == "cpu" for variant in chosen.variants)
+    # TensorRT says only in its log why it could not build an engine.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if on_cpu else "2")
+    if on_cpu:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from model_repo_builder.build import build

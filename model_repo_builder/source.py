@@ -180,7 +180,9 @@ def _preprocess(images: Any, mode: str) -> Any:
     import tensorflow as tf
 
     if mode == "caffe":
-        return images[..., ::-1] - tf.constant(CAFFE_MEAN_BGR)
+        # Not images[..., ::-1]: TensorRT takes a slice that steps backwards into an engine and then can't build it.
+        blue_first = tf.concat(tf.split(images, 3, axis=-1)[::-1], axis=-1)
+        return blue_first - tf.constant(CAFFE_MEAN_BGR)
     if mode == "tf":
         return images / 127.5 - 1.0
     if mode == "torch":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from model_repo_builder.engines import gpu, tensorflow, trt_graph
+from model_repo_builder.engines import gpu, tensorflow, trt_graph, trt_saved
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.errors import BuildError
 
@@ -85,8 +85,8 @@ def _build(job: Job) -> dict[str, str]:
         use_dynamic_shape=True,
         dynamic_shape_profile_strategy=STRATEGIES[job.options.profile],
         use_calibration=job.calibration is not None,
-        # A batch that no engine fits would wait for a new one: it runs in TensorFlow instead.
-        allow_build_at_runtime=False,
+        # The other choice makes TF-TRT forget the names of the outputs when it saves: see trt_saved.forbid_building.
+        allow_build_at_runtime=True,
     )
     job.progress(f"converting to {job.precision.upper()}")
     batches = None if job.calibration is None else _calibration(job, min(job.options.calibration_batch, largest))
@@ -98,7 +98,12 @@ def _build(job: Job) -> dict[str, str]:
         f"building {split.engines} TensorRT engine(s) for batches of 1 to {largest}; outside: {split.outside_text()}"
     )
     converter.build(lambda: _profile(job, largest))
-    converter.save(str(job.folder / ARTEFACT))
+    artefact = job.folder / ARTEFACT
+    converter.save(str(artefact))
+    stored = trt_saved.engines(artefact)
+    if stored < split.engines:
+        raise BuildError(f"TensorRT built {stored} of {split.engines} engines; its log above says why")
+    trt_saved.forbid_building(artefact)
     found = gpu.find()
     return {
         **split.notes(),

@@ -8,7 +8,7 @@ import pytest
 
 from model_repo_builder import plan
 from model_repo_builder.build import build
-from model_repo_builder.engines import gpu, tftrt, trt_graph
+from model_repo_builder.engines import gpu, tftrt, trt_graph, trt_saved
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuildError
 from model_repo_builder.report import Report
@@ -82,3 +82,32 @@ def test_nodes_outside_tensorrt_are_counted_by_type() -> None:
         segment.node_def.add(name=op, op=op)
     split = trt_graph.split(graph)
     assert (split.engines, split.inside, split.outside_text()) == (1, 2, "Cast 1, Softmax 1")
+
+
+def _saved(tmp_path: Path) -> Path:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel()
+    function = saved.meta_graphs.add().graph_def.library.function.add()
+    node = function.node_def.add(name="engine", op="TRTEngineOp")
+    node.attr["_allow_build_at_runtime"].b = True
+    function.node_def.add(name="cast", op="Cast")
+    (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return tmp_path
+
+
+def test_a_server_is_forbidden_to_build_engines(tmp_path: Path) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    trt_saved.forbid_building(_saved(tmp_path))
+    saved = saved_model_pb2.SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
+    engine, cast = saved.meta_graphs[0].graph_def.library.function[0].node_def
+    assert not engine.attr["_allow_build_at_runtime"].b
+    assert not cast.attr
+
+
+def test_an_engine_that_was_not_built_is_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "trt-serialized-engine.TRTEngineOp_000_000").write_bytes(bytes(5000))
+    (tmp_path / "assets" / "trt-serialized-engine.TRTEngineOp_000_001").write_bytes(bytes(10))
+    assert trt_saved.engines(tmp_path) == 1
