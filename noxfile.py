@@ -71,11 +71,16 @@ def client_env(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
-    """Check style, imports and types."""
+    """Check style, imports and types, and the shell scripts."""
     _install(session, "lint", "client", "front", "image-client", "charts")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    scripts = [
+        ".ci/run",
+        *(str(path.relative_to(ROOT)) for top in ("ci", "charts") for path in ROOT.glob(f"{top}/**/*.sh")),
+    ]
+    session.run("shellcheck", "--external-sources", *scripts)
 
 
 @nox.session(default=False)

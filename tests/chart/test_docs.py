@@ -6,66 +6,63 @@ from pathlib import Path
 
 import pytest
 import yaml
-from render import ROOT, Loader, tools
+from cloud import Cloud, programs
+from render import ROOT, Loader, kinds, one, tools
 from umbrella import assemble
 from validation import errors, restricted_violations
-
-# Cloud and cluster are not there: their commands say nothing, and an installation is rendered to a numbered file.
-STUBS = """
-set -euo pipefail
-gcloud() { if [ "$1 $2" = "config get-value" ]; then echo some-project; fi; }
-kubectl() { :; }
-docker() { :; }
-helm() {
-  if [ "$1 $2" != "upgrade --install" ]; then return; fi
-  local release=$3; shift 4
-  installed=$((${installed:-0} + 1))
-  "$HELM" template "$release" "$CHART" --kube-version 1.34.0 "$@" > "$OUT/$installed.yaml"
-}
-"""
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict]]:
-    """The manifests of every installation that docs/gke.md makes, in its order."""
+    """The manifests of every installation that docs/gke.md makes, in its order, in a cloud that only remembers."""
     folder = tmp_path_factory.mktemp("gke")
     blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/gke.md").read_text(), re.DOTALL)
+    cloud = Cloud(folder / "cloud")
     environment = {
         "HELM": str(tools.helm()),
         "CHART": str(assemble(folder)),
-        "OUT": str(folder),
-        "PATH": "/usr/bin:/bin",
+        "CLOUD": str(cloud.folder),
+        "PATH": f"{programs(folder / 'bin')}:/usr/bin:/bin",
     }
-    script = STUBS + "\n".join(blocks)
+    script = "set -euo pipefail\n" + "\n".join(blocks)
     done = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    files = sorted(folder.glob("*.yaml"), key=lambda path: int(path.stem))
+    assert cloud.resources() == set(), "the clean-up leaves nothing"
+    files = sorted(cloud.folder.glob("*.yaml"), key=lambda path: int(path.stem))
     return [[item for item in yaml.load_all(path.read_text(), Loader) if item] for path in files]
 
 
 def test_every_installation_is_valid_and_restricted(installed: list[list[dict]]) -> None:
-    assert len(installed) == 6
+    assert len(installed) == 10
     for manifests in installed:
         assert errors(manifests) == []
         assert restricted_violations(manifests) == []
 
 
 def test_workload_identity_is_bound_to_the_service_account_of_the_release(installed: list[list[dict]]) -> None:
-    account = next(item for item in installed[0] if item["kind"] == "ServiceAccount")
-    bound = re.search(r"svc\.id\.goog\[\$NAMESPACE/([a-z-]+)\]", (ROOT / "docs/gke.md").read_text())
+    account = one(installed[0], "ServiceAccount", "-triton")
+    bound = re.search(r"svc\.id\.goog\[\$NAMESPACE/([a-z-]+)\]", (ROOT / "ci/gke/create.sh").read_text())
     assert bound is not None
     assert account["metadata"]["name"] == bound[1]
-    address = "triton@some-project.iam.gserviceaccount.com"
+    address = "inference-triton@some-project.iam.gserviceaccount.com"
     assert account["metadata"]["annotations"] == {"iam.gke.io/gcp-service-account": address}
 
 
 def test_steps_install_what_they_say(installed: list[list[dict]]) -> None:
-    kinds = [{item["kind"] for item in manifests} for manifests in installed]
-    assert "Job" in kinds[1]
-    assert "ScaledObject" in kinds[4]
-    assert {"Gateway", "HTTPRoute", "HealthCheckPolicy"} <= kinds[5]
+    there = [set(kinds(manifests)) for manifests in installed]
+    assert "Job" in there[1]
+    # the proof of scaling: without load, under load, without
+    assert all("ScaledObject" in step for step in there[4:7])
+    assert ["system-locust-worker" in {item["metadata"]["name"] for item in step} for step in installed[4:7]] == [
+        False,
+        True,
+        False,
+    ]
+    assert {"Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy"} <= there[7]
+    assert "ServiceExport" in there[8] and "Gateway" not in there[8]
+    assert one(installed[9], "Gateway")["spec"]["gatewayClassName"].endswith("-mc")
 
 
 @pytest.mark.parametrize("document", sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")), ids=str)

@@ -107,6 +107,28 @@ def test_gke_lets_requests_end_for_as_long_as_the_drain_may_take() -> None:
     assert "GCPBackendPolicy" not in kinds(render(GATEWAY))
 
 
+def test_gke_lets_in_only_the_clients_of_the_security_policy() -> None:
+    values = with_values(GATEWAY, at("gateway.gke", {"backendPolicy": True, "securityPolicy": "clients"}))
+    assert one(render(values), "GCPBackendPolicy")["spec"]["default"]["securityPolicy"] == "clients"
+
+
+def test_gateway_of_several_regions_stands_for_the_services_of_all_clusters() -> None:
+    values = with_values(URL, {"gateway": {"http": {"hostnames": ["a.example.com"]}, "grpc": {"enabled": False}}})
+    manifests = render(values, files=["gateway-gke", "gateway-gke-regions"])
+    there = {"group": "net.gke.io", "kind": "ServiceImport", "name": "demo-triton"}
+    (backend,) = one(manifests, "HTTPRoute")["spec"]["rules"][0]["backendRefs"]
+    assert backend == {**there, "port": 8000}
+    for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
+        assert one(manifests, kind)["spec"]["targetRef"] == there
+    assert one(manifests, "ServiceExport")["metadata"]["name"] == there["name"]
+
+
+def test_further_region_exports_its_service_and_has_no_gateway() -> None:
+    there = set(kinds(render(URL, files=["gateway-gke", "gateway-gke-region"])))
+    assert "ServiceExport" in there
+    assert not {"Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy"} & there
+
+
 def test_ingress_has_one_object_for_each_protocol() -> None:
     ingress = {
         "enabled": True,

@@ -133,6 +133,11 @@ RULES = [
         at("gateway.grpc.routeKind", "HTTPRoute"),
     ),
     Rule(
+        "gateway.gke.securityPolicy is given",
+        at("gateway.gke.securityPolicy", "clients"),
+        at("gateway.gke.backendPolicy", True),
+    ),
+    Rule(
         "ingress.enabled is true, so ingress.http.host",
         with_values(INGRESS, at("ingress.http.host", "")),
         at("ingress.grpc.host", "b.example.com"),

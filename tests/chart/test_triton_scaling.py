@@ -61,6 +61,13 @@ def test_t4_values_scale_as_published() -> None:
     assert gpu["metadata"]["threshold"] == "85"
 
 
+def test_published_group_follows_gpu_utilisation_alone() -> None:
+    spec = one(render(URL, files=["gke-t4", "autoscale-gpu"]), "ScaledObject")["spec"]
+    limits = {item["name"]: item["metadata"]["threshold"] for item in spec["triggers"]}
+    assert limits == {"gpu-utilization-percent": "85"}
+    assert (spec["maxReplicaCount"], spec["cooldownPeriod"]) == (4, 360)
+
+
 def trigger(name: str, values: dict[str, Any]) -> dict[str, Any]:
     triggers = one(scaling(KEDA, values), "ScaledObject")["spec"]["triggers"]
     return next(item for item in triggers if item["name"] == name)
