@@ -114,10 +114,10 @@ def test_gke_lets_in_only_the_clients_of_the_security_policy() -> None:
 
 def test_gateway_of_several_regions_stands_for_the_services_of_all_clusters() -> None:
     values = with_values(URL, {"gateway": {"http": {"hostnames": ["a.example.com"]}, "grpc": {"enabled": False}}})
-    manifests = render(values, files=["gateway-gke", "gateway-gke-regions"])
+    manifests = render(values, files=["tfserving-front", "gateway-gke", "gateway-gke-regions"])
     there = {"group": "net.gke.io", "kind": "ServiceImport", "name": "demo-triton"}
-    (backend,) = one(manifests, "HTTPRoute")["spec"]["rules"][0]["backendRefs"]
-    assert backend == {**there, "port": 8000}
+    rules = one(manifests, "HTTPRoute")["spec"]["rules"]
+    assert [rule["backendRefs"] for rule in rules] == [[{**there, "port": port}] for port in (8000, 8888)]
     for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
         assert one(manifests, kind)["spec"]["targetRef"] == there
     assert one(manifests, "ServiceExport")["metadata"]["name"] == there["name"]
