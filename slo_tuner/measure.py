@@ -21,7 +21,7 @@ from .payload import Payload, make_payload
 from .point import MeasuredPoint, Target, measure_point
 from .results import ModelResult, Point, Purpose, SweepPoint
 from .search import Limits, search
-from .server_metrics import MetricsEndpoint
+from .server_metrics import MetricsEndpoint, counted_as
 
 Report = Callable[[Point], None]
 
@@ -71,7 +71,7 @@ class Meter:
         self._endpoint = endpoint
         work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
         self._generator: Generator = Distributed(crew, work) if crew else InProcess(work.route())
-        self._target = Target(model, self._generator, endpoint.metrics())
+        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics())
         self.points: list[Point] = []
 
     def close(self) -> None:

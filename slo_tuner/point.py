@@ -26,7 +26,7 @@ _CATCH_UP_S = 1.0
 
 @dataclass(frozen=True)
 class Target:
-    """The model under load, what makes the load, and where the server's metrics are."""
+    """The model that counts the requests, what makes the load, and where the server's metrics are."""
 
     model: str
     generator: Generator

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import gevent
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from . import triton_metrics as names
 from .errors import ServerError
@@ -36,6 +37,15 @@ _FIELDS = {
     names.COMPUTE_INFER_DURATION: "infer_us",
     names.COMPUTE_OUTPUT_DURATION: "output_us",
 }
+
+
+def counted_as(config: ModelConfig) -> str:
+    """The model whose counters explain requests to the model of `config`.
+
+    An alias is an ensemble of one step: it has neither a queue nor batches, so its variant's counters tell more.
+    """
+    steps = config.ensemble_scheduling.step
+    return str(steps[0].model_name if len(steps) == 1 else config.name)
 
 
 class MetricsEndpoint:
