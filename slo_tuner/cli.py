@@ -46,6 +46,10 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
         from .report import report_command
 
         return report_command(options.results, options.output)
+    if options.command == "cost":
+        from .cost_command import cost_command
+
+        return cost_command(options)
     # Locust replaces the standard library's sockets with gevent's: before anything opens one.
     import locust  # noqa: F401
 

@@ -41,6 +41,22 @@ def make_parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="generate load for the slo-tuner at an address (it starts its own)")
     worker.add_argument("master", metavar="HOST:PORT", help="where that slo-tuner waits for its workers")
 
+    cost = commands.add_parser("cost", help="what inferences cost at the measured rates, kept with the results")
+    cost.add_argument("results", type=Path, nargs="+", metavar="RESULTS", help="results.json; the first gets the costs")
+    cost.add_argument(
+        "--machine",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="price on it, such as n1-standard-4+T4 (repeatable; with several results one for each, in their order)",
+    )
+    cost.add_argument("--prices", type=Path, metavar="FILE", help="a price table in place of the package's own")
+    cost.add_argument(
+        "--total-rate", default="1000", metavar="REQ_PER_S", help="say how many machines serve it (default %(default)s)"
+    )
+    cost.add_argument("--headroom", default="20%", help="share of each machine not used (default 20%%)")
+    cost.add_argument("--zones", default="3", help="zones, of which one may be lost (default %(default)s)")
+
     commands.add_parser("locustfile", help="print the path of the locustfile, for locust -f")
     return parser
 

@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from .progress import baseline, unmet
 from .results import ModelResult, Point, Results
 
-_COLORS = ("#5b6b7a", "#2a78b5", "#2e9a6a", "#c8791a", "#8a55b0", "#b5413c", "#3aa6a6", "#7a6a2a")
+COLORS = ("#5b6b7a", "#2a78b5", "#2e9a6a", "#c8791a", "#8a55b0", "#b5413c", "#3aa6a6", "#7a6a2a")
 _STAGES = (
     ("waiting in the queue", "queue_ms", "#c9ced4"),
     ("input", "compute_input_ms", "#8fb8de"),
     ("model", "compute_infer_ms", "#2a78b5"),
     ("output", "compute_output_ms", "#8a55b0"),
 )
-_STYLE = {
+STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -36,7 +36,7 @@ _STYLE = {
 def svg(figure: Figure) -> str:
     """The figure as SVG that can stand inside HTML."""
     text = io.StringIO()
-    with plt.rc_context(_STYLE):  # the salt makes the ids, and so the page, the same every time
+    with plt.rc_context(STYLE):  # the salt makes the ids, and so the page, the same every time
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]
@@ -44,7 +44,7 @@ def svg(figure: Figure) -> str:
 
 def ladder_plot(results: Results) -> Figure:
     """Bars of the highest rate within the objective; the error bar ends at the lowest rate above it that was missed."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         models = list(reversed(results.models))
         figure, axes = plt.subplots(figsize=(8.2, 0.9 + 0.55 * len(models)))
         base = baseline(results)
@@ -73,7 +73,7 @@ def _bar_label(model: ModelResult, base: ModelResult | None) -> str:
 def latency_plot(results: Results) -> Figure:
     """The objective's quantile against the offered rate, with the limit: every point, filled where it was kept."""
     objective = results.objective.objective()
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(8.2, 4.2))
         for model in results.models:
             points = sorted((p for p in model.points if not p.void), key=lambda p: p.rate_per_s)
@@ -118,7 +118,7 @@ def _scatter(axes: Axes, points: Sequence[Point], color: str, filled: bool) -> N
 
 def sweep_plot(results: Results) -> Figure:
     """Closed-loop P95 against throughput, a label for each number of requests in flight."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(8.2, 4.2))
         for model in results.models:
             rates, latencies = [p.rate_per_s for p in model.sweep], [p.latency.p95_ms for p in model.sweep]
@@ -140,7 +140,7 @@ def sweep_plot(results: Results) -> Figure:
 
 def stages_plot(results: Results) -> Figure:
     """Where a request spends its time in the server at the rate that was found."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         models = [m for m in reversed(results.models) if any(p.server for p in m.confirmations)]
         figure, axes = plt.subplots(figsize=(8.2, 1.1 + 0.5 * len(models)))
         for row, model in enumerate(models):
@@ -171,4 +171,4 @@ def _plain_ticks(axes: Axes) -> None:
 
 
 def _color(results: Results, model: ModelResult) -> str:
-    return _COLORS[[m.model for m in results.models].index(model.model) % len(_COLORS)]
+    return COLORS[[m.model for m in results.models].index(model.model) % len(COLORS)]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jinja2
 
+from .cost import Cost, cheapest, spared
+from .cost_plot import cost_plot
 from .errors import ResultsError
 from .plots import ladder_plot, latency_plot, stages_plot, svg, sweep_plot
 from .progress import baseline, print_table, unmet
@@ -57,7 +59,14 @@ def render_report(results: Results) -> str:
         latency=svg(latency_plot(results)),
         sweep=svg(sweep_plot(results)) if with_sweep else "",
         stages=svg(stages_plot(results)) if with_stages else "",
+        **_cost(results.cost),
     )
+
+
+def _cost(cost: Cost | None) -> dict[str, object]:
+    """What the page shows of costs, where they were asked for; no plot where no variant kept the objective."""
+    plot = svg(cost_plot(cost)) if cost is not None and cheapest(cost) else ""
+    return {"cost": cost, "cost_plot": plot, "spared": spared}
 
 
 def headline(results: Results) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .cost import Cost
 from .errors import ResultsError
 from .histogram import Histogram
 from .objective import Objective
@@ -140,6 +141,7 @@ class Results(_Record):
     models: tuple[ModelResult, ...]
     complete: bool = True
     wall_s: float = 0.0
+    cost: Cost | None = None
 
 
 def write_results(results: Results, path: Path) -> None:

@@ -1,0 +1,116 @@
+"""Costs follow from rates and prices, say what they rest on, and are kept with the results."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from slo_tuner.cli import main
+from slo_tuner.cost import Measured, cheapest, cost
+from slo_tuner.prices import Spare, read_prices
+from slo_tuner.report import render_report
+from slo_tuner.results import read_results
+
+LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
+PRICES = read_prices()
+
+
+def _measured(model: str, rate: float | None, machine: str, limited: bool = False) -> Measured:
+    return Measured(model, rate, limited, "a machine", PRICES.offer(machine))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A copy of a real ladder's results."""
+    return Path(shutil.copy(LADDER, tmp_path / "results.json"))
+
+
+def test_a_gpu_may_cost_many_times_less_as_the_reference_found() -> None:
+    """At the reference's prices 163 times less means 163 x 0.54 / 4.56 times the rate."""
+    rate = 163 * 0.54 / 4.56
+    found = cost([_measured("cpu", 1, "n1-standard-96"), _measured("gpu", rate, "n1-standard-4+T4")], 1, Spare())
+    assert [row.times_cheaper for row in found.rows] == pytest.approx([1, 163])
+    best = cheapest(found)
+    assert best is not None and best.model == "gpu"
+
+
+def test_a_fleet_costs_its_machines() -> None:
+    (row,) = cost([_measured("m", 100, "n1-standard-4+T4")], 400, Spare(headroom=0.2, zones=3)).rows
+    assert (row.machines, row.fleet_usd_per_hour) == (8, pytest.approx(8 * 0.54))
+
+
+def test_a_variant_that_missed_the_objective_has_no_cost_and_is_no_baseline() -> None:
+    found = cost([_measured("missed", None, "n1-standard-4"), _measured("kept", 5, "n1-standard-4")], 1, Spare())
+    assert found.rows[0].usd_per_million is None and found.rows[0].machines is None
+    assert found.rows[1].times_cheaper == 1
+
+
+def test_nothing_kept_is_a_result_too(results: Path) -> None:
+    nothing = cost([_measured("missed", None, "n1-standard-4")], 1, Spare())
+    assert cheapest(nothing) is None
+    page = render_report(read_results(results).model_copy(update={"cost": nothing}))
+    assert "What it costs" in page and "not met" in page
+
+
+def test_costs_are_kept_with_the_results_and_shown_by_the_report(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cost", str(results), "--machine=n1-standard-4", "--total-rate=100"]) == 0
+    printed = capsys.readouterr().out
+    assert "original" in printed and "rates measured on AMD EPYC, 2 cores" in printed
+    kept = read_results(results).cost
+    assert kept is not None and len(kept.rows) == 4
+    (results.parent / "report.html").unlink()
+    assert main(["report", str(results)]) == 0
+    page = (results.parent / "report.html").read_text()
+    assert "What it costs" in page and "US dollars for a million inferences" in page
+
+
+def test_without_a_machine_all_that_have_no_gpu_are_priced(results: Path) -> None:
+    assert main(["cost", str(results)]) == 0
+    kept = read_results(results).cost
+    assert kept is not None and {row.machine for row in kept.rows} == {"n1-standard-4", "n1-standard-96"}
+
+
+def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: Path) -> None:
+    other = shutil.copy(results, tmp_path / "other.json")
+    assert main(["cost", str(results), str(other), "--machine=n1-standard-96", "--machine=n1-standard-4+T4"]) == 0
+    kept = read_results(results).cost
+    assert kept is not None
+    originals = [row for row in kept.rows if row.model == "original"]
+    assert originals[1].times_cheaper == pytest.approx(4.56 / 0.54)
+
+
+def test_a_rate_that_the_generator_limited_costs_at_most(results: Path) -> None:
+    found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, Spare())
+    page = render_report(read_results(results).model_copy(update={"cost": found}))
+    assert re.search(r"≥ 100\.0</td><td>≤ 0\.53", page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["--machine=a4"], "machine: 'a4'"),
+        (["--total-rate=0"], "total-rate: '0'"),
+        (["--headroom=95%"], "headroom: '95%'"),
+        (["--zones=0"], "zones: '0'"),
+        (["--prices=absent.yaml"], "prices: 'absent.yaml'"),
+    ],
+)
+def test_a_wrong_question_is_refused_and_nothing_is_written(
+    arguments: list[str], field: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = results.read_bytes()
+    assert main(["cost", str(results), *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"slo-tuner: error: {field} is not allowed; ")
+    assert results.read_bytes() == before
+
+
+def test_several_results_need_as_many_machines(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copy(results, tmp_path / "other.json")
+    assert main(["cost", str(results), str(other), "--machine=n1-standard-4"]) == 2
+    assert "give one machine for each of the 2 results" in capsys.readouterr().err
