@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    top, served = _whole("top", options.top), _served(options)
-    model, answered = served.describe(), 0
-    for file, pixels in _decoded(options.files, _size(options) or model.size):
-        print(file, *map(_line, served.predict(model, pixels, top)), sep="\n", flush=True)
-        answered += 1
+    top, size, answered = _whole("top", options.top), _size(options), 0
+    with closing(_served(options)) as served:
+        model = served.describe()
+        for file, pixels in _decoded(options.files, size or model.size):
+            print(file, *map(_line, served.predict(model, pixels, top)), sep="\n", flush=True)
+            answered += 1
     return int(answered < len(options.files))
 
 
 def _write_json(options: argparse.Namespace) -> int:
     """The requests as files instead of sending them; the server is asked for the size unless that is given."""
     folder = check_output(options.write_json)
-    size, written = _size(options) or _served(options).describe().size, 0
+    size, written = _size(options) or _asked_size(options), 0
     for file, pixels in _decoded(options.files, size):
         target = folder / f"{file.name}.json"
         try:
@@ -52,6 +54,11 @@ def _write_json(options: argparse.Namespace) -> int:
         print(target)
         written += 1
     return int(written < len(options.files))
+
+
+def _asked_size(options: argparse.Namespace) -> tuple[int, int]:
+    with closing(_served(options)) as served:
+        return served.describe().size
 
 
 def _decoded(files: Sequence[Path], size: tuple[int, int]) -> Iterator[tuple[Path, Any]]:

@@ -37,6 +37,10 @@ class GrpcModel:
         )
         return [_prediction(entry.decode()) for entry in answer.as_numpy(model.scores.name).reshape(-1)]
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
     def _asked(self, call: Callable[[], Any]) -> Any:
         try:
             return call()

@@ -34,6 +34,10 @@ class RestModel:
         best = np.argsort(-scores, kind="stable")[:top]
         return [Prediction(float(scores[index]), int(index), self._label(int(index))) for index in best]
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.clear()
+
     def _label(self, index: int) -> str:
         return self._labels[index] if index < len(self._labels) else ""
 

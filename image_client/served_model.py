@@ -48,6 +48,9 @@ class ServedModel(Protocol):
     def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
         """The best classes for pixels uint8 [height, width, 3], the best first."""
 
+    def close(self) -> None:
+        """Close the connection."""
+
 
 def image_model(name: str, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> ImageModel:
     """The model with these tensors; ModelError unless it takes one batch of RGB images of known size."""
