@@ -60,7 +60,7 @@ def server_env(session: nox.Session) -> None:
 @nox.session(default=False)
 def builder_env(session: nox.Session) -> None:
     """Make the builder's environment: TensorFlow, ONNX and the project."""
-    _install(session, "builder", "tests")
+    _install(session, "builder", "pretrained", "tests", "storage-servers")
 
 
 @nox.session(default=False)
@@ -129,7 +129,9 @@ def _with_real_server(session: nox.Session, *tests: str) -> None:
 @nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
 def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and a whole ladder of a small model on the real tritonserver."""
-    session.run(str(_python_of("builder_env")), "-m", "pytest", "-n", "2", "tests/builder_env", external=True)
+    session.run(
+        str(_python_of("builder_env")), "-m", "pytest", "-n", "2", "--dist=loadfile", "tests/builder_env", external=True
+    )
     _with_real_server(session, "tests/unit", "tests/end_to_end/test_ladder.py")
 
 

@@ -1,4 +1,4 @@
-"""One small repository, built once from a plan with every kind of CPU variant."""
+"""Small repositories, built once: every kind of CPU variant, and real weights."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 import yaml
+from object_storage import gs, gs_port, s3, s3_port, url
 from rich.console import Console
 
 from model_repo_builder import plan
 from model_repo_builder.build import build
 from model_repo_builder.report import Report
+
+__all__ = ["gs", "gs_port", "s3", "s3_port", "url"]
 
 ROOT = Path(__file__).parents[2]
 BASE: dict[str, Any] = yaml.safe_load((ROOT / "plans" / "tiny.yaml").read_text())
@@ -32,9 +35,30 @@ def report() -> Report:
     return Report(Console(), quiet=True)
 
 
+@pytest.fixture
+def settled_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and devices cannot be set once TensorFlow runs, as it does in this process: they stay as they are."""
+    import tensorflow as tf
+
+    for setting in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, setting, lambda count: None)
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: None)
+
+
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model repository; tests that change it copy it first."""
     folder = tmp_path_factory.mktemp("built") / "repository"
     build(plan.parse(deepcopy(BASE)), folder, Report(Console(), quiet=True))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """plans/efficientnet-lite0-cpu.yaml in FP32 and INT8, on small images and few of them."""
+    raw = yaml.safe_load((ROOT / "plans" / "efficientnet-lite0-cpu.yaml").read_text())
+    raw["model"]["input"] = {"size": [128, 128]}
+    raw["calibration"]["count"] = raw["agreement"]["count"] = 12
+    folder = tmp_path_factory.mktemp("pretrained") / "repository"
+    build(plan.parse(raw), folder, Report(Console(), quiet=True), only=["original", "onnx_int8"])
     return folder

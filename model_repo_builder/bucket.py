@@ -1,0 +1,126 @@
+"""Object storage, `s3://BUCKET/PATH` and `gs://BUCKET/PATH`, through fsspec; every failure is one line that says where.
+
+Credentials and endpoints are those of the clouds' own tools: AWS_PROFILE, AWS_ENDPOINT_URL, a role of the machine,
+GOOGLE_APPLICATION_CREDENTIALS, Workload Identity.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from model_repo_builder.errors import BuilderError, BuildError, InvalidError
+
+ALLOWED = "s3://BUCKET/PATH or gs://BUCKET/PATH"
+# The package that fsspec needs for each scheme; both are extras of this project.
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
+# An endpoint that can't be reached is an answer, not something to wait minutes for.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 3}}},
+    "gs": {},
+}
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` names a place in object storage, or tries to."""
+    return "://" in text
+
+
+class Bucket:
+    """A place in a bucket; paths are relative to it. `field` is the option or key that errors name."""
+
+    def __init__(self, field: str, url: str) -> None:
+        """InvalidError for a URL that is none, or whose client is not installed; nothing is asked yet."""
+        match = re.fullmatch(r"(\w+)://([^/]+)/*(.*?)/*", url)
+        if match is None or match[1] not in PACKAGES:
+            raise InvalidError(field, url, ALLOWED)
+        scheme, self._bucket, path = match.groups()
+        self.field, self.url = field, url
+        self._root = "/".join(part for part in (self._bucket, path) if part)
+        if importlib.util.find_spec(PACKAGES[scheme]) is None:
+            package = PACKAGES[scheme]
+            raise InvalidError(field, f"{url} ({package} is not installed)", f"pip install {package}, or a directory")
+        with self.errors():
+            self._fs = _file_system(scheme)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Whatever the clouds' clients raise, as one BuildError."""
+        try:
+            yield
+        except BuilderError:
+            raise
+        # Clients raise errors of their own, of HTTP libraries and of the system.
+        except Exception as error:
+            text = " ".join(str(error).split()) or "no reason given"
+            reason = f"{self.url} ({type(error).__name__}: {text[:300]})"
+            raise BuildError(f"{self.field}: {reason}; allowed: a bucket that can be reached and used") from error
+
+    def check(self) -> None:
+        """BuildError where the bucket is missing, may not be listed, or can't be reached."""
+        with self.errors():
+            self._fs.ls(self._bucket)
+
+    def files(self, folder: str = "") -> dict[str, str]:
+        """Every object below a folder: its path relative to it, and what changes when its content does."""
+        top = self._path(folder)
+        with self.errors():
+            found = self._fs.find(top, detail=True)
+        return {
+            name.removeprefix(f"{top}/"): str(facts.get("ETag") or facts.get("md5Hash") or facts.get("etag"))
+            for name, facts in found.items()
+        }
+
+    def read(self, path: str) -> bytes | None:
+        """The content of an object; None where there is none."""
+        with self.errors():
+            try:
+                content: bytes = self._fs.cat_file(self._path(path))
+            except FileNotFoundError:
+                return None
+        return content
+
+    def write(self, path: str, content: bytes) -> None:
+        """Replace an object in one step: readers get the old one or the new one."""
+        with self.errors():
+            self._fs.pipe_file(self._path(path), content)
+
+    def upload(self, source: Path, path: str) -> None:
+        """Make an object of a file; it is there only when all of it has arrived."""
+        with self.errors():
+            self._fs.put_file(str(source), self._path(path))
+
+    def copy(self, source: str, path: str) -> None:
+        """Copy an object inside the bucket, without its bytes passing here."""
+        with self.errors():
+            self._fs.cp_file(self._path(source), self._path(path))
+
+    def download(self, path: str, target: Path) -> None:
+        """Write an object to a file, making its directory."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self.errors():
+            self._fs.get_file(self._path(path), str(target))
+
+    def remove(self, path: str) -> None:
+        """Delete an object."""
+        with self.errors():
+            self._fs.rm_file(self._path(path))
+
+    def _path(self, path: str) -> str:
+        return f"{self._root}/{path}".rstrip("/")
+
+
+def _file_system(scheme: str) -> Any:
+    import fsspec
+
+    # What they log, warn of and retry comes back as an error in the end.
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **OPTIONS[scheme])

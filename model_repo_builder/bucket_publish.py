@@ -1,0 +1,142 @@
+"""Publishing to object storage, which has no directories to exchange: config.pbtxt, one object, chooses the version.
+
+A change goes into a version directory of its own that no config.pbtxt names yet: artefact, model.py, manifest, labels.
+Then config.pbtxt is replaced, in one step, by one that asks Triton for exactly this version. Until then a reader gets
+the old version, which stays whole; from then on the new one. The version before the last is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from pydantic import ValidationError
+from tritonclient.grpc import model_config_pb2 as pb
+
+from model_repo_builder import alias, publish
+from model_repo_builder.bucket import Bucket
+from model_repo_builder.config import HEADER, LABELS_FILE
+from model_repo_builder.engines import ENGINES
+from model_repo_builder.manifest import FILE, Manifest
+from model_repo_builder.stage import VERSION
+
+CONFIG = "config.pbtxt"
+# The alias has a path of its own that the chart knows: in the first version's directory, whatever version is chosen.
+ALIAS = f"{VERSION}/{alias.FOLDER}/"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a bucket holds of a variant: the version that config.pbtxt chooses, its manifest, and all objects."""
+
+    version: int
+    manifest: Manifest | None
+    objects: tuple[str, ...]
+
+    def artefact(self) -> str:
+        """The fingerprint of the artefact; empty where the manifest can't be read."""
+        return self.manifest.artefact if self.manifest else ""
+
+
+def published(bucket: Bucket, name: str) -> Published | None:
+    """The variant as a reader sees it now; None where there is no config.pbtxt yet."""
+    text = bucket.read(f"{name}/{CONFIG}")
+    if text is None:
+        return None
+    config = text_format.Parse(text.decode(), pb.ModelConfig())
+    version = max(config.version_policy.specific.versions, default=int(VERSION))
+    content = bucket.read(f"{name}/{version}/{FILE}")
+    try:
+        made = Manifest.model_validate_json(content or b"")
+    except ValidationError:
+        made = None
+    return Published(version, made, tuple(bucket.files(name)))
+
+
+def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
+    """Publish a built variant; the new version's number, or None where the bucket has just this one."""
+    name = made.variant
+    before = published(bucket, name)
+    if before and before.manifest and _fingerprints(before.manifest) == _fingerprints(made):
+        return None
+    left = before.objects if before else tuple(bucket.files(name))
+    version = before.version + 1 if before else int(VERSION)
+    _remove(bucket, name, [path for path in left if _version_of(path) >= version and not path.startswith(ALIAS)])
+    for path in sorted(path for path in (variant / VERSION).rglob("*") if path.is_file()):
+        _put(bucket, variant, path, version, before, made)
+    config = text_format.Parse((variant / CONFIG).read_text(encoding="utf-8"), pb.ModelConfig())
+    labels = variant / LABELS_FILE
+    if labels.is_file():
+        bucket.upload(labels, f"{name}/{_labels(version)}")
+    bucket.write(f"{name}/{CONFIG}", _choosing(config, version).encode())
+    _upload_alias(bucket, variant, name)
+    _remove(bucket, name, [path for path in left if _version_of(path) < version - 1 and not path.startswith(ALIAS)])
+    return version
+
+
+def download(bucket: Bucket, name: str, present: Published, repository: Path) -> None:
+    """Put a published variant into a local repository, as its version 1, so that a build can go on from it."""
+    with publish.staging(repository) as folder:
+        for path in present.objects:
+            target = _local(path, present.version)
+            if target is not None:
+                bucket.download(f"{name}/{path}", folder / name / target)
+        publish.publish(folder / name, repository / name)
+
+
+def _local(path: str, version: int) -> str | None:
+    if path.startswith(f"{version}/"):
+        return f"{VERSION}/{path.removeprefix(f'{version}/')}"
+    return {CONFIG: CONFIG, _labels(version): LABELS_FILE}.get(path, path if path.startswith(ALIAS) else None)
+
+
+def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Published | None, made: Manifest) -> None:
+    """One file of the version; what the version before has already is copied inside the bucket."""
+    inside = path.relative_to(variant / VERSION)
+    if inside.parts[0] == alias.FOLDER:
+        return
+    target = f"{made.variant}/{version}/{inside.as_posix()}"
+    old = f"{before.version}/{inside.as_posix()}" if before else ""
+    is_artefact = inside.parts[0] == ENGINES[made.engine].artefact
+    if before and is_artefact and before.artefact() == made.artefact and old in before.objects:
+        bucket.copy(f"{made.variant}/{old}", target)
+    else:
+        bucket.upload(path, target)
+
+
+def _upload_alias(bucket: Bucket, variant: Path, name: str) -> None:
+    folder = variant / VERSION / alias.FOLDER
+    for path in sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.name == CONFIG):
+        bucket.upload(path, f"{name}/{path.relative_to(variant).as_posix()}")
+
+
+def _choosing(config: Any, version: int) -> str:
+    """The text of config.pbtxt that serves this version alone, with the labels of this version."""
+    config.version_policy.Clear()
+    config.version_policy.specific.versions.append(version)
+    for output in config.output:
+        if output.label_filename:
+            output.label_filename = _labels(version)
+    return HEADER + text_format.MessageToString(config)
+
+
+def _remove(bucket: Bucket, name: str, paths: list[str]) -> None:
+    for path in paths:
+        bucket.remove(f"{name}/{path}")
+
+
+def _labels(version: int) -> str:
+    return f"labels.{version}.txt"
+
+
+def _version_of(path: str) -> float:
+    """The version that an object belongs to; not a number where it belongs to none, which compares to nothing."""
+    match = re.match(r"(\d+)/|labels\.(\d+)\.txt$", path)
+    return int(match[1] or match[2]) if match else float("nan")
+
+
+def _fingerprints(made: Manifest) -> tuple[str, str]:
+    return made.artefact, made.config

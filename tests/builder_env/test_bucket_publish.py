@@ -1,0 +1,160 @@
+"""A bucket holds whole versions only, whatever interrupts an upload: on servers that speak S3 and Google's protocol."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import built
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from model_repo_builder import bucket_publish, plan
+from model_repo_builder.bucket import Bucket
+from model_repo_builder.errors import BuildError
+
+# An upload of argv[2] that is killed before its object number argv[3].
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from model_repo_builder import bucket_publish, manifest
+from model_repo_builder.bucket import Bucket
+
+left = int(sys.argv[3])
+put = Bucket.upload
+def counted(*arguments):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(*arguments)
+Bucket.upload = counted
+variant = Path(sys.argv[2])
+bucket_publish.upload(Bucket("--output", sys.argv[1]), variant, manifest.read(variant))
+"""
+
+
+@pytest.fixture
+def variant() -> plan.Variant:
+    """The variant that these tests publish."""
+    return plan.Variant(name="fast", engine="onnxruntime")
+
+
+class Publisher:
+    """Publishes variants made of two texts, and counts what is uploaded."""
+
+    def __init__(self, url: str, folder: Path, variant: plan.Variant) -> None:
+        self.bucket = Bucket("--output", url)
+        self.folder = folder
+        self.variant = variant
+        self.uploaded: list[str] = []
+        self.fails_at = 0
+        self.put = self.bucket.upload
+        self.bucket.upload = self._counted  # type: ignore[method-assign]
+
+    def publish(self, artefact: str, settings: str) -> int | None:
+        """The version that these texts got."""
+        made = built.write(self.folder, self.variant, artefact, settings)
+        self.uploaded.clear()
+        return bucket_publish.upload(self.bucket, self.folder / self.variant.name, made)
+
+    def _counted(self, source: Path, path: str) -> None:
+        self.uploaded.append(path)
+        if len(self.uploaded) == self.fails_at:
+            raise BuildError("the connection broke")
+        self.put(source, path)
+
+
+@pytest.fixture
+def publisher(url: str, tmp_path: Path, variant: plan.Variant) -> Publisher:
+    """Publishes into a place of its own."""
+    return Publisher(url, tmp_path, variant)
+
+
+def seen(place: Bucket) -> tuple[str, str, str]:
+    """What Triton would load now: artefact, model.py and labels of the one version that config.pbtxt asks for."""
+    config = text_format.Parse((place.read("fast/config.pbtxt") or b"").decode(), pb.ModelConfig())
+    (version,) = config.version_policy.specific.versions
+    paths = (f"{version}/model.onnx", f"{version}/model.py", config.output[0].label_filename)
+    contents = [place.read(f"fast/{path}") for path in paths]
+    assert None not in contents, "a version is chosen that is not whole"
+    return tuple((content or b"").decode() for content in contents)  # type: ignore[return-value]
+
+
+def test_a_published_variant_is_whole(publisher: Publisher) -> None:
+    assert publisher.publish("graph", "settings") == 1
+    assert seen(publisher.bucket) == ("graph", "settings", "settings")
+
+
+def test_what_is_there_already_is_not_uploaded_again(publisher: Publisher) -> None:
+    publisher.publish("graph", "settings")
+    assert publisher.publish("graph", "settings") is None
+    assert publisher.uploaded == []
+
+
+def test_changed_settings_are_uploaded_without_the_artefact(publisher: Publisher) -> None:
+    publisher.publish("graph", "old")
+    assert publisher.publish("graph", "new") == 2
+    assert seen(publisher.bucket) == ("graph", "new", "new")
+    assert not [path for path in publisher.uploaded if path.endswith("model.onnx")]
+
+
+def test_the_version_before_stays_for_readers_and_older_ones_go(publisher: Publisher) -> None:
+    for number in range(1, 4):
+        publisher.publish(f"graph {number}", f"settings {number}")
+    versions = {path.split("/")[0] for path in publisher.bucket.files("fast")}
+    assert versions == {"2", "3", "config.pbtxt", "labels.2.txt", "labels.3.txt"}
+
+
+def test_the_alias_keeps_its_path_whatever_version_is_chosen(publisher: Publisher) -> None:
+    alias = publisher.folder / "fast" / "1" / "alias" / "tiny" / "config.pbtxt"
+    alias.parent.mkdir(parents=True)
+    for number in range(1, 4):
+        alias.write_text(f"alias {number}")
+        publisher.publish(f"graph {number}", "")
+    assert publisher.bucket.read("fast/1/alias/tiny/config.pbtxt") == b"alias 3"
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 4])
+def test_a_broken_upload_leaves_the_old_version_and_the_next_one_completes_it(
+    publisher: Publisher, moment: int
+) -> None:
+    publisher.publish("old", "old")
+    publisher.fails_at = moment
+    with pytest.raises(BuildError, match="the connection broke"):
+        publisher.publish("new", "new")
+    assert seen(publisher.bucket) == ("old", "old", "old")
+    publisher.fails_at = 0
+    assert publisher.publish("new", "new") == 2
+    assert seen(publisher.bucket) == ("new", "new", "new")
+
+
+def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(
+    s3: str, tmp_path: Path, variant: plan.Variant
+) -> None:
+    publisher = Publisher(s3, tmp_path, variant)
+    publisher.publish("old", "old")
+    built.write(tmp_path, variant, "new", "new")
+    command = [sys.executable, "-c", KILLED, s3, str(tmp_path / "fast"), "3"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert len([path for path in publisher.bucket.files("fast") if path.startswith("2/")]) == 2
+    assert seen(publisher.bucket) == ("old", "old", "old")
+
+
+def test_what_an_interrupted_upload_left_is_not_mixed_into_the_next(publisher: Publisher) -> None:
+    publisher.publish("old", "old")
+    publisher.bucket.write("fast/2/leftover.bin", b"half")
+    publisher.publish("new", "new")
+    assert "2/leftover.bin" not in publisher.bucket.files("fast")
+
+
+def test_a_variant_of_the_bucket_becomes_a_local_one(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.publish("graph", "old")
+    publisher.publish("graph", "settings")
+    present = bucket_publish.published(publisher.bucket, "fast")
+    assert present is not None
+    bucket_publish.download(publisher.bucket, "fast", present, tmp_path / "copy")
+    files = {path.name: path.read_text() for path in (tmp_path / "copy" / "fast").rglob("*") if path.is_file()}
+    assert (files["model.onnx"], files["model.py"], files["labels.txt"]) == ("graph", "settings", "settings")
+    assert sorted(files) == ["config.pbtxt", "labels.txt", "manifest.json", "model.onnx", "model.py"]
