@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_repo_builder import agreement, fingerprint, images, manifest, publish, source
+from model_repo_builder import agreement, fingerprint, images, manifest, photographs, publish, source
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuilderError, BuildError, InvalidError
 from model_repo_builder.manifest import Manifest
@@ -41,18 +41,13 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
     Raises InvalidError before any work, BuildError when an engine or an agreement check fails; then nothing of
     this build is published.
     """
-    chosen = _chosen(plan, only)
-    for variant in chosen:
-        reason = variant.how.unavailable(plan.compute_capability)
-        if reason is not None:
-            raise BuildError(f"variants.{variant.name}.engine: {reason}")
-    check(plan)
+    variants = ready(plan, only)
     publish.check_output(repository)
     identity = source.identity(plan.model)
     with publish.staging(repository) as folder:
         steps = [
             Step(variant, fingerprint.artefact(plan, variant, identity), manifest.read(repository / variant.name))
-            for variant in chosen
+            for variant in variants
         ]
         workshop = Workshop(plan, steps, folder / "source", report)
         stage = Stage(plan, identity, repository, folder / "variants")
@@ -71,6 +66,17 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
         for name in stage.publish():
             report.event(name, "published")
     return rows
+
+
+def ready(plan: Plan, only: Sequence[str]) -> list[Variant]:
+    """The variants to build (those of `--only`, or all), when all that can stop them before any work has been asked."""
+    variants = _chosen(plan, only)
+    for variant in variants:
+        reason = variant.how.unavailable(plan.compute_capability)
+        if reason is not None:
+            raise BuildError(f"variants.{variant.name}.engine: {reason}")
+    check(plan)
+    return variants
 
 
 def check(plan: Plan) -> None:
@@ -111,10 +117,10 @@ class Workshop:
     @cached_property
     def held_out(self) -> Images:
         """Images of the agreement check; not those of the calibration where the set has others."""
-        chosen = self.plan.agreement
-        shared = chosen.images in (None, self.plan.calibration.images)
-        skip = self.plan.calibration.count if shared else 0
-        return self._images(fingerprint.agreement_source(self.plan), "agreement.images", chosen.count, skip)
+        origin = fingerprint.agreement_source(self.plan)
+        has_others = origin in (self.plan.calibration.images, photographs.NAME)
+        skip = self.plan.calibration.count if has_others else 0
+        return self._images(origin, "agreement.images", self.plan.agreement.count, skip)
 
     @cached_property
     def reference(self) -> Outputs:

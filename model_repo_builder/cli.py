@@ -8,15 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from model_repo_builder import __version__, manifest, plan
+from model_repo_builder import __version__, bucket, manifest, plan
 from model_repo_builder.errors import FAILURE, BuilderError, InvalidError
-from model_repo_builder.report import Report, Row, table
+from model_repo_builder.report import Report, Row, console, table
+from model_repo_builder.speed_test import command as speed_test
 
 INTERRUPTED = 130
-# Wide enough for the summary table where there is no terminal to ask.
-LOG_WIDTH = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")
     build.add_argument("plan", type=Path, metavar="PLAN")
-    build.add_argument("--output", type=Path, required=True, metavar="DIR", help="the model repository")
+    build.add_argument("--output", required=True, metavar="DIR|URL", help="the model repository")
     build.add_argument("--only", default="", metavar="NAME,...", help="these variants only")
     build.add_argument("--quiet", action="store_true", help="print errors only")
     build.add_argument("--any-gpu", action="store_true", help="ignore the compute capability that the plan is made for")
@@ -59,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("show", help="print what a model repository holds")
     listing.add_argument("repository", type=Path, metavar="DIR")
     listing.set_defaults(run=_show)
+    speed_test.add_to(commands)
     return parser
 
 
@@ -71,17 +69,17 @@ def _build(options: argparse.Namespace) -> int:
     if on_cpu:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from model_repo_builder.bucket_build import build_to_bucket
     from model_repo_builder.build import build
 
-    report = Report(_console(), quiet=options.quiet)
+    report = Report(console(), quiet=options.quiet)
     only = [name for name in options.only.split(",") if name]
-    rows = build(chosen, options.output, report, only)
+    if bucket.is_url(options.output):
+        rows = build_to_bucket(chosen, options.output, report, only)
+    else:
+        rows = build(chosen, Path(options.output), report, only)
     report.summary(rows)
     return 0
-
-
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -119,5 +117,5 @@ def _show(options: argparse.Namespace) -> int:
     ]
     if not rows:
         raise InvalidError("DIR", f"{options.repository} holds no variant", "a repository that this command built")
-    _console().print(table(rows))
+    console().print(table(rows))
     return 0

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from model_repo_builder.plan import Plan, Variant
 
 PACKAGE = Path(__file__).parent
 # Modules whose code decides the bytes of an artefact; a change in one rebuilds, without a number to remember.
-ARTEFACT_CODE = ("source.py", "keras_source.py", "images.py", "engines")
+ARTEFACT_CODE = (
+    *("source.py", "keras_source.py", "efficientnet_lite.py", "torch_checkpoint.py"),
+    *("images.py", "photographs.py", "engines"),
+)
 # Agreement is checked on these where the plan names no images at all.
 SYNTHETIC = "synthetic:1"
 CONFIG_CODE = ("config.py", "alias.py", "runtime_python")
@@ -60,14 +64,20 @@ def calibration(plan: Plan) -> str:
 
 
 def packages(variant: Variant) -> dict[str, str]:
-    """Installed versions of what builds the variant; nothing is imported."""
+    """Installed versions of what builds the variant."""
+    versions = installed((*variant.how.packages, "numpy", "model-repo-builder"))
+    return {**versions, "python": ".".join(map(str, sys.version_info[:3]))}
+
+
+def installed(names: Sequence[str]) -> dict[str, str]:
+    """The versions of those packages that are installed; nothing is imported."""
     versions = {}
-    for name in (*variant.how.packages, "numpy", "model-repo-builder"):
+    for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return {**versions, "python": ".".join(map(str, sys.version_info[:3]))}
+    return versions
 
 
 @cache

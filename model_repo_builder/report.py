@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from model_repo_builder.manifest import Manifest
+
+# Wide enough for the summary table where there is no terminal to ask.
+LOG_WIDTH = 120
+
+
+def console(*, quiet: bool = False, record: bool = False) -> Console:
+    """What is printed goes to stdout, or nowhere; `record` keeps it for a log."""
+    width = None if sys.stdout.isatty() else LOG_WIDTH
+    return Console(width=width, record=record, file=io.StringIO() if quiet else None)
 
 
 @dataclass(frozen=True)

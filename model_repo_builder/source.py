@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_repo_builder import bucket, bucket_source
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan import Model
 from model_repo_builder.signature import Signature, Tensor
 
-ALLOWED = "keras:NAME of keras.applications, or a SavedModel directory"
+ALLOWED = f"keras:NAME of keras.applications, a SavedModel directory, or one at {bucket.ALLOWED}"
 # Means and deviations of the ImageNet training set, as keras.applications.imagenet_utils uses them.
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 TORCH_MEAN_RGB = (0.485, 0.456, 0.406)
@@ -40,8 +41,8 @@ def check(model: Model) -> None:
     if model.is_keras:
         if not model.source.removeprefix("keras:").isidentifier():
             raise InvalidError("model.source", model.source, ALLOWED)
-    elif "://" in model.source:
-        raise InvalidError("model.source", model.source, f"{ALLOWED}; copy a remote model here first")
+    elif bucket.is_url(model.source):
+        bucket_source.check(model.source)
     elif not Path(model.source).exists():
         raise InvalidError("model.source", f"{model.source} does not exist", ALLOWED)
     elif not (Path(model.source) / "saved_model.pb").is_file():
@@ -58,12 +59,17 @@ def identity(model: Model) -> str:
     if model.is_keras:
         digest.update(model.source.encode())
         return digest.hexdigest()
-    root = Path(model.source)
+    root = _folder(model)
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def _folder(model: Model) -> Path:
+    """The directory of a SavedModel on this machine."""
+    return bucket_source.fetch(model.source) if bucket.is_url(model.source) else Path(model.source)
 
 
 def keras_signature(model: Model) -> Signature:
@@ -104,7 +110,7 @@ def _load_savedmodel(model: Model) -> tuple[Any, Signature]:
     import tensorflow as tf
 
     try:
-        loaded = tf.saved_model.load(model.source)
+        loaded = tf.saved_model.load(str(_folder(model)))
     except Exception as error:
         raise InvalidError("model.source", f"{model.source}: {error}", "a loadable SavedModel") from None
     if model.signature not in loaded.signatures:

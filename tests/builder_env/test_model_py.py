@@ -34,14 +34,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
-def start(variant: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def start(variant: Path) -> Any:
     """The model object as Triton would initialise it."""
-    import tensorflow as tf
-
-    # Threads cannot be set once TensorFlow runs, as it does in this process.
-    for setting in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
-        monkeypatch.setattr(tf.config.threading, setting, lambda count: None)
-    monkeypatch.setattr(tf.config, "set_visible_devices", lambda devices, kind: None)
     config = text_format.Parse((variant / "config.pbtxt").read_text(), pb.ModelConfig())
     model = runpy.run_path(str(variant / "1" / "model.py"))["TritonPythonModel"]()
     arguments = {
@@ -55,12 +49,10 @@ def start(variant: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return model
 
 
-@pytest.mark.usefixtures("stand_in")
+@pytest.mark.usefixtures("stand_in", "settled_tensorflow")
 @pytest.mark.parametrize("name", ["original", "onnx_fp32"])
-def test_each_request_of_a_batch_gets_its_own_rows(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    model = start(repository / name, monkeypatch)
+def test_each_request_of_a_batch_gets_its_own_rows(repository: Path, name: str) -> None:
+    model = start(repository / name)
     images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
     together = model.execute([Request(images[:1]), Request(images[1:])])
     alone = model.execute([Request(images)])[0].tensors[0].array

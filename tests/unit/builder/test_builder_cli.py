@@ -42,7 +42,11 @@ def test_an_invalid_plan_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     ("source", "reason"),
-    [("absent", "does not exist"), ("empty", "holds no saved_model.pb"), ("gs://bucket/model", "copy a remote model")],
+    [
+        ("absent", "does not exist"),
+        ("empty", "holds no saved_model.pb"),
+        ("ftp://host/model", "s3://BUCKET/PATH or gs://BUCKET/PATH"),
+    ],
 )
 def test_a_source_that_is_no_savedmodel_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: dict[str, Any], source: str, reason: str

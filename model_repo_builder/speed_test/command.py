@@ -1,0 +1,104 @@
+"""`model-repo-builder speed-test`: builds where it is given a plan, measures, prints tables, keeps a log and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model_repo_builder import images, photographs
+from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.report import Report, console
+from model_repo_builder.speed_test import tables, variants
+from model_repo_builder.speed_test.measure import measure
+from model_repo_builder.speed_test.variants import Built
+from model_repo_builder.speed_test.worker import Job
+from slo_tuner.environment import describe_environment
+
+# One image, a batch that keeps a CPU busy, and one that a GPU wants; each up to a variant's maximum.
+BATCHES = (1, 8, 32)
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser("speed-test", help="execute variants without a server: images a second, top-5")
+    parser.add_argument("target", type=Path, metavar="PLAN|DIR", help="a plan (built first), or a model repository")
+    parser.add_argument("--only", default="", metavar="NAME,...", help="these variants only, in this order")
+    parser.add_argument("--batch", default="", metavar="N,...", help="batch sizes (default: 1,8,32 up to the maximum)")
+    parser.add_argument("--image", type=Path, action="append", metavar="FILE", help="an image to classify; repeatable")
+    parser.add_argument("--repeats", default="5", metavar="N", help="repeats of each measurement (default: 5)")
+    parser.add_argument("--seconds", default="2", metavar="S", help="seconds of one repeat (default: 2)")
+    parser.add_argument("--output", type=Path, default=Path("speed-test"), metavar="DIR", help="for log and JSON")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure every chosen variant; the log is kept however the test ends."""
+    pictures = options.image or [photographs.file(photographs.CAT, "--image")]
+    for path in pictures:
+        images.decode(path, "--image")
+    jobs = _jobs(options)
+    environment = describe_environment({})
+    variants.require_gpu([job.variant for job in jobs], environment["gpus"])
+    options.output.mkdir(parents=True, exist_ok=True)
+    screen = console(quiet=options.quiet, record=True)
+    try:
+        test = measure(jobs, pictures, environment, Report(screen))
+        (options.output / "speed-test.json").write_text(test.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        for table in tables.both(test):
+            screen.print(table)
+    finally:
+        screen.save_text(str(options.output / "speed-test.log"))
+    if not options.quiet:
+        print(f"log and every latency: {options.output}/speed-test.log, speed-test.json")
+    return 0
+
+
+def _jobs(options: argparse.Namespace) -> list[Job]:
+    """What the options ask for, checked before a plan is built."""
+    repeats = int(_number("--repeats", options.repeats, 1, 1000))
+    seconds = _number("--seconds", options.seconds, 0.01, 3600)
+    asked = [int(_number("--batch", text, 1, 4096)) for text in options.batch.split(",") if text]
+    only = [name for name in options.only.split(",") if name]
+    return [
+        Job(variant=variant, batches=_batches(variant, asked), repeats=repeats, seconds=seconds)
+        for variant in variants.read(_repository(options), only)
+    ]
+
+
+def _number(field: str, text: str, least: float, most: float) -> float:
+    allowed = f"{'numbers' if isinstance(least, float) else 'whole numbers'} from {least} to {most}"
+    try:
+        value = float(text) if isinstance(least, float) else int(text)
+    except ValueError:
+        raise InvalidError(field, text, allowed) from None
+    if not least <= value <= most:
+        raise InvalidError(field, text, allowed)
+    return value
+
+
+def _repository(options: argparse.Namespace) -> Path:
+    """The repository to measure; a plan is built by a process that gives the GPU's memory back when it ends."""
+    target: Path = options.target
+    if target.is_dir():
+        return target
+    if not target.is_file():
+        raise InvalidError("TARGET", f"{target} does not exist", "a plan, or a model repository")
+    models: Path = options.output / "models"
+    command = [sys.executable, "-m", "model_repo_builder", "build", str(target), "--output", str(models)]
+    chosen = [f"--only={options.only}"] if options.only else []
+    done = subprocess.run([*command, *chosen, *(["--quiet"] if options.quiet else [])], check=False)
+    if done.returncode:
+        raise BuildError(f"TARGET: {target} could not be built; allowed: a plan that builds, see above")
+    return models
+
+
+def _batches(variant: Built, asked: Sequence[int]) -> tuple[int, ...]:
+    for size in asked:
+        if size > variant.max_batch_size:
+            raise InvalidError("--batch", size, f"at most {variant.max_batch_size}, max_batch_size of {variant.name}")
+    return tuple(asked) or tuple(size for size in BATCHES if size <= variant.max_batch_size)

@@ -1,0 +1,90 @@
+"""Measures variants one after the other, each in a process of its own, and gathers what they did."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model_repo_builder import fingerprint, images
+from model_repo_builder.engines import ENGINES
+from model_repo_builder.errors import BuildError
+from model_repo_builder.report import Report
+from model_repo_builder.speed_test import worker
+from model_repo_builder.speed_test.results import ImageFile, SpeedTest, VariantResult, summarise
+
+
+def measure(
+    jobs: Sequence[worker.Job], pictures: Sequence[Path], environment: dict[str, Any], report: Report
+) -> SpeedTest:
+    """Run every job on the same pictures; BuildError that names the variant when one can't be executed."""
+    report.event("machine", ", ".join([environment["cpu"], f"{environment['cpu_cores']} cores", *environment["gpus"]]))
+    report.event("method", f"{jobs[0].repeats} repeats of {jobs[0].seconds:g} s each after a warm-up, no server")
+    return SpeedTest(
+        model=jobs[0].variant.manifest.model,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment,
+        images=tuple(
+            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in pictures
+        ),
+        variants=tuple(_variant(job, pictures, report) for job in jobs),
+    )
+
+
+def _variant(job: worker.Job, pictures: Sequence[Path], report: Report) -> VariantResult:
+    made = job.variant.manifest
+    report.event(made.variant, f"{made.engine} {made.precision}, weights: {made.weights}")
+    outcome = _in_a_process(job, pictures)
+    for point in outcome.points:
+        report.event(made.variant, f"batch {point.batch}: {summarise(point).images_per_s:.1f} images/s")
+    if not outcome.guesses:
+        first = made.signature.outputs[0]
+        report.event(made.variant, f"no top-5: output {first.name} {list(first.shape)} is no vector of classes")
+    return VariantResult(
+        name=made.variant,
+        engine=made.engine,
+        precision=made.precision,
+        input_dtype=made.input_dtype,
+        device="gpu" if job.variant.gpu else "cpu",
+        parameters=job.variant.parameters,
+        packages=fingerprint.installed((*ENGINES[made.engine].packages, "numpy")),
+        weights=made.weights,
+        pretrained=made.pretrained,
+        points=outcome.points,
+        guesses=outcome.guesses,
+    )
+
+
+def _in_a_process(job: worker.Job, pictures: Sequence[Path]) -> worker.Outcome:
+    height, width, _ = job.variant.manifest.signature.image.shape
+    batch = np.stack([images.fit(images.decode(path, "--image"), (height, width)) for path in pictures])
+    with tempfile.TemporaryDirectory(prefix="speed-test-") as name:
+        folder = Path(name)
+        (folder / worker.JOB).write_text(job.model_dump_json(), encoding="utf-8")
+        np.save(folder / worker.IMAGES, batch)
+        # What frameworks log goes where it is seen only if the process fails.
+        done = subprocess.run(
+            [sys.executable, "-m", worker.__name__, name],
+            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(f"variants.{job.variant.name}: {_reason(done)}; allowed: an artefact that runs here")
+        return worker.Outcome.model_validate_json((folder / worker.OUTCOME).read_text(encoding="utf-8"))
+
+
+def _reason(failed: subprocess.CompletedProcess[str]) -> str:
+    if failed.returncode < 0:
+        return f"ended by signal {-failed.returncode} (9: out of memory, mostly)"
+    lines = failed.stderr.strip().splitlines() or ["no output"]
+    return f"failed: {' '.join(lines[-1].split())[:400]}"

