@@ -60,6 +60,11 @@ def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.C
     assert "write it as host:port" in _error(capsys)
 
 
+def test_a_load_worker_wants_the_address_of_its_tuner(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["worker", "somewhere"]) == 2
+    assert _error(capsys).startswith("slo-tuner: error: HOST:PORT: 'somewhere' is not allowed; write it as host:port")
+
+
 def test_a_wrong_configmap_name_is_named(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path}", "--save-configmap=My_Results"]
     assert main(arguments) == 2
