@@ -1,6 +1,7 @@
 """The way to Triton: gRPC on one event loop, its errors as TensorFlow Serving's."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -16,13 +17,35 @@ from .signature import Signature, read_signature
 
 _Answer = TypeVar("_Answer")
 _PROBE_S = 2.0
+# Triton closes connections of a certain age, and a request that meets this moment ends with "unavailable": it is sent
+# again, which an inference bears. Larger requests than the buffer would not be.
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{"service": "inference.GRPCInferenceService"}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.5s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.service_config", json.dumps(_RETRIES)),
+    ("grpc.per_rpc_retry_buffer_size", 64 << 20),
+]
 
 
 class Triton:
     """A Triton server. Every failure is a RestError. Make it while an event loop runs, and close it there."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
-        self._client = triton.InferenceServerClient(address)
+        self._client = triton.InferenceServerClient(address, channel_args=_CHANNEL)
         self._timeout_s = timeout_s
 
     async def close(self) -> None:
