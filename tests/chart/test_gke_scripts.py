@@ -50,12 +50,15 @@ def option(words: list[str], name: str) -> str:
     return words[words.index(name) + 1]
 
 
+def is_question(words: list[str]) -> bool:
+    """Whether a command only asks if something is there; of those, only that for the project is a step itself."""
+    return words[1:3] == ["get", "namespace"] or ("describe" in words and words[1] != "projects")
+
+
 def commands(lines: list[str]) -> list[list[str]]:
-    """The words of each command, without the questions whether something is there."""
+    """The words of each command that is no question."""
     words = [shlex.split(line) for line in lines if line.startswith(("gcloud ", "kubectl ", "helm ", "docker "))]
-    return [
-        call for call in words if call[1] == "projects" or not ("describe" in call or call[1:3] == ["get", "namespace"])
-    ]
+    return [command for command in words if not is_question(command)]
 
 
 @pytest.mark.parametrize("script", ["create", "images", "install", "test", "delete"])
