@@ -35,14 +35,14 @@ def void_reason(rows: Rows, due: int, objective: Objective, rate: float, cpu_ms:
 
 
 def _remedy(rate: float, cpu_ms: float, workers: int, cores: int) -> str:
-    """How many workers would do, in words; empty when more of them would not help."""
+    """What would help, in words: more workers, more cores, or a machine with less else to do."""
     enough = workers_for(rate, cpu_ms)
+    cost = f"; {cpu_ms:.2f} ms of CPU a request"
     if enough <= workers:
-        return ""
-    cost = f"{cpu_ms:.2f} ms of CPU a request"
+        return f"{cost}, {rate * cpu_ms / workers / 10:.0f} % of a core each: something else keeps this machine busy"
     if enough > cores:
-        return f"; {cost}: {enough} workers would do, and this machine has {cores} cores"
-    return f"; {cost}: --workers {enough} would do"
+        return f"{cost}: {enough} workers would do, and this machine has {cores} cores"
+    return f"{cost}: --workers {enough} would do"
 
 
 def workers_for(rate: float, cpu_ms: float) -> int:
