@@ -46,11 +46,11 @@ class Bucket:
         if importlib.util.find_spec(PACKAGES[scheme]) is None:
             package = PACKAGES[scheme]
             raise InvalidError(field, f"{url} ({package} is not installed)", f"pip install {package}, or a directory")
-        with self.errors():
+        with self._errors():
             self._fs = _file_system(scheme)
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         """Whatever the clouds' clients raise, as one BuildError."""
         try:
             yield
@@ -64,13 +64,13 @@ class Bucket:
 
     def check(self) -> None:
         """BuildError where the bucket is missing, may not be listed, or can't be reached."""
-        with self.errors():
+        with self._errors():
             self._fs.ls(self._bucket)
 
     def files(self, folder: str = "") -> dict[str, str]:
         """Every object below a folder: its path relative to it, and what changes when its content does."""
         top = self._path(folder)
-        with self.errors():
+        with self._errors():
             found = self._fs.find(top, detail=True)
         return {
             name.removeprefix(f"{top}/"): str(facts.get("ETag") or facts.get("md5Hash") or facts.get("etag"))
@@ -79,7 +79,7 @@ class Bucket:
 
     def read(self, path: str) -> bytes | None:
         """The content of an object; None where there is none."""
-        with self.errors():
+        with self._errors():
             try:
                 content: bytes = self._fs.cat_file(self._path(path))
             except FileNotFoundError:
@@ -88,28 +88,28 @@ class Bucket:
 
     def write(self, path: str, content: bytes) -> None:
         """Replace an object in one step: readers get the old one or the new one."""
-        with self.errors():
+        with self._errors():
             self._fs.pipe_file(self._path(path), content)
 
     def upload(self, source: Path, path: str) -> None:
         """Make an object of a file; it is there only when all of it has arrived."""
-        with self.errors():
+        with self._errors():
             self._fs.put_file(str(source), self._path(path))
 
     def copy(self, source: str, path: str) -> None:
         """Copy an object inside the bucket, without its bytes passing here."""
-        with self.errors():
+        with self._errors():
             self._fs.cp_file(self._path(source), self._path(path))
 
     def download(self, path: str, target: Path) -> None:
         """Write an object to a file, making its directory."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self.errors():
+        with self._errors():
             self._fs.get_file(self._path(path), str(target))
 
     def remove(self, path: str) -> None:
         """Delete an object."""
-        with self.errors():
+        with self._errors():
             self._fs.rm_file(self._path(path))
 
     def _path(self, path: str) -> str:

@@ -26,7 +26,7 @@ def build_to_bucket(plan: Plan, url: str, report: Report, only: Sequence[str] = 
         wanted = fingerprint.artefact(plan, variant, identity)
         here = manifest.read(repository / variant.name)
         there = bucket_publish.published(bucket, variant.name)
-        if there and there.artefact() == wanted and (here is None or here.artefact != wanted):
+        if there and there.artefact == wanted and (here is None or here.artefact != wanted):
             report.event(variant.name, f"downloading what {url} has of it")
             bucket_publish.download(bucket, variant.name, there, repository)
     rows = build.build(plan, repository, report, only)

@@ -8,6 +8,7 @@ the old version, which stays whole; from then on the new one. The version before
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from model_repo_builder.stage import VERSION
 CONFIG = "config.pbtxt"
 # The alias has a path of its own that the chart knows: in the first version's directory, whatever version is chosen.
 ALIAS = f"{VERSION}/{alias.FOLDER}/"
+OF_A_VERSION = re.compile(r"(\d+)/|labels\.(\d+)\.txt$")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Published:
     manifest: Manifest | None
     objects: tuple[str, ...]
 
+    @property
     def artefact(self) -> str:
         """The fingerprint of the artefact; empty where the manifest can't be read."""
         return self.manifest.artefact if self.manifest else ""
@@ -64,7 +67,7 @@ def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
         return None
     left = before.objects if before else tuple(bucket.files(name))
     version = before.version + 1 if before else int(VERSION)
-    _remove(bucket, name, [path for path in left if _version_of(path) >= version and not path.startswith(ALIAS)])
+    _remove(bucket, name, left, lambda number: number >= version)
     for path in sorted(path for path in (variant / VERSION).rglob("*") if path.is_file()):
         _put(bucket, variant, path, version, before, made)
     config = text_format.Parse((variant / CONFIG).read_text(encoding="utf-8"), pb.ModelConfig())
@@ -73,7 +76,7 @@ def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
         bucket.upload(labels, f"{name}/{_labels(version)}")
     bucket.write(f"{name}/{CONFIG}", _choosing(config, version).encode())
     _upload_alias(bucket, variant, name)
-    _remove(bucket, name, [path for path in left if _version_of(path) < version - 1 and not path.startswith(ALIAS)])
+    _remove(bucket, name, left, lambda number: number < version - 1)
     return version
 
 
@@ -90,7 +93,9 @@ def download(bucket: Bucket, name: str, present: Published, repository: Path) ->
 def _local(path: str, version: int) -> str | None:
     if path.startswith(f"{version}/"):
         return f"{VERSION}/{path.removeprefix(f'{version}/')}"
-    return {CONFIG: CONFIG, _labels(version): LABELS_FILE}.get(path, path if path.startswith(ALIAS) else None)
+    if path.startswith(ALIAS) or path in (CONFIG, LABELS_FILE):
+        return path
+    return LABELS_FILE if path == _labels(version) else None
 
 
 def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Published | None, made: Manifest) -> None:
@@ -101,7 +106,7 @@ def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Publis
     target = f"{made.variant}/{version}/{inside.as_posix()}"
     old = f"{before.version}/{inside.as_posix()}" if before else ""
     is_artefact = inside.parts[0] == ENGINES[made.engine].artefact
-    if before and is_artefact and before.artefact() == made.artefact and old in before.objects:
+    if before and is_artefact and before.artefact == made.artefact and old in before.objects:
         bucket.copy(f"{made.variant}/{old}", target)
     else:
         bucket.upload(path, target)
@@ -123,19 +128,16 @@ def _choosing(config: Any, version: int) -> str:
     return HEADER + text_format.MessageToString(config)
 
 
-def _remove(bucket: Bucket, name: str, paths: list[str]) -> None:
-    for path in paths:
-        bucket.remove(f"{name}/{path}")
+def _remove(bucket: Bucket, name: str, objects: Iterable[str], is_old: Callable[[int], bool]) -> None:
+    """Delete what belongs to such versions; the alias belongs to none."""
+    for path in objects:
+        match = OF_A_VERSION.match(path)
+        if match and is_old(int(match[1] or match[2])) and not path.startswith(ALIAS):
+            bucket.remove(f"{name}/{path}")
 
 
 def _labels(version: int) -> str:
     return f"labels.{version}.txt"
-
-
-def _version_of(path: str) -> float:
-    """The version that an object belongs to; not a number where it belongs to none, which compares to nothing."""
-    match = re.match(r"(\d+)/|labels\.(\d+)\.txt$", path)
-    return int(match[1] or match[2]) if match else float("nan")
 
 
 def _fingerprints(made: Manifest) -> tuple[str, str]:

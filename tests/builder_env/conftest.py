@@ -59,6 +59,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = yaml.safe_load((ROOT / "plans" / "efficientnet-lite0-cpu.yaml").read_text())
     raw["model"]["input"] = {"size": [128, 128]}
     raw["calibration"]["count"] = raw["agreement"]["count"] = 12
+    raw["variants"][2]["agreement"] = {}
     folder = tmp_path_factory.mktemp("pretrained") / "repository"
     build(plan.parse(raw), folder, Report(Console(), quiet=True), only=["original", "onnx_int8"])
     return folder
