@@ -21,6 +21,7 @@ from model_repo_builder import alias, publish
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.config import HEADER, LABELS_FILE
 from model_repo_builder.engines import ENGINES
+from model_repo_builder.errors import BuildError
 from model_repo_builder.manifest import FILE, Manifest
 from model_repo_builder.stage import VERSION
 
@@ -49,7 +50,11 @@ def published(bucket: Bucket, name: str) -> Published | None:
     text = bucket.read(f"{name}/{CONFIG}")
     if text is None:
         return None
-    config = text_format.Parse(text.decode(), pb.ModelConfig())
+    try:
+        config = text_format.Parse(text.decode(), pb.ModelConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        where = f"{bucket.field}: {bucket.url}/{name}/{CONFIG}"
+        raise BuildError(f"{where} (line {error}); allowed: a ModelConfig, or no such object") from None
     version = max(config.version_policy.specific.versions, default=int(VERSION))
     content = bucket.read(f"{name}/{version}/{FILE}")
     try:
@@ -63,9 +68,11 @@ def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
     """Publish a built variant; the new version's number, or None where the bucket has just this one."""
     name = made.variant
     before = published(bucket, name)
-    if before and before.manifest and _fingerprints(before.manifest) == _fingerprints(made):
-        return None
     left = before.objects if before else tuple(bucket.files(name))
+    if before and before.manifest and _fingerprints(before.manifest) == _fingerprints(made):
+        # The upload that made it the chosen version may have been cut short of the alias.
+        _renew_alias(bucket, variant, name, left)
+        return None
     version = before.version + 1 if before else int(VERSION)
     _remove(bucket, name, left, lambda number: number >= version)
     for path in sorted(path for path in (variant / VERSION).rglob("*") if path.is_file()):
@@ -75,7 +82,7 @@ def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
     if labels.is_file():
         bucket.upload(labels, f"{name}/{_labels(version)}")
     bucket.write(f"{name}/{CONFIG}", _choosing(config, version).encode())
-    _upload_alias(bucket, variant, name)
+    _renew_alias(bucket, variant, name, left)
     _remove(bucket, name, left, lambda number: number < version - 1)
     return version
 
@@ -112,10 +119,16 @@ def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Publis
         bucket.upload(path, target)
 
 
-def _upload_alias(bucket: Bucket, variant: Path, name: str) -> None:
-    folder = variant / VERSION / alias.FOLDER
-    for path in sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.name == CONFIG):
-        bucket.upload(path, f"{name}/{path.relative_to(variant).as_posix()}")
+def _renew_alias(bucket: Bucket, variant: Path, name: str, present: Iterable[str]) -> None:
+    """Bring the alias up to date, its config.pbtxt last; what is there already is not written again."""
+    files = {path.relative_to(variant).as_posix(): path for path in (variant / ALIAS).rglob("*") if path.is_file()}
+    for path in sorted(files, key=lambda path: path.endswith(CONFIG)):
+        content = files[path].read_bytes()
+        if bucket.read(f"{name}/{path}") != content:
+            bucket.write(f"{name}/{path}", content)
+    for path in present:
+        if path.startswith(ALIAS) and path not in files:
+            bucket.remove(f"{name}/{path}")
 
 
 def _choosing(config: Any, version: int) -> str:

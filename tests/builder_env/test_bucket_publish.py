@@ -107,13 +107,40 @@ def test_the_version_before_stays_for_readers_and_older_ones_go(publisher: Publi
     assert versions == {"2", "3", "config.pbtxt", "labels.2.txt", "labels.3.txt"}
 
 
-def test_the_alias_keeps_its_path_whatever_version_is_chosen(publisher: Publisher) -> None:
-    alias = publisher.folder / "fast" / "1" / "alias" / "tiny" / "config.pbtxt"
-    alias.parent.mkdir(parents=True)
+@pytest.fixture
+def alias(publisher: Publisher) -> Path:
+    """The configuration of the variant's alias."""
+    path = publisher.folder / "fast" / "1" / "alias" / "tiny" / "config.pbtxt"
+    path.parent.mkdir(parents=True)
+    path.write_text("alias")
+    return path
+
+
+def test_the_alias_keeps_its_path_whatever_version_is_chosen(publisher: Publisher, alias: Path) -> None:
     for number in range(1, 4):
         alias.write_text(f"alias {number}")
         publisher.publish(f"graph {number}", "")
     assert publisher.bucket.read("fast/1/alias/tiny/config.pbtxt") == b"alias 3"
+
+
+def test_an_alias_that_an_upload_did_not_reach_is_renewed_by_the_next(publisher: Publisher, alias: Path) -> None:
+    publisher.publish("graph", "settings")
+    publisher.bucket.write("fast/1/alias/tiny/config.pbtxt", b"old alias")
+    assert publisher.publish("graph", "settings") is None
+    assert publisher.bucket.read("fast/1/alias/tiny/config.pbtxt") == b"alias"
+
+
+def test_an_alias_that_the_plan_has_no_more_is_removed(publisher: Publisher, alias: Path) -> None:
+    publisher.publish("graph", "settings")
+    alias.unlink()
+    publisher.publish("graph", "other settings")
+    assert not [path for path in publisher.bucket.files("fast") if "alias" in path]
+
+
+def test_a_config_that_cannot_be_read_is_named(publisher: Publisher) -> None:
+    publisher.bucket.write("fast/config.pbtxt", b"name: ")
+    with pytest.raises(BuildError, match=r"--output: .*/fast/config\.pbtxt \(line 1:.*; allowed: a ModelConfig"):
+        publisher.publish("graph", "settings")
 
 
 @pytest.mark.parametrize("moment", [1, 2, 3, 4])
