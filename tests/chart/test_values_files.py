@@ -11,7 +11,7 @@ from validation import KUBERNETES_VERSIONS, errors, restricted_violations
 BUCKET = {"modelRepository": {"url": "gs://bucket/models"}}
 PLAN = {"modelRepository": {"builder": {"plan": "model: {}\n"}}}
 HOSTS = {"gateway": {"http": {"hostnames": ["a.example.com"]}, "grpc": {"hostnames": ["a.example.com"]}}}
-GPU_VARIANTS = ["original", "tftrt_fp32", "tftrt_fp16", "tftrt_int8", "tftrt_int8_bs16_count4"]
+GPU_VARIANTS = ["original", "tftrt_fp32", "tftrt_fp16", "tftrt_int8", "tftrt_int8_bs16_count4", "tftrt_int8_tuned"]
 CPU_VARIANTS = ["original", "onnx_fp32", "onnx_int8", "onnx_int8_tuned"]
 
 CASES: list[tuple[list[str], dict[str, Any]]] = [
