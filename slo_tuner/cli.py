@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"slo-tuner: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("slo-tuner: interrupted; models measured completely are in results.json", file=sys.stderr)
+        kept = "trials (go on with --resume)" if options.command == "tune" else "models measured completely"
+        print(f"slo-tuner: interrupted; {kept} are in results.json", file=sys.stderr)
         return 130
 
 
@@ -62,7 +63,8 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     _interrupt_main_on_signals()
     if options.command == "serve":
         return _serve(options)
-    return _measure(options, shlex.join(["slo-tuner", *given]))
+    command = shlex.join(["slo-tuner", *given])
+    return _tune(options, command) if options.command == "tune" else _measure(options, command)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -97,7 +99,29 @@ def _measure(options: argparse.Namespace, command: str) -> int:
         results = Ladder(job, control, Progress(options.quiet), crew).run()
     write_report(results, job.output / "report.html")
     if request.configmap is not None:
-        request.configmap.save(job.output / "results.json")
+        request.configmap.save({"results.json": job.output / "results.json"})
     print_table(results)
     print(f"results: {job.output / 'results.json'}, report: {job.output / 'report.html'}")
     return 0
+
+
+def _tune(options: argparse.Namespace, command: str) -> int:
+    from .progress import Progress, print_table
+    from .report import write_report
+    from .tuning.files import write_deployment
+    from .tuning.request import read_tune_request
+    from .tuning.run import Server, Tune
+
+    asked = read_tune_request(options)
+    with asked.request.server() as (control, endpoint), asked.request.crew() as crew:
+        results = Tune(asked, Server(control, endpoint, crew), command, Progress(options.quiet)).run()
+    output = asked.request.output
+    write_report(results, output / "report.html")
+    files = write_deployment(results, output, asked.plan)
+    if asked.request.configmap is not None:
+        asked.request.configmap.save({"results.json": output / "results.json", **files})
+    print_table(results)
+    print(f"results: {output / 'results.json'}, report: {output / 'report.html'}")
+    for key, path in files.items():
+        print(f"{key}: {path}")
+    return 0 if results.tuning.way else 1

@@ -1,7 +1,8 @@
-"""Keeps results.json in a ConfigMap, for a measurement that runs as a Job in the cluster."""
+"""Keeps results in a ConfigMap, for a measurement that runs as a Job in the cluster."""
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,13 @@ class ConfigMapStore:
         self.namespace = os.environ.get("POD_NAMESPACE") or _context_namespace(config)
         self._api = client.CoreV1Api()
 
-    def save(self, results: Path) -> None:
-        """Create or replace the ConfigMap with `results.json`; ResultsError when it's too large or refused."""
+    def save(self, files: Mapping[str, Path]) -> None:
+        """Create or replace the ConfigMap with files by their keys; ResultsError when it's too large or refused."""
         from kubernetes import client
 
-        text = results.read_text()
-        check_size(text)
-        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=self.name), data={"results.json": text})
+        texts = {key: file.read_text() for key, file in files.items()}
+        check_size("".join(texts.values()))
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=self.name), data=texts)
         try:
             try:
                 self._api.create_namespaced_config_map(self.namespace, body)

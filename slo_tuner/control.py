@@ -5,7 +5,7 @@ from typing import Any
 
 import gevent
 import tritonclient.grpc as triton
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, MessageToJson
 from tritonclient.grpc import model_config_pb2, service_pb2
 from tritonclient.utils import InferenceServerException
 
@@ -59,17 +59,35 @@ class Control:
         """Whether the model is loaded and ready."""
         return bool(self._call(self._client.is_model_ready, model))
 
-    def load(self, model: str, deadline_s: float) -> float:
-        """Load a model and wait until it is ready; the seconds that it took."""
+    def check_explicit(self) -> None:
+        """ServerError unless models can be loaded and unloaded by request. Nothing on the server changes."""
+        reason = self._try_load("slo-tuner/asks-whether-models-can-be-loaded", _CALL_S, None)
+        if "explicit model load" in reason:
+            raise ServerError(
+                f"the server at {self.address} does not load models by request: "
+                "start it with --model-control-mode=explicit and --load-model for each model"
+            )
+
+    def load(self, model: str, deadline_s: float, config: model_config_pb2.ModelConfig | None = None) -> float:
+        """Load a model and wait until it is ready; the seconds that it took.
+
+        With `config`, which must be complete, the model is served with it in place of its config.pbtxt until it is
+        unloaded. A model that is served already goes on until the new one is ready, and also when that fails.
+        """
         started = time.monotonic()
         names = self.models()
         if model not in names:
             raise ModelError(f"model: {model!r} is not in the repository; it has {', '.join(names) or 'no model'}")
-        loading = gevent.spawn(self._try_load, model, deadline_s)
-        while not loading.ready():
-            # A server that dies leaves the call waiting for a reconnection: look at the process too.
-            loading.join(0.5)
-            self.check_alive()
+        loading = gevent.spawn(self._try_load, model, deadline_s, config)
+        try:
+            while not loading.ready():
+                # A server that dies leaves the call waiting for a reconnection: look at the process too.
+                loading.join(0.5)
+                self.check_alive()
+        except KeyboardInterrupt:
+            # Otherwise the server would end a load later that nobody expects any more.
+            loading.join(deadline_s)
+            raise
         reason = loading.get()
         if reason:
             raise ModelError(f"model {model!r} cannot be loaded: {reason}{self._log()}")
@@ -79,10 +97,11 @@ class Control:
             gevent.sleep(0.1)
         return time.monotonic() - started
 
-    def _try_load(self, model: str, deadline_s: float) -> str:
+    def _try_load(self, model: str, deadline_s: float, config: model_config_pb2.ModelConfig | None) -> str:
         """Why the model could not be loaded, in one line; empty when it was."""
+        override = MessageToJson(config, preserving_proto_field_name=True) if config is not None else None
         try:
-            self._client.load_model(model, client_timeout=deadline_s)
+            self._client.load_model(model, config=override, client_timeout=deadline_s)
         except InferenceServerException as error:
             # A Python traceback follows the reason, after "At:".
             return " ".join(str(error.message()).split("\nAt:")[0].split())[:400]

@@ -12,7 +12,8 @@ from .cost import Cost, CostRow, Measured, cost, spared
 from .errors import UsageError
 from .prices import OWN_TABLE, Offer, PriceTable, Spare, read_prices
 from .report import write_report
-from .results import Results, read_results, write_results
+from .results import Results, write_results
+from .tuning.record import read_any_results
 from .validation import positive
 
 
@@ -20,7 +21,7 @@ def cost_command(options: argparse.Namespace) -> int:
     """Price the results, keep the costs with the first of them, write its report, and print the table."""
     table, total = read_prices(options.prices or OWN_TABLE), positive("total-rate", options.total_rate)
     spare = _spare(options)
-    results = [read_results(path) for path in options.results]
+    results = [read_any_results(path) for path in options.results]
     measured = [
         Measured(model.model, model.rate_per_s, model.generator_limited, measured_on(one), offer)
         for one, offers in zip(results, _offers(results, options.machine, table), strict=True)

@@ -82,6 +82,10 @@ class Meter:
         """Median latency in ms with one request in flight."""
         return self._closed(1, seconds).latency.p50_ms
 
+    def saturation(self, concurrency: int) -> SweepPoint:
+        """One closed loop with so many requests in flight."""
+        return self._closed(concurrency, self._effort.sweep_s)
+
     def sweep(self, report: Callable[[SweepPoint], None]) -> tuple[SweepPoint, ...]:
         """The closed-loop curve, each point reported as it comes."""
         points = []

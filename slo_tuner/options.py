@@ -34,6 +34,11 @@ def make_parser() -> argparse.ArgumentParser:
     ladder.add_argument("--models", metavar="NAME,...", help="which, in this order (default: all of the repository)")
     _add_measurement(ladder)
 
+    tune = commands.add_parser("tune", help="find the configuration of one model that serves the most")
+    tune.add_argument("model", help="the model's name in the repository")
+    _add_tuning(tune)
+    _add_measurement(tune)
+
     report = commands.add_parser("report", help="make report.html and the table again from results.json")
     report.add_argument("results", type=Path, help="results.json")
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
@@ -64,6 +69,23 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_server_program(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tritonserver", metavar="PROGRAM", help="the tritonserver program (default: on PATH)")
     parser.add_argument("--server-python", metavar="PYTHON", help="python3 of an environment with nvidia-pytriton")
+
+
+def _add_tuning(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--batches", metavar="N,...", help="largest batches to try (default: powers of 2, the model's)")
+    parser.add_argument("--instances", metavar="N,...", help="instance counts to try (default: 1 to 8)")
+    parser.add_argument(
+        "--queue-delays-us",
+        metavar="N,...",
+        help="queue delays to try, in µs (default: 0, 1, 3 and 10 %% of the limit)",
+    )
+    parser.add_argument("--total-rate", metavar="REQ_PER_S", help="also say how many Pods serve this rate together")
+    parser.add_argument(
+        "--machine", metavar="NAME", help="also say what inferences cost on it, such as n1-standard-4+T4"
+    )
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="a price table in place of the package's own")
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="the model's plan, to complete its new entry from")
+    parser.add_argument("--resume", action="store_true", help="go on with the trials in --output's results.json")
 
 
 def _add_measurement(parser: argparse.ArgumentParser) -> None:

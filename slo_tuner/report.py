@@ -11,12 +11,15 @@ from .cost_plot import cost_plot
 from .errors import ResultsError
 from .plots import ladder_plot, latency_plot, stages_plot, svg, sweep_plot
 from .progress import baseline, print_table, unmet
-from .results import Results, read_results
+from .results import Results
+from .tuning.plots import surface_plot, way_plot
+from .tuning.record import TuningResults, read_any_results
+from .tuning.words import change, tuning_notes
 
 
 def report_command(results_file: Path, output: Path | None) -> int:
     """Read results.json, write the report beside it or to `output`, and print the table."""
-    results = read_results(results_file)
+    results = read_any_results(results_file)
     target = output or results_file.with_name("report.html")
     write_report(results, target)
     print_table(results)
@@ -60,6 +63,7 @@ def render_report(results: Results) -> str:
         sweep=svg(sweep_plot(results)) if with_sweep else "",
         stages=svg(stages_plot(results)) if with_stages else "",
         **_cost(results.cost),
+        **_tuning(results),
     )
 
 
@@ -67,6 +71,15 @@ def _cost(cost: Cost | None) -> dict[str, object]:
     """What the page shows of costs, where they were asked for; no plot where no variant kept the objective."""
     plot = svg(cost_plot(cost)) if cost is not None and cheapest(cost) else ""
     return {"cost": cost, "cost_plot": plot, "spared": spared}
+
+
+def _tuning(results: Results) -> dict[str, object]:
+    """What the page shows of a tuning; without one, only that there is none."""
+    if not isinstance(results, TuningResults):
+        return {"tuning": None}
+    tuning = results.tuning
+    found = {"tuning": tuning, "change": change, "way": "", "surface": ""}
+    return found | ({"way": svg(way_plot(tuning)), "surface": svg(surface_plot(tuning))} if tuning.way else {})
 
 
 def headline(results: Results) -> str:
@@ -101,4 +114,4 @@ def notes(results: Results) -> list[str]:
         void = sum(point.void for point in model.points)
         if void:
             said.append(f"{model.model}: {void} point(s) were void because the load generator lagged.")
-    return said
+    return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])

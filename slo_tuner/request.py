@@ -143,7 +143,7 @@ def read_request(options: argparse.Namespace) -> Request:
 
 
 def _models(options: argparse.Namespace) -> tuple[str, ...] | None:
-    if options.command == "measure":
+    if options.command in ("measure", "tune"):
         return (options.model,)
     if options.models is None:
         return None

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -156,10 +156,13 @@ def write_results(results: Results, path: Path) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def read_results(path: Path) -> Results:
-    """Read results.json; ResultsError names the first field that is wrong."""
+Kind = TypeVar("Kind", bound=Results)
+
+
+def read_results(path: Path, kind: type[Kind]) -> Kind:
+    """Read results.json of a command; ResultsError names the first field that is wrong."""
     try:
-        return Results.model_validate_json(path.read_text())
+        return kind.model_validate_json(path.read_text())
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:

@@ -16,6 +16,7 @@ _SCREEN_GAIN = 1.05
 _MOST_LEADERS = 12
 _MOST_REPEATS = 2
 _MOST_UNMET = 5
+_SIMPLER = 0.001
 
 
 class Explorer:
@@ -85,7 +86,7 @@ class Explorer:
             if rate is None and sum(t.outcome == "unmet" for t in self.known.trials) >= _MOST_UNMET:
                 return f"{_MOST_UNMET} configurations, the most promising ones among them, keep the objective nowhere"
             gains = expected.gain_over(rate) if rate else expected.log_rate
-            index = max(open_, key=lambda i: float(gains[i]))
+            index = max(open_, key=lambda i: float(gains[i]) - _complexity(self.known.choices[i]))
             if rate and gains[index] < self._least_gain / 2:
                 return (
                     f"the next configuration promises a gain of {100 * gains[index]:.2f} % on average, less than "
@@ -108,7 +109,8 @@ class Explorer:
             assert best is not None
             way = best_way(self._baseline, best.configuration, self.known)
             for stop in way[1:-1]:
-                if not self.known.is_closed(stop) and not self.known.generator_limited:
+                searched = self.known.rates(stop) or self.known.is_without_rate(stop)
+                if not searched and not self.known.generator_limited:
                     self._try(Task(stop, "path", "a single change on the way", start_per_s=best.rate_per_s))
             if self.known.best() is best:
                 return steps(way, self.known, self._least_gain)
@@ -120,6 +122,11 @@ class Explorer:
             rates = self.known.rates(last.configuration)
             if max(rates) <= min(rates) * (1 + self._aim.precision):
                 return
+
+
+def _complexity(configuration: Configuration) -> float:
+    """What a delay or a preferred batch has to promise more, as a share: of equals, the simpler one is tried."""
+    return _SIMPLER * ((configuration.delay_us > 0) + bool(configuration.preferred))
 
 
 def _every_second(values: Sequence[int]) -> list[int]:

@@ -7,8 +7,9 @@ from .space import Configuration
 from .surrogate import Expected, Observation, expect
 from .trial import Aim, Trial
 
+_MOST_LIMITED = 2
 # Relative errors: of a complete search, of a comparison at one rate, and of a rate guessed from a saturation.
-_EXACT, _COMPARED, _GUESSED = 0.015, 0.05, 0.15
+_EXACT, _COMPARED, _GUESSED = 0.015, 0.06, 0.15
 
 
 class Knowledge:
@@ -42,8 +43,8 @@ class Knowledge:
 
     @property
     def generator_limited(self) -> bool:
-        """Whether the load generator, not the server, ended a search."""
-        return any(trial.generator_limited for trial in self.trials)
+        """Whether the load generator, not the server, ended searches; one may be a moment's load on its machine."""
+        return sum(trial.generator_limited for trial in self.trials) >= _MOST_LIMITED
 
     def is_closed(self, configuration: Configuration) -> bool:
         """Whether there is nothing more to learn: tried, or at least as large as one that the server refused."""
@@ -55,6 +56,11 @@ class Knowledge:
             if trial.outcome == "refused" and larger:
                 return True
         return False
+
+    def is_without_rate(self, configuration: Configuration) -> bool:
+        """Whether it was tried and can't be served, or keeps the objective nowhere."""
+        tried = [trial for trial in self.trials if trial.configuration == configuration]
+        return any(trial.outcome in ("refused", "unmet") for trial in tried)
 
     def expected(self) -> Expected:
         """The rate of each of `choices`: predicted from the service time, corrected by what was measured."""
@@ -76,7 +82,8 @@ class Knowledge:
             return [Observation(trial.configuration, 0.9 * trial.saturation.rate_per_s, _GUESSED)]
         if trial.outcome in ("worse", "unmet") and trial.points:
             lowest = min(point.rate_per_s for point in trial.points)
-            rate = crossing(trial.points, self._aim.allowed_share, lowest / 2, lowest)
+            # From misses alone the curve's slope is its prior: it says little beyond the nearest rates.
+            rate = crossing(trial.points, self._aim.allowed_share, 0.88 * lowest, lowest)
             return [Observation(trial.configuration, rate, _COMPARED)]
         return []
 

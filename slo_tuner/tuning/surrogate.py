@@ -11,9 +11,9 @@ from .space import Configuration
 
 # Standard deviations of the logarithm of measured / predicted: of all together, and of each by itself.
 _COMMON = 0.25
-_OWN = 0.10
+_OWN = 0.12
 # Distances, in the units of `_position`, at which two configurations tell little about each other.
-_REACH = np.array([2.0, 1.2, 1.5, 1.5])
+_REACH = np.array([1.7, 1.0, 1.5, 1.2])
 
 
 @dataclass(frozen=True)

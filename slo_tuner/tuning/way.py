@@ -38,14 +38,14 @@ class Choice:
 
 
 def best_way(start: Configuration, goal: Configuration, known: Knowledge) -> tuple[Configuration, ...]:
-    """The order of changes that leaves the least to be measured; among those, the one whose worst stop is best."""
+    """The order of changes that leaves the least to be measured; among those, the one that gains most at once."""
     ways = {single_changes(start, goal, order) for order in permutations(start.differences(goal))}
     expected = known.expected()
     value = {c: float(expected.log_rate[i]) for i, c in enumerate(known.choices)}
 
     def cost(way: tuple[Configuration, ...]) -> tuple[int, float]:
         unknown = sum(not known.rates(stop) for stop in way)
-        return unknown, -min(value.get(stop, -math.inf) for stop in way)
+        return unknown, -sum(value.get(stop, -math.inf) for stop in way)
 
     return min(sorted(ways, key=str), key=cost)
 

@@ -10,7 +10,11 @@ from typing import Any
 URL = {"modelRepository": {"source": "url", "url": "gs://bucket/models"}}
 # Turns everything on, so that each template renders.
 EVERYTHING: dict[str, Any] = {
-    "modelRepository": {"source": "builder", "builder": {"plan": "model: {}\n", "useGpu": True}},
+    "modelRepository": {
+        "source": "builder",
+        "builder": {"plan": "model: {}\n", "useGpu": True},
+        "tuning": {"original": {"maxBatchSize": 16, "preferredBatchSizes": [8], "instances": 4}},
+    },
     "scaling": {
         "mode": "keda",
         "gpuUtilization": {"enabled": True},

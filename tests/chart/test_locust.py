@@ -101,6 +101,13 @@ def test_job_measures_the_model_and_saves_a_config_map() -> None:
     ]
 
 
+def test_job_tunes_the_target_s_model() -> None:
+    command = container(one(locust({**TARGET, "job": {"enabled": True, "command": "tune"}}), "Job"))
+    assert command["command"] == ["slo-tuner", "tune"]
+    assert command["args"][0] == "original"
+    assert not any(argument.startswith("--models") for argument in command["args"])
+
+
 def test_job_compares_the_models_of_the_ladder() -> None:
     command = container(one(locust(LADDER), "Job"))
     assert command["command"] == ["slo-tuner", "ladder"]

@@ -60,6 +60,16 @@ RULES = [
     Rule(
         "modelRepository.builder.useGpu is true", {"modelRepository": PLAN, "gpu": {"count": 0}}, {"gpu": {"count": 1}}
     ),
+    Rule(
+        "modelRepository.tuning.fast: modelRepository.models does not hold this model, only original",
+        source(tuning={"fast": {"instances": 2}}),
+        source(models=["original", "fast"]),
+    ),
+    Rule(
+        "modelRepository.tuning.original.preferredBatchSizes holds 8: at most maxBatchSize 4 is allowed",
+        source(tuning={"original": {"maxBatchSize": 4, "preferredBatchSizes": [8]}}),
+        source(tuning={"original": {"maxBatchSize": 8}}),
+    ),
     Rule("modelRepository.path a/../b leaves the volume", source(path="a/../b"), source(path="a/..b")),
     Rule(
         "server.extraArgs holds --http-port=1",

@@ -5,9 +5,9 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .Values.security.runAsUser }}
-  runAsGroup: {{ .Values.security.runAsGroup }}
-  fsGroup: {{ .Values.security.runAsGroup }}
+  runAsUser: {{ int64 .Values.security.runAsUser }}
+  runAsGroup: {{ int64 .Values.security.runAsGroup }}
+  fsGroup: {{ int64 .Values.security.runAsGroup }}
   seccompProfile:
     type: RuntimeDefault
 {{- with .Values.imagePullSecrets }}

@@ -85,3 +85,13 @@
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* The tuned models, and the alias, which must not take larger batches than the model behind it. As JSON. */}}
+{{- define "triton.tuning" -}}
+{{- $repository := .Values.modelRepository -}}
+{{- $tuning := deepCopy $repository.tuning -}}
+{{- with dig (first $repository.models) "maxBatchSize" 0 $tuning -}}
+{{- if $repository.alias }}{{ $_ := set $tuning $repository.alias (dict "maxBatchSize" .) }}{{ end -}}
+{{- end -}}
+{{- toJson $tuning -}}
+{{- end -}}

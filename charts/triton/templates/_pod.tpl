@@ -2,9 +2,9 @@
 
 {{- define "triton.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: {{ .Values.security.runAsUser }}
-runAsGroup: {{ .Values.security.runAsGroup }}
-fsGroup: {{ .Values.security.runAsGroup }}
+runAsUser: {{ int64 .Values.security.runAsUser }}
+runAsGroup: {{ int64 .Values.security.runAsGroup }}
+fsGroup: {{ int64 .Values.security.runAsGroup }}
 {{- /* Changing the owner of every file of a large repository would delay each start. */}}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:

@@ -54,6 +54,26 @@ def test_a_wrong_option_is_named(
     assert message.startswith(f"slo-tuner: error: {field} is not allowed; "), message
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batches=4,many"], "batches: '4,many' is not allowed; give different whole numbers from 1 to 4096"),
+        (["--instances=0"], "instances: '0' is not allowed; give different whole numbers from 1 to 256"),
+        (["--queue-delays-us=5,5"], "queue-delays-us: '5,5' is not allowed"),
+        (["--total-rate=-1"], "total-rate: '-1' is not allowed"),
+        (["--machine=abacus"], "machine: 'abacus' is not allowed; the price table has"),
+        (["--plan=/absent.yaml"], "plan: '/absent.yaml' is not allowed; it cannot be read"),
+        (["--objective=fast"], "objective: 'fast' is not allowed"),
+    ],
+)
+def test_a_wrong_option_of_tune_is_named(
+    arguments: list[str], message: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["tune", "original", f"--repository={repository}", f"--output={tmp_path / 'out'}", *arguments]
+    assert main(given) == 2
+    assert _error(capsys).startswith(f"slo-tuner: error: {message}")
+
+
 @pytest.mark.parametrize("address", ["localhost", "http://localhost:8001", ":8001", "host:port", "host:70000"])
 def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2

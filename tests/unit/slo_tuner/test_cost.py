@@ -10,7 +10,7 @@ from slo_tuner.cli import main
 from slo_tuner.cost import Measured, cheapest, cost
 from slo_tuner.prices import Spare, read_prices
 from slo_tuner.report import render_report
-from slo_tuner.results import read_results
+from slo_tuner.results import Results, read_results
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 PRICES = read_prices()
@@ -49,7 +49,7 @@ def test_a_variant_that_missed_the_objective_has_no_cost_and_is_no_baseline() ->
 def test_nothing_kept_is_a_result_too(results: Path) -> None:
     nothing = cost([_measured("missed", None, "n1-standard-4")], 1, Spare())
     assert cheapest(nothing) is None
-    page = render_report(read_results(results).model_copy(update={"cost": nothing}))
+    page = render_report(read_results(results, Results).model_copy(update={"cost": nothing}))
     assert "What it costs" in page and "not met" in page
 
 
@@ -59,7 +59,7 @@ def test_costs_are_kept_with_the_results_and_shown_by_the_report(
     assert main(["cost", str(results), "--machine=n1-standard-4", "--total-rate=100"]) == 0
     printed = capsys.readouterr().out
     assert "original" in printed and "rates measured on AMD EPYC, 2 cores" in printed
-    kept = read_results(results).cost
+    kept = read_results(results, Results).cost
     assert kept is not None and len(kept.rows) == 4
     (results.parent / "report.html").unlink()
     assert main(["report", str(results)]) == 0
@@ -69,14 +69,14 @@ def test_costs_are_kept_with_the_results_and_shown_by_the_report(
 
 def test_without_a_machine_all_that_have_no_gpu_are_priced(results: Path) -> None:
     assert main(["cost", str(results)]) == 0
-    kept = read_results(results).cost
+    kept = read_results(results, Results).cost
     assert kept is not None and {row.machine for row in kept.rows} == {"n1-standard-4", "n1-standard-96"}
 
 
 def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: Path) -> None:
     other = shutil.copy(results, tmp_path / "other.json")
     assert main(["cost", str(results), str(other), "--machine=n1-standard-96", "--machine=n1-standard-4+T4"]) == 0
-    kept = read_results(results).cost
+    kept = read_results(results, Results).cost
     assert kept is not None
     originals = [row for row in kept.rows if row.model == "original"]
     assert originals[1].times_cheaper == pytest.approx(4.56 / 0.54)
@@ -84,7 +84,7 @@ def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: P
 
 def test_a_rate_that_the_generator_limited_costs_at_most(results: Path) -> None:
     found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, Spare())
-    page = render_report(read_results(results).model_copy(update={"cost": found}))
+    page = render_report(read_results(results, Results).model_copy(update={"cost": found}))
     assert re.search(r"≥ 100\.0</td><td>≤ 0\.53", page)
 
 

@@ -1,0 +1,102 @@
+"""From the winner to its deployment: capacity, replicas, cost, a values file of the chart, and an entry of the plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import UsageError
+from ..prices import Offer, Spare, replicas, usd_per_million
+from .record import Deployment, TuningResults
+from .space import Configuration
+
+VALUES_FOLDER = "values"
+PLAN_ENTRY = "plan-entry.yaml"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the deployment is for: requests per second in total, the machine of each Pod, and what is kept spare."""
+
+    total_rate_per_s: float | None = None
+    offer: Offer | None = None
+    spare: Spare = field(default_factory=Spare)
+
+
+def deploy(rate_per_s: float, baseline_per_s: float | None, wish: Wish) -> Deployment:
+    """What one Pod's rate means for the wish."""
+    facts: dict[str, Any] = {"per_pod_per_s": rate_per_s}
+    if wish.total_rate_per_s is not None:
+        count = replicas(wish.total_rate_per_s, rate_per_s, wish.spare)
+        facts |= {"total_rate_per_s": wish.total_rate_per_s, "replicas": count}
+        facts |= {"headroom": wish.spare.headroom, "zones": wish.spare.zones}
+    if wish.offer is not None:
+        hourly = wish.offer.usd_per_hour
+        facts |= {"machine": wish.offer.name, "usd_per_hour": hourly, "prices_as_of": wish.offer.as_of.isoformat()}
+        facts["usd_per_million"] = usd_per_million(hourly, rate_per_s)
+        if baseline_per_s:
+            facts["baseline_usd_per_million"] = usd_per_million(hourly, baseline_per_s)
+    return Deployment.model_validate(facts)
+
+
+def values_text(results: TuningResults) -> str:
+    """The values file of charts/triton that serves the model as it was tuned."""
+    tuning, objective = results.tuning, results.objective
+    deployment, winner = tuning.deployment, tuning.way[-1].configuration
+    assert deployment is not None
+    served = {
+        "maxBatchSize": winner.batch,
+        "preferredBatchSizes": list(winner.preferred),
+        "maxQueueDelayMicroseconds": winner.delay_us,
+        "instances": winner.instances,
+    }
+    values: dict[str, Any] = {"modelRepository": {"models": [tuning.model], "tuning": {tuning.model: served}}}
+    rate = float(f"{deployment.per_pod_per_s:.4g}")
+    values["scaling"] = {"requestRate": {"enabled": True, "perPodCapacity": rate}}
+    if deployment.replicas is not None:
+        values["scaling"] |= {"replicas": deployment.replicas}
+    if objective.quantile == 0.95:
+        values["monitoring"] = {"prometheusRule": {"objective": {"p95Ms": objective.limit_ms}}}
+    said = (
+        f"# Written by slo-tuner on {results.created[:10]}: {tuning.model} keeps {objective.objective()} up to "
+        f"{deployment.per_pod_per_s:.1f} requests/s a Pod\n"
+        f"# ({results.environment.get('cpu', 'unknown CPU')}; found as {tuning.way[0].rate_per_s:.1f} requests/s "
+        f"with {tuning.way[0].configuration}). Evidence: results.json and report.html.\n"
+    )
+    return said + yaml.safe_dump(values, sort_keys=False)
+
+
+def plan_entry_text(model: str, winner: Configuration, plan: Path | None) -> str:
+    """The variant as an entry of `variants:`; complete when the plan is given, else the keys that were tuned."""
+    tuned = {
+        "max_batch_size": winner.batch,
+        "preferred_batch_sizes": list(winner.preferred),
+        "max_queue_delay_us": winner.delay_us,
+        "instances": winner.instances,
+    }
+    entry = {**(plan_variant(plan, model) if plan else {"name": model}), **tuned}
+    said = "# An entry of `variants:` in the plan" + ("" if plan else ": these keys of the variant, the others stay")
+    return f"{said}.\n{yaml.safe_dump([entry], sort_keys=False)}"
+
+
+def plan_variant(plan: Path, model: str) -> Mapping[str, Any]:
+    """The plan's own entry of a variant; UsageError when the plan has none."""
+    try:
+        content = yaml.safe_load(plan.read_text())
+    except OSError as error:
+        raise UsageError("plan", str(plan), f"it cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UsageError("plan", str(plan), "it must be a plan of model-repo-builder, in YAML") from None
+    variants = content.get("variants") if isinstance(content, dict) else None
+    named = [v for v in variants or [] if isinstance(v, dict) and "name" in v]
+    for variant in named:
+        if variant["name"] == model:
+            return dict(variant)
+    raise UsageError("plan", str(plan), f"it has no variant {model!r}, only {', '.join(str(v['name']) for v in named)}")
+
+
+def values_file(output: Path, model: str) -> Path:
+    """Where the values file is written."""
+    return output / VALUES_FOLDER / f"tuned-{model}.yaml"

@@ -1,0 +1,23 @@
+"""Writes what deploys the winner: a values file for the chart, and an entry for the plan."""
+
+from pathlib import Path
+
+from ..errors import ResultsError
+from .deployment import PLAN_ENTRY, plan_entry_text, values_file, values_text
+from .record import TuningResults
+
+
+def write_deployment(results: TuningResults, output: Path, plan: Path | None) -> dict[str, Path]:
+    """The files, by the names under which a ConfigMap keeps them; none when nothing keeps the objective."""
+    if not results.tuning.way:
+        return {}
+    model, winner = results.tuning.model, results.tuning.way[-1].configuration
+    files = {"values.yaml": values_file(output, model), "plan-entry.yaml": output / PLAN_ENTRY}
+    texts = {"values.yaml": values_text(results), "plan-entry.yaml": plan_entry_text(model, winner, plan)}
+    for key, path in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(texts[key])
+        except OSError as error:
+            raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
+    return files

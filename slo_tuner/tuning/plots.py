@@ -1,0 +1,76 @@
+"""The plots of a tuning: the way to the winner, and the response surface around it."""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..plots import STYLE
+from .record import Tuning
+from .space import Configuration
+from .trial import Trial
+from .words import change
+
+
+def way_plot(tuning: Tuning) -> Figure:
+    """The rate after each single change, from the configuration as found to the winner."""
+    with plt.rc_context(STYLE):
+        steps = list(reversed(tuning.way))
+        figure, axes = plt.subplots(figsize=(8.2, 0.9 + 0.5 * len(steps)))
+        for row, step in enumerate(steps):
+            before = steps[row + 1].rate_per_s if row + 1 < len(steps) else 0.0
+            axes.barh(row, step.rate_per_s, color="#2e9a6a" if row == 0 else "#2a78b5", height=0.6)
+            gain = f" ({100 * (step.rate_per_s / before - 1):+.0f} %)" if before else ""
+            label = f"{step.rate_per_s:.1f}{gain}" if step.rate_per_s else "not met"
+            axes.annotate(label, (step.rate_per_s, row), (6, 0), textcoords="offset points", va="center")
+        axes.set_yticks(range(len(steps)), [change(step) for step in steps])
+        axes.set_xlabel("requests per second within the objective")
+        axes.grid(axis="y", visible=False)
+        axes.set_xlim(right=1.2 * max(step.rate_per_s for step in steps))
+        return figure
+
+
+def surface_plot(tuning: Tuning) -> Figure:
+    """Rates over largest batch and instances, the best delay and preferred batch for each: measured or expected."""
+    batches = sorted({e.configuration.batch for e in tuning.surface})
+    instances = sorted({e.configuration.instances for e in tuning.surface})
+    rates = np.full((len(instances), len(batches)), math.nan)
+    for expectation in tuning.surface:
+        cell = instances.index(expectation.configuration.instances), batches.index(expectation.configuration.batch)
+        rates[cell] = np.nanmax([rates[cell], expectation.rate_per_s])
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        figure, axes = plt.subplots(figsize=(1.6 + 0.95 * len(batches), 1.2 + 0.62 * len(instances)))
+        image = axes.imshow(rates, cmap="YlGnBu", origin="lower", aspect="auto", vmin=0)
+        for (row, column), rate in np.ndenumerate(rates):
+            trials = [
+                t
+                for t in tuning.trials
+                if (t.configuration.instances, t.configuration.batch) == (instances[row], batches[column])
+            ]
+            _cell(axes, column, row, rate, trials, dark=rate > 0.6 * np.nanmax(rates))
+        axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+        axes.set_yticks(range(len(instances)), [str(count) for count in instances])
+        axes.set(xlabel="largest batch", ylabel="instances")
+        winner = tuning.way[-1].configuration
+        _frame(axes, winner, batches, instances)
+        figure.colorbar(image, label="requests per second")
+        return figure
+
+
+def _cell(axes: Axes, x: int, y: int, expected: float, trials: list[Trial], dark: bool) -> None:
+    """What is known of a cell: the measured rate in bold, else the expected one, and how cheaply it was left out."""
+    found = [t.rate_per_s for t in trials if t.rate_per_s]
+    refused = any(t.outcome == "refused" for t in trials)
+    text = "refused" if refused else f"{max(found):.1f}" if found else f"~{expected:.0f}"
+    tried = any(t.outcome in ("hopeless", "worse", "unmet") for t in trials) and not found
+    weight = "bold" if found else "normal"
+    color = "white" if dark else "#1d2329"
+    axes.text(x, y, text + (" x" if tried else ""), ha="center", va="center", fontsize=9, color=color, weight=weight)
+
+
+def _frame(axes: Axes, winner: Configuration, batches: list[int], instances: list[int]) -> None:
+    x, y = batches.index(winner.batch), instances.index(winner.instances)
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor="#b5413c", linewidth=2.2))

@@ -1,0 +1,97 @@
+"""The tuner's part of results.json: every trial, the way to the winner, and what follows from its rate."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ..results import Results, read_results
+from .space import Configuration
+from .trial import Trial
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpaceRecord(_Record):
+    """The values that were combined."""
+
+    batches: tuple[int, ...]
+    instances: tuple[int, ...]
+    delays_us: tuple[int, ...]
+    preferred_halves: bool
+
+
+class StepRecord(_Record):
+    """A configuration on the way from the baseline to the winner, and the one field that it changed."""
+
+    configuration: Configuration
+    rate_per_s: float
+    changed: str
+
+
+class Expectation(_Record):
+    """What the model of capacity, corrected by all measurements, says of a configuration in the end."""
+
+    configuration: Configuration
+    rate_per_s: float
+    spread: float
+
+
+class Deployment(_Record):
+    """What the winner's rate means for a deployment; dollars and replicas only where they were asked for."""
+
+    per_pod_per_s: float
+    total_rate_per_s: float | None = None
+    replicas: int | None = None
+    headroom: float | None = None
+    zones: int | None = None
+    machine: str | None = None
+    usd_per_hour: float | None = None
+    prices_as_of: str | None = None
+    usd_per_million: float | None = None
+    baseline_usd_per_million: float | None = None
+
+
+class GeneratorNeed(_Record):
+    """How many processes the load generator needs for `rate_per_s` at `cpu_ms` a request."""
+
+    rate_per_s: float
+    cpu_ms: float
+    processes: int
+
+
+class Tuning(_Record):
+    """The tuning of one model. `way` is empty until it is finished, or when nothing keeps the objective."""
+
+    model: str
+    space: SpaceRecord
+    trials: tuple[Trial, ...]
+    way: tuple[StepRecord, ...] = ()
+    rates_per_s: tuple[float, ...] = ()
+    stopped: str = ""
+    surface: tuple[Expectation, ...] = ()
+    deployment: Deployment | None = None
+    generator: GeneratorNeed | None = None
+
+    @property
+    def points(self) -> int:
+        """Closed and open loops that were run."""
+        return sum(trial.measured_points for trial in self.trials)
+
+    @property
+    def noise(self) -> float:
+        """How far the repeated rates of the winner lie apart, as a share."""
+        return max(self.rates_per_s) / min(self.rates_per_s) - 1 if self.rates_per_s else 0.0
+
+
+class TuningResults(Results):
+    """results.json of `slo-tuner tune`."""
+
+    tuning: Tuning
+
+
+def read_any_results(path: Path) -> Results:
+    """Results of any command; ResultsError names the first field that is wrong."""
+    tuned = path.is_file() and '"tuning": {' in path.read_text(errors="replace")
+    return read_results(path, TuningResults if tuned else Results)

@@ -1,0 +1,112 @@
+"""What the tuner hands over: results, report, values file and plan entry say the same."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from finished_tuning import SURFACE, finished_tuning, unfinished
+from simulated_family import SimulatedBench
+
+from model_repo_builder import plan
+from slo_tuner.errors import UsageError
+from slo_tuner.report import headline, notes, render_report
+from slo_tuner.results import write_results
+from slo_tuner.tuning.deployment import plan_entry_text, values_text
+from slo_tuner.tuning.files import write_deployment
+from slo_tuner.tuning.record import TuningResults, read_any_results
+from slo_tuner.tuning.space import Configuration
+
+PLAN = Path(__file__).parents[3] / "plans" / "tiny.yaml"
+WINNER = Configuration(batch=8, instances=2, delay_us=500, preferred=(4,))
+
+
+@pytest.fixture(scope="module")
+def results() -> TuningResults:
+    return finished_tuning()
+
+
+def test_results_are_read_as_they_were_written(results: TuningResults, tmp_path: Path) -> None:
+    write_results(results, tmp_path / "results.json")
+    assert read_any_results(tmp_path / "results.json") == results
+
+
+def test_the_baseline_and_the_winner_are_compared(results: TuningResults) -> None:
+    assert [model.model for model in results.models] == ["m as found", "m tuned"]
+    tuned = results.models[1]
+    assert tuned.rate_per_s == results.tuning.deployment.per_pod_per_s  # type: ignore[union-attr]
+    assert tuned.unloaded_ms > 0 and len(tuned.confirmations) >= 3
+    assert "times what m as found keeps" in headline(results)
+
+
+def test_the_page_shows_the_way_the_surface_and_every_trial(results: TuningResults) -> None:
+    page = render_report(results)
+    for heading in ("one change at a time", "Response surface", "What follows for a deployment", "Every trial"):
+        assert heading in page
+    assert page.count("<svg") == 4
+    assert all(str(trial.configuration) in page for trial in results.tuning.trials)
+
+
+def test_refusals_are_said_first(results: TuningResults) -> None:
+    assert "refused by the server" in "\n".join(notes(results))
+
+
+def test_an_unfinished_tuning_has_a_page_too(results: TuningResults) -> None:
+    page = render_report(unfinished(results, 4))
+    assert "ended early" in page and "Response surface" not in page
+
+
+def test_a_tuning_without_a_winner_has_a_page_and_no_files(tmp_path: Path) -> None:
+    results = finished_tuning(limit_ms=4.0)
+    assert "No model keeps" in render_report(results)
+    assert write_deployment(results, tmp_path, None) == {}
+
+
+def test_a_weak_generator_is_told_how_many_processes_it_takes() -> None:
+    class Weak(SimulatedBench):
+        def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
+            point = super().point(rate, purpose)
+            return point.model_copy(update={"void_reason": "late", "generator_cpu_ms": 9.0}) if rate > 100 else point
+
+    results = finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
+    need = results.tuning.generator
+    assert need is not None and need.processes == -(-need.rate_per_s * need.cpu_ms // 600)
+    assert f"need {need.processes} processes" in "\n".join(notes(results))
+
+
+def test_the_values_file_names_the_model_its_tuning_and_the_capacity_of_a_pod(results: TuningResults) -> None:
+    values, winner = yaml.safe_load(values_text(results)), results.tuning.way[-1].configuration
+    assert values["modelRepository"]["models"] == ["m"]
+    assert values["modelRepository"]["tuning"]["m"] == {
+        "maxBatchSize": winner.batch,
+        "preferredBatchSizes": list(winner.preferred),
+        "maxQueueDelayMicroseconds": winner.delay_us,
+        "instances": winner.instances,
+    }
+    rate = results.tuning.deployment.per_pod_per_s  # type: ignore[union-attr]
+    assert values["scaling"]["requestRate"]["perPodCapacity"] == pytest.approx(rate, rel=0.001)
+    assert values["scaling"]["replicas"] == results.tuning.deployment.replicas  # type: ignore[union-attr]
+
+
+def test_cost_follows_from_the_price_and_the_rate(results: TuningResults) -> None:
+    deployment = results.tuning.deployment
+    assert deployment is not None and deployment.usd_per_million is not None
+    assert deployment.usd_per_million == pytest.approx(0.54 / 3600 / deployment.per_pod_per_s * 1e6)
+
+
+def test_the_plan_entry_completes_the_plan_s_own_variant() -> None:
+    (entry,) = yaml.safe_load(plan_entry_text("onnx_int8", WINNER, PLAN))
+    variant = plan.Variant.model_validate(entry)
+    assert (variant.engine, variant.precision) == ("onnxruntime", "int8")
+    assert (variant.max_batch_size, variant.instances, variant.max_queue_delay_us) == (8, 2, 500)
+    assert variant.preferred_batch_sizes == (4,)
+
+
+def test_a_plan_without_the_variant_is_refused() -> None:
+    with pytest.raises(UsageError, match="it has no variant 'fast', only original, onnx_fp32, onnx_int8"):
+        plan_entry_text("fast", WINNER, PLAN)
+
+
+def test_files_are_written_where_the_chart_looks_for_them(results: TuningResults, tmp_path: Path) -> None:
+    files = write_deployment(results, tmp_path, None)
+    assert files["values.yaml"] == tmp_path / "values" / "tuned-m.yaml"
+    assert yaml.safe_load(files["plan-entry.yaml"].read_text())[0]["name"] == "m"
