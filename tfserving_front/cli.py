@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_app(address, limits),
         access_log=False,
         log_level="warning",
+        # Longer than Google's load balancers keep a connection: who sends on it must be the one who ends it.
+        timeout_keep_alive=620,
         # Requests in flight end first, each within its own limit.
         timeout_graceful_shutdown=int(limits.timeout_s) + 1,
     )

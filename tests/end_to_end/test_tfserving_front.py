@@ -51,7 +51,7 @@ def served(server_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     )
     assert ran.returncode == 0, ran.stderr
     serve = ["serve", str(folder / "models"), "--load=half_plus", "--load=named", f"--server-python={server_python}"]
-    with started("slo-tuner", [*serve, f"--log={folder / 'log'}"], until="models:") as (_, printed):
+    with started("slo-tuner", [*serve, f"--log={folder / 'log'}"], until="models:", deadline_s=180) as (_, printed):
         addresses = re.search(r"gRPC (\S+), HTTP (\S+),", printed)
         assert addresses, printed
         front = ["--host=127.0.0.1", "--port=0", f"--triton={addresses[1]}", "--max-request-megabytes=1"]
@@ -151,6 +151,7 @@ def test_metadata_name_the_version_and_the_inputs(served: Served, version: str, 
         ("half_plus:explain", {}, 501, "explain needs"),
         ("half_plus/labels/stable:predict", {}, 400, "Malformed request: POST"),
     ],
+    ids=range(13),
 )
 def test_errors_have_tensorflow_serving_s_form(served: Served, path: str, body: Any, status: int, message: str) -> None:
     answered, document = ask(f"{served.rest}/v1/models/{path}", body)
