@@ -30,7 +30,7 @@ def file(name: str, field: str) -> Path:
     try:
         return PHOTOGRAPHS.file(f"data/{name}")
     except FileNotFoundError as error:
-        raise InvalidError(field, f"{NAME} ({error})", "that package, a directory, or synthetic:SEED") from None
+        raise InvalidError(field, f"{NAME} ({error})", "that package, or images of your own") from None
 
 
 def window(index: int, width: int, height: int) -> tuple[Box, bool]:
