@@ -126,12 +126,23 @@ def _with_real_server(session: nox.Session, *tests: str) -> None:
     session.run("python", "-m", "pytest", *tests, *session.posargs)
 
 
+def _test_builder(session: nox.Session, which: str) -> None:
+    """Run the tests that need TensorFlow, in the builder's environment."""
+    python = str(_python_of("builder_env"))
+    chosen = ("-n", "2", "--dist=loadfile", "-m", which, "tests/builder_env")
+    session.run(python, "-m", "pytest", *chosen, *session.posargs, external=True)
+
+
+@nox.session(default=False, requires=["builder_env"])
+def builder_tests(session: nox.Session) -> None:
+    """Test the builder with object storage, real weights, the speed test and a SavedModel of one's own."""
+    _test_builder(session, "slow")
+
+
 @nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
 def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and a whole ladder of a small model on the real tritonserver."""
-    session.run(
-        str(_python_of("builder_env")), "-m", "pytest", "-n", "2", "--dist=loadfile", "tests/builder_env", external=True
-    )
+    _test_builder(session, "not slow")
     _with_real_server(session, "tests/unit", "tests/end_to_end/test_ladder.py")
 
 

@@ -9,6 +9,8 @@ from model_repo_builder.bucket import Bucket
 from model_repo_builder.cli import main
 from model_repo_builder.errors import InvalidError
 
+pytestmark = pytest.mark.slow
+
 # No server listens on this port.
 NOBODY = "http://127.0.0.1:1"
 

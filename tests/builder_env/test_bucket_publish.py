@@ -14,6 +14,8 @@ from model_repo_builder import bucket_publish, plan
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.errors import BuildError
 
+pytestmark = pytest.mark.slow
+
 # An upload of argv[2] that is killed before its object number argv[3].
 KILLED = """
 import os, signal, sys

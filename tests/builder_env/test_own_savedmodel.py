@@ -14,6 +14,8 @@ from model_repo_builder import bucket_source, plan
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.cli import main
 
+pytestmark = pytest.mark.slow
+
 PLAN = Path(__file__).parents[2] / "plans" / "own-savedmodel.yaml"
 ON_CPU = "--only=original_cpu,onnx_int8"
 SIZE = 32

@@ -10,6 +10,8 @@ from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.speed_test.results import SpeedTest, best_guesses
 
+pytestmark = pytest.mark.slow
+
 CATS = {"tabby", "tiger cat", "Egyptian cat"}
 MOTIVES = {"chelsea.png": CATS, "coffee.png": {"espresso", "cup"}, "camera.png": {"tripod"}}
 

@@ -10,6 +10,8 @@ from model_repo_builder.cli import main
 from model_repo_builder.speed_test import tables
 from model_repo_builder.speed_test.results import SpeedTest
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["--repeats=2", "--seconds=0.01", "--batch=1,4"]
 
 
