@@ -131,6 +131,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, default=10, help="how many random servers")
     parser.add_argument("--first", type=int, default=101, help="the seed of the first one")
+    parser.add_argument("--noise", type=int, default=0, help="another number: the same servers with other noise")
     options = parser.parse_args()
     rows = []
     print("| server | configurations | method | below the best, % | points | share of brute force, % | load, s |")
@@ -138,7 +139,7 @@ def main() -> int:
     for member in range(options.first, options.first + options.members):
         case = make_case(member)
         rough = {c: true_rate(case.surface, c, case.limit_ms, 2000) for c in case.space.configurations()}
-        chosen = {name: run(case, method, member) for name, method in METHODS.items()}
+        chosen = {name: run(case, method, member + 1000 * options.noise) for name, method in METHODS.items()}
         leading = sorted(rough, key=lambda c: -rough[c])[:10] + [c.configuration for c in chosen.values()]
         truth = {c: true_rate(case.surface, c, case.limit_ms) for c in set(leading)}
         best = max(truth.values())
