@@ -13,6 +13,7 @@ say() { echo "integration: $* ($SECONDS s)"; }
 down() {
   local status=$?
   "$cluster" down
+  docker image prune --all --force --filter label=inference-system-test >/dev/null || true
   say "the cluster is down"
   exit "$status"
 }
@@ -22,7 +23,7 @@ trap 'exit 130' INT TERM
 "$cluster" up --gpus 1
 export KUBECONFIG=/run/cluster/admin.conf PATH=/opt/cluster/bin:$PATH
 "$cluster" base-images
-"$cluster" addons prometheus-operator
+"$cluster" addons prometheus-operator keda
 say "the cluster is up"
 
 # A build shares the host's network, as it does where the engine has no network of its own.

@@ -1,12 +1,13 @@
-"""Writes the table of docs/reliability.md from what the tests on a cluster measured under load.
+"""Writes the tables of docs/reliability.md from what the tests on a cluster measured under load.
 
 python ci/reliability.py build/integration/load.json    keeps the file as results/reliability.json too
-python ci/reliability.py                                writes the table again from that
+python ci/reliability.py                                writes the tables again from that
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,21 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "results" / "reliability.json"
 DOCUMENT = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- table: written by ci/reliability.py -->\n", "<!-- end of table -->"
+TABLE = re.compile(r"(<!-- table: (\w+), written by ci/reliability.py -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
-def table(measured: dict[str, Any]) -> str:
-    """The table as Markdown: one line for each change and stream."""
+def where(measured: dict[str, Any]) -> str:
+    """When and on what it was measured."""
     node = measured["nodes"][0]
-    lines = [
+    return (
         f"Measured on {measured['date']}: {len(measured['nodes'])} node of {node['cpu_cores']} CPU cores"
-        f" ({measured['cpu']}), Kubernetes {node['kubelet']}; {measured['changes'][0]['rate_per_s']:g} requests per"
-        " second for each client.",
-        "",
+        f" ({measured['cpu']}), Kubernetes {node['kubelet']}.\n"
+    )
+
+
+def changes(measured: dict[str, Any]) -> str:
+    """One line for each change and stream."""
+    lines = [
         "| Change | Took | Client | Requests | Failed | P50 | P99 |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
@@ -37,15 +42,38 @@ def table(measured: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def spreads(measured: dict[str, Any]) -> str:
+    """One line for each number of servers and stream."""
+    lines = ["| Servers | Client | Requests of each server | Busiest / mean |", "| ---: | --- | --- | ---: |"]
+    for spread in measured["spreads"]:
+        for one in spread["streams"]:
+            counts = one["by_pod"]
+            lines.append(
+                f"| {spread['servers']} | {one['stream']} | {', '.join(map(str, counts))} |"
+                f" {max(counts) * len(counts) / sum(counts):.2f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def alerts(measured: dict[str, Any]) -> str:
+    """One line for each alert."""
+    lines = ["| Alert | Its rule waits | Fired after | Resolved after |", "| --- | ---: | ---: | ---: |"]
+    for one in measured["alerts"]:
+        lines.append(f"| {one['alert']} | {one['for_s']} s | {one['fired_s']:.0f} s | {one['resolved_s']:.0f} s |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"where": where, "changes": changes, "spreads": spreads, "alerts": alerts}
+
+
 def main(arguments: list[str]) -> int:
     if arguments:
         KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_text(Path(arguments[0]).read_text(encoding="utf-8"), encoding="utf-8")
+    measured = json.loads(KEPT.read_text(encoding="utf-8"))
     text = DOCUMENT.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    written = table(json.loads(KEPT.read_text(encoding="utf-8")))
-    DOCUMENT.write_text(head + BEGIN + written + END + tail, encoding="utf-8")
+    written = TABLE.sub(lambda found: found[1] + TABLES[found[2]](measured) + found[3], text)
+    DOCUMENT.write_text(written, encoding="utf-8")
     return 0
 
 

@@ -84,11 +84,15 @@ def test_runbook_address_can_be_replaced() -> None:
 
 
 def test_thresholds_come_from_the_values() -> None:
-    chosen = {"objective": {"p95Ms": 12.5, "errorPercent": 0.25}, "thresholds": {"pendingRequests": 7}}
+    chosen = {
+        "objective": {"p95Ms": 12.5, "errorPercent": 0.25},
+        "thresholds": {"pendingRequests": 7, "serverDownSeconds": 30},
+    }
     own = rules({**SCALED, "monitoring": {**MONITORING, "prometheusRule": {"enabled": True, **chosen}}})
     assert own["TritonLatencyP95Proxy"]["expr"].endswith("> 12.5")
     assert own["TritonErrorShare"]["expr"].endswith("> 0.25")
     assert "> 7\n" in own["TritonQueueGrowing"]["expr"]
+    assert own["TritonServerDown"]["for"] == "30s"
 
 
 def test_rules_about_what_is_not_there_are_left_out() -> None:

@@ -3,8 +3,8 @@
 import json
 import re
 
-import promql_parser
 import pytest
+from promql import DASHBOARDS, dashboard_queries, metrics_of, panels, with_variables
 from render import ROOT, one, render
 from validation import errors
 
@@ -14,7 +14,6 @@ from monitoring.kube_metrics import KUBE_METRICS
 from slo_tuner.triton_metrics import DCGM_METRICS, TRITON_METRICS
 
 KNOWN = KUBE_METRICS | TRITON_METRICS.keys() | DCGM_METRICS.keys()
-DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in generator.DIRECTORY.glob("*.json")}
 VALUES = {
     "modelRepository": {"source": "url", "url": "gs://bucket/models", "models": ["original", "tftrt.fp16"]},
     "scaling": {
@@ -24,19 +23,6 @@ VALUES = {
     },
     "monitoring": {part: {"enabled": True} for part in ("podMonitor", "prometheusRule", "dashboards")},
 }
-
-
-def panels(board: dict) -> list[dict]:
-    return [panel for panel in board["panels"] if panel["type"] != "row"]
-
-
-def dashboard_queries() -> dict[str, str]:
-    found = {}
-    for name, board in DASHBOARDS.items():
-        for panel in panels(board):
-            for target in panel["targets"]:
-                found[f"{name}: {panel['title']} {target['refId']}"] = target["expr"]
-    return found
 
 
 def rendered_queries() -> dict[str, str]:
@@ -49,39 +35,20 @@ def rendered_queries() -> dict[str, str]:
     return found
 
 
-def without_variables(expression: str) -> str:
-    """What Grafana replaces before it asks Prometheus."""
-    return expression.replace("$__rate_interval", "5m")
-
-
-def metric_names(expression: promql_parser.Expr) -> set[str]:
-    """The metrics that an expression selects."""
-    if isinstance(expression, promql_parser.VectorSelector):
-        return {expression.name}
-    if isinstance(expression, promql_parser.MatrixSelector):
-        return metric_names(expression.vector_selector)
-    if isinstance(expression, promql_parser.BinaryExpr):
-        return metric_names(expression.lhs) | metric_names(expression.rhs)
-    if isinstance(expression, promql_parser.Call):
-        return set().union(*(metric_names(argument) for argument in expression.args))
-    if isinstance(expression, (promql_parser.NumberLiteral, promql_parser.StringLiteral)):
-        return set()
-    return metric_names(expression.expr)  # aggregations, parentheses, subqueries, signs
-
-
+VARIABLES = {"namespace": "inference", "job": "inference/demo", "model": ".+", "__rate_interval": "5m"}
 QUERIES = {**dashboard_queries(), **rendered_queries()}
 
 
 @pytest.mark.parametrize("expression", QUERIES.values(), ids=QUERIES.keys())
 def test_query_parses_and_uses_only_listed_metrics(expression: str) -> None:
-    names = metric_names(promql_parser.parse(without_variables(expression)))
+    names = metrics_of(with_variables(expression, **VARIABLES))
     assert names
     assert names <= KNOWN
 
 
-def test_metric_names_sees_every_selector_of_an_expression() -> None:
+def test_metrics_of_sees_every_selector_of_an_expression() -> None:
     expression = "sum by (a) (rate(x[5m])) / -(avg_over_time(y[5m:30s]) + 2 * label_join(z, 't', '/', 'a')) > 3"
-    assert metric_names(promql_parser.parse(expression)) == {"x", "y", "z"}
+    assert metrics_of(expression) == {"x", "y", "z"}
 
 
 def test_dashboards_are_up_to_date_with_their_source() -> None:

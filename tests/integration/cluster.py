@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 Object = dict[str, Any]
 LAST_LINES = 40
+LONGEST_LINE = 400
+_KUBECTL = os.environ.get("KUBECTL", "kubectl")
 
 
 class CommandFailed(AssertionError):  # noqa: N818
@@ -28,7 +31,7 @@ def run(command: list[str], *, stdin: str | None = None, timeout_s: float = 120)
 
 def kubectl(*arguments: str, stdin: str | None = None, timeout_s: float = 120) -> str:
     """What kubectl prints; the cluster is the one of KUBECONFIG."""
-    return run([os.environ.get("KUBECTL", "kubectl"), *arguments], stdin=stdin, timeout_s=timeout_s)
+    return run([_KUBECTL, *arguments], stdin=stdin, timeout_s=timeout_s)
 
 
 def apply(namespace: str, *objects: Object) -> None:
@@ -76,6 +79,20 @@ def log(namespace: str, pod: str, *arguments: str) -> str:
         return ""
 
 
+@contextmanager
+def forwarded(namespace: str, service: str, port: int) -> Iterator[str]:
+    """The address at which this machine reaches a Service's port while the block runs."""
+    command = [_KUBECTL, "-n", namespace, "port-forward", f"service/{service}", f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            said = forwarding.stdout.readline()
+            assert said.startswith("Forwarding from "), said
+            yield f"http://{said.split()[2]}"
+        finally:
+            forwarding.terminate()
+
+
 def diagnose(namespace: str) -> str:
     """What a person would look at first: Pods, those that are not well in detail, events, and the ends of logs."""
     parts = [_shown("-n", namespace, "get", "pods", "-o", "wide")]
@@ -97,6 +114,7 @@ def diagnose(namespace: str) -> str:
 
 def _shown(*arguments: str) -> str:
     try:
-        return f"$ kubectl {' '.join(arguments)}\n{kubectl(*arguments)}"
+        lines = kubectl(*arguments).splitlines()
     except CommandFailed as error:
         return str(error)
+    return "\n".join([f"$ kubectl {' '.join(arguments)}", *(line[:LONGEST_LINE] for line in lines), ""])

@@ -1,9 +1,10 @@
 """Steady load from inside the cluster: slo_tuner's open loop, for each stream by itself, until SIGTERM.
 
-    python3 load.py RATE_PER_S STREAM=PROTOCOL@ADDRESS/MODEL...
+    python3 load.py RATE_PER_S BURST STREAM=PROTOCOL@ADDRESS/MODEL...
 
-Prints `steady` when every stream has answers, and at the end one line of JSON: each stream's requests and failures.
-Runs in a Pod of the load generator's image.
+The requests of each stream arrive at random, BURST at once, RATE_PER_S in the mean. Prints `steady` when every stream
+has answers, and at the end one line of JSON: each stream's requests and failures. Runs in a Pod of the load
+generator's image.
 """
 
 import json
@@ -32,7 +33,8 @@ TIMEOUT_S = 10.0
 # Triton keeps an HTTP connection as long as its client does, so a client of a Service has to move on by itself.
 HTTP_CONNECTION_AGE_S = 5.0
 LONGEST_S = 600.0
-# As docs/reliability.md recommends it. An inference may be sent twice without harm.
+# As docs/reliability.md recommends both. An inference may be sent twice without harm.
+RETRY_BUFFER_BYTES = 16 << 20
 SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -56,7 +58,11 @@ class Retrying:
     """
 
     def __init__(self, address: str, payload: Payload) -> None:
-        options = [("grpc.lb_policy_name", "round_robin"), ("grpc.service_config", json.dumps(SERVICE_CONFIG))]
+        options = [
+            ("grpc.lb_policy_name", "round_robin"),
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
+        ]
         self._channel = grpc.insecure_channel(address, options=options)
         self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         self._body = payload.grpc_body
@@ -95,11 +101,11 @@ class Renewed:
 class Stream:
     """One flow of requests, and what became of each."""
 
-    def __init__(self, text: str, rate_per_s: float) -> None:
+    def __init__(self, text: str, rate_per_s: float, burst: int) -> None:
         self.name, _, rest = text.partition("=")
         self.protocol, _, rest = rest.partition("@")
         self.address, _, self.model = rest.rpartition("/")
-        self.rate_per_s = rate_per_s
+        self.rate_per_s, self.burst = rate_per_s, burst
         self.latencies_ms: list[float] = []
         self.failures: list[dict[str, object]] = []
         self.user = self._user()
@@ -114,7 +120,9 @@ class Stream:
         control.close()
         transport: Transport = (Renewed if self.protocol == "http" else Retrying)(self.address, payload)
         route = Route(self.model, self.protocol, transport)
-        return make_user(OpenLoopUser, route=route, offsets_s=endless_arrivals(self.rate_per_s, seed=1))
+        bursts = endless_arrivals(self.rate_per_s / self.burst)
+        offsets_s = (at_s for at_s in bursts for _ in range(self.burst))
+        return make_user(OpenLoopUser, route=route, offsets_s=offsets_s)
 
     def _record(self, response_time: float, exception: Exception | None, **_: object) -> None:
         self.latencies_ms.append(response_time)
@@ -140,10 +148,10 @@ class Stream:
         }
 
 
-def main(rate_per_s: float, texts: list[str]) -> None:
+def main(rate_per_s: float, burst: int, texts: list[str]) -> None:
     stopped = Event()
     gevent.signal_handler(signal.SIGTERM, stopped.set)
-    streams = [Stream(text, rate_per_s) for text in texts]
+    streams = [Stream(text, rate_per_s, burst) for text in texts]
     for stream in streams:
         stream.start()
     started = time.monotonic()
@@ -157,4 +165,4 @@ def main(rate_per_s: float, texts: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), sys.argv[2:])
+    main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

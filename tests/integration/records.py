@@ -13,18 +13,30 @@ from cluster import kubectl
 
 
 class Records:
-    """One entry for each change that happened under load."""
+    """What happened to requests during changes, how they spread over servers, and when alerts fired."""
 
     def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = []
+        self._changes: list[dict[str, Any]] = []
+        self._spreads: list[dict[str, Any]] = []
+        self._alerts: list[dict[str, Any]] = []
 
     def add(self, change: str, took_s: float, report: dict[str, Any]) -> None:
         """Keeps the report of a load, with the change that it met and how long that took."""
-        self.entries.append({"change": change, "took_s": round(took_s, 1), **report})
+        self._changes.append({"change": change, "took_s": round(took_s, 1), **report})
+
+    def add_spread(self, servers: int, report: dict[str, Any], by_pod: list[list[int]]) -> None:
+        """Keeps the report of a load, with how many requests of each of its streams each server answered."""
+        streams = [one | {"by_pod": counts} for one, counts in zip(report["streams"], by_pod, strict=True)]
+        self._spreads.append({"servers": servers, **report, "streams": streams})
+
+    def add_alert(self, alert: str, for_s: float, fired_s: float, resolved_s: float) -> None:
+        """Keeps how long after its cause an alert fired, `for_s` of it by its rule, and resolved after the end."""
+        times = {"for_s": for_s, "fired_s": round(fired_s, 1), "resolved_s": round(resolved_s, 1)}
+        self._alerts.append({"alert": alert, **times})
 
     def write(self, path: Path) -> None:
         """Writes the file, unless nothing was measured."""
-        if not self.entries:
+        if not (self._changes or self._spreads or self._alerts):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {
@@ -32,7 +44,9 @@ class Records:
             "cpu": _cpu(),
             "cpu_cores": os.cpu_count(),
             "nodes": _nodes(),
-            "changes": self.entries,
+            "changes": self._changes,
+            "spreads": self._spreads,
+            "alerts": self._alerts,
         }
         path.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -40,9 +40,11 @@ class Load:
 
 
 @contextmanager
-def steady_load(namespace: str, image: str, pod: str, texts: list[str]) -> Iterator[Load]:
+def steady_load(
+    namespace: str, image: str, pod: str, texts: list[str], *, rate_per_s: float = RATE_PER_S, burst: int = 1
+) -> Iterator[Load]:
     """Load while the block runs; afterwards its report is there. AssertionError when it never gets going."""
-    command = ["python3", "/task/load.py", str(RATE_PER_S), *texts]
+    command = ["python3", "/task/load.py", str(rate_per_s), str(burst), *texts]
     start_pod(namespace, pod, image, command, {"load.py": LOAD})
     wait_until(f"the load {pod} is steady", lambda: "steady" in log(namespace, pod), 90)
     load = Load()

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 
+import crash
 import pytest
 from choices import server
 from cluster import CommandFailed, kubectl
@@ -12,9 +13,6 @@ from release import Release
 from steady import Load, steady_load, streams
 
 MODEL = "onnx_fp32"
-# As PID 1 the server would be immune to signals from inside of its container, so it gets a parent here.
-WITH_PARENT = ["bash", "-c", 'tritonserver "$@" & trap "kill -TERM $!; wait $!" TERM; wait $!', "server"]
-KILL = 'for one in /proc/[0-9]*; do [ "$(<$one/comm)" != tritonserver ] || kill -9 "${one#/proc/}"; done 2>/dev/null'
 # A crashed server's Pod is known to be gone, and its clients connected elsewhere, within this time.
 RECOVERED_S = 20.0
 
@@ -100,11 +98,11 @@ def test_a_killed_server_fails_few_requests_and_clients_recover(under_load: Unde
     def kill(release: Release) -> None:
         pod = release.ready_pods()[0]
         killed_at.append(time.time())
-        kubectl("-n", release.namespace, "exec", pod, "-c", "triton", "--", "bash", "-c", KILL)
+        crash.kill(release.namespace, pod)
         kubectl("-n", release.namespace, "wait", f"pod/{pod}", "--for=condition=Ready=false", "--timeout=30s")
         release.settle(2)
 
-    load = under_load("kill -9 of a server", kill, command=WITH_PARENT)
+    load = under_load("kill -9 of a server", kill, command=crash.COMMAND)
     balanced = load.report["streams"][0]
     # At 10 requests a second of a few milliseconds each, no more than these are in flight on one of two servers.
     assert balanced["failed"] <= 2, balanced["reasons"]

@@ -3,7 +3,7 @@
 import pytest
 from answers import ask
 from choices import merged, prebuilt, server
-from cluster import log, name_of, wait_until
+from cluster import Object, log, name_of, wait_until
 from release import Release
 
 MODEL = "onnx_fp32"
@@ -26,6 +26,18 @@ def release(namespace: str, images: dict[str, str]) -> Release:
     return installed
 
 
+def _failed(pod: Object) -> bool:
+    """Whether the Pod's server has ended with an error, now or before Kubernetes started it again."""
+    status = next(iter(pod["status"].get("containerStatuses", [])), {})
+    ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
+    return bool(ended and ended["exitCode"])
+
+
+def _said(namespace: str, pod: str) -> str:
+    """The log of the server and of the one before it: Kubernetes may start another at any moment."""
+    return log(namespace, pod, "-c", "triton") + log(namespace, pod, "-c", "triton", "--previous")
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_old_server_serves_while_the_new_one_says_what_is_wrong(
     fault: str, release: Release, images: dict[str, str]
@@ -34,19 +46,11 @@ def test_old_server_serves_while_the_new_one_says_what_is_wrong(
     good, known = release.ready_pods(), {name_of(pod) for pod in release.pods()}
     release.install(server(images, prebuilt(images, spoil=spoil)), ["cpu"], wait=False)
 
-    def complaint() -> str:
-        for pod in release.pods():
-            if name_of(pod) in known:
-                continue
-            status = next(iter(pod["status"].get("containerStatuses", [])), {})
-            ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
-            if ended and ended["exitCode"]:
-                previous = ["--previous"] if status["restartCount"] else []
-                return log(release.namespace, name_of(pod), "-c", "triton", *previous)
-        return ""
+    def complained() -> bool:
+        new = [pod for pod in release.pods() if name_of(pod) not in known]
+        return any(_failed(pod) and reason in _said(release.namespace, name_of(pod)) for pod in new)
 
-    said = wait_until("the server of the faulty repository ends with an error", complaint, 60)
-    assert reason in said
+    wait_until(f"the server of the faulty repository ends, and has said {reason!r}", complained, 60)
     assert release.ready_pods() == good
     assert ask(release.namespace, images["locust"], release.name, MODEL)["grpc"]["model"] == MODEL
 

@@ -1,17 +1,23 @@
 """The whole system as one release: Triton, whose repository the real builder makes, and Locust."""
 
 import json
+import sys
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 import yaml
 from answers import ask, close, local_output
 from choices import QUICK_DRAIN, SMALL, Values, merged
-from cluster import CommandFailed, Object, apply, is_ready, items, kubectl, name_of, wait_until
+from cluster import CommandFailed, Object, apply, forwarded, get, is_ready, items, name_of, run, wait_until
+from counters import answered
 from release import ROOT, Release
 from umbrella import assemble
 
 MODEL = "onnx_fp32"
+# The published load in small: there 3000 users of 10 requests per second at most, and 10 workers.
+USERS, USER_RATE_PER_S = 4, 5
 
 
 def _values(name: str) -> Values:
@@ -30,7 +36,7 @@ def release(namespace: str, images: dict[str, str], tmp_path_factory: pytest.Tem
     triton = merged(_values("cpu"), _values(MODEL), SMALL, QUICK_DRAIN, {"modelRepository": {"builder": builder}})
     locust = {
         "target": {"model": MODEL},
-        "load": {"users": 2, "spawnRate": 2, "userRatePerS": 5},
+        "load": {"userRatePerS": USER_RATE_PER_S},
         "master": {"resources": little},
         "workers": {"replicas": 2, "resources": little},
     }
@@ -59,12 +65,37 @@ def test_answers_are_those_of_the_model_run_locally(
     assert close(found["grpc"]["output"], expected)
 
 
-def test_web_ui_of_locust_answers(release: Release) -> None:
-    service = f"/api/v1/namespaces/{release.namespace}/services/{release.name}-locust:web/proxy/"
-    assert "<title>Locust" in kubectl("get", "--raw", service)
+def test_workers_send_the_load_that_the_web_ui_is_asked_for_and_none_of_it_fails(release: Release) -> None:
+    config = get(release.namespace, "configmap", f"{release.name}-locust")["data"]
+    target = (config["SLO_TUNER_MODEL"], config["SLO_TUNER_ADDRESS"])
+    assert target == (MODEL, f"{release.name}-triton:8001")
+    before = sum(answered(release, MODEL).values())
+    with forwarded(release.namespace, f"{release.name}-locust", 8089) as url:
+        assert "<title>Locust" in _page(url)
+        _page(f"{url}/swarm", {"user_count": USERS, "spawn_rate": USERS})
+        statistics = wait_until("the users have sent requests", lambda: _statistics(url, at_least=60), 60)
+        _page(f"{url}/stop", {})
+    (of_model,) = (row for row in statistics["stats"] if row["name"] != "Aggregated")
+    assert (of_model["name"], of_model["method"], of_model["num_failures"]) == (MODEL, "grpc", 0)
+    assert of_model["current_rps"] <= 1.2 * USERS * USER_RATE_PER_S
+    assert len(statistics["workers"]) == 2
+    assert sum(answered(release, MODEL).values()) >= before + of_model["num_requests"]
 
 
-def test_a_job_measures_and_keeps_its_results_in_a_configmap(release: Release, images: dict[str, str]) -> None:
+def _page(url: str, form: dict[str, int] | None = None) -> str:
+    """A page of the web UI; a form is posted, as a browser would."""
+    data = None if form is None else urlencode(form).encode()
+    with urlopen(url, data, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def _statistics(url: str, at_least: int) -> Object:
+    """Locust's statistics, empty while there are fewer requests."""
+    found: Object = json.loads(_page(f"{url}/stats/requests"))
+    return found if sum(row["num_requests"] for row in found["stats"][:-1]) >= at_least else {}
+
+
+def test_a_job_measures_and_its_configmap_becomes_a_report(release: Release, tmp_path: Path) -> None:
     job = {
         "enabled": True,
         "extraArgs": ["--rate=10", "--effort=smoke"],
@@ -80,8 +111,12 @@ def test_a_job_measures_and_keeps_its_results_in_a_configmap(release: Release, i
         return [found for found in maps if name_of(found) == "measuring-locust-results"]
 
     (found,) = wait_until("the Job has kept its results", kept, 120)
-    (model,) = json.loads(found["data"]["results.json"])["models"]
+    results = tmp_path / "results.json"
+    results.write_text(found["data"]["results.json"])
+    (model,) = json.loads(results.read_text())["models"]
     assert (model["model"], model["met"], model["rate_per_s"]) == (MODEL, True, 10.0)
+    run([sys.executable, "-m", "slo_tuner", "report", str(results)])
+    assert f"{MODEL} keeps p95" in (tmp_path / "report.html").read_text()
 
 
 def test_namespace_refuses_what_pod_security_restricted_forbids(release: Release) -> None:

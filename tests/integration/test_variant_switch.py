@@ -1,15 +1,17 @@
-"""Switching the variant under load, as docs/reliability.md says: add it, move the clients, take the old one away."""
+"""Switching the variant under load, as docs/reliability.md says: by an alias in one step, or variant by variant."""
 
 import time
 
 import pytest
-from answers import ask
+from answers import ask, close
 from choices import server
 from records import Records
 from release import Release
 from steady import steady_load, streams
 
 OLD, NEW = "onnx_fp32", "onnx_int8"
+# The name of the model of plans/tiny.yaml.
+ALIAS = "tiny"
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,29 @@ def test_switching_the_variant_and_rolling_back_fail_no_request(
         assert ask(namespace, client, release.name, OLD)["grpc"]["model"] == OLD
     records.add("rollback to both variants", took_s, load.report)
     assert load.failed == {}
+
+
+def test_one_upgrade_switches_every_client_of_the_alias_and_fails_no_request(
+    release: Release, images: dict[str, str], records: Records
+) -> None:
+    namespace, client = release.namespace, images["locust"]
+    values = server(images, {"modelRepository": {"alias": ALIAS}})
+    del values["modelRepository"]["models"]  # values/VARIANT.yaml names it
+
+    def choose(variant: str) -> None:
+        before = release.ready_pods()
+        release.install(values, ["cpu", variant])
+        release.settle(1, without=before)
+
+    def answer() -> list[float]:
+        return list(ask(namespace, client, release.name, ALIAS)["grpc"]["output"])
+
+    choose(OLD)
+    old = answer()
+    with steady_load(namespace, client, "load-alias", streams(release.name, namespace, ALIAS)) as load:
+        started = time.monotonic()
+        choose(NEW)
+        took_s = time.monotonic() - started
+    records.add("upgrade that switches the alias", took_s, load.report)
+    assert load.failed == {}
+    assert not close(answer(), old)

@@ -41,8 +41,8 @@ scaleDown:
     serverAddress: {{ $keda.prometheusAddress | quote }}
     query: {{ .query | quote }}
     threshold: {{ .threshold | quote }}
-    # No series means that no Pod is scraped yet, which is no reason to report an error.
-    ignoreNullValues: "true"
+    # No series means that nothing is known, not that there is no load: the number of Pods stays as it is.
+    ignoreNullValues: "false"
   {{- with $keda.authenticationRef }}
   authenticationRef:
     name: {{ . | quote }}

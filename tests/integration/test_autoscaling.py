@@ -1,0 +1,88 @@
+"""KEDA adds a Pod when requests wait and takes it away afterwards, and nothing else changes the number of Pods."""
+
+import re
+import time
+
+import pytest
+from choices import Values, merged, prebuilt, server
+from cluster import items
+from prometheus import SCRAPE_S, Prometheus
+from records import Records
+from release import Release
+from steady import steady_load, streams
+
+MODEL = "onnx_fp32"
+FILES = ["cpu", "autoscale-keda"]
+# Each execution of a batch takes 40 ms longer, so that queues follow from the requests and not from how busy the
+# machine is: sixty requests at once wait for some 90 ms in the mean, and a few that arrive one by one for some 2 ms.
+SLOWER = f"""cat >>{MODEL}/1/model.py <<'END'
+import time
+execute = TritonPythonModel.execute
+TritonPythonModel.execute = lambda self, requests: time.sleep(0.04) or execute(self, requests)
+END"""
+BURST, BURSTS_PER_S, QUIET_PER_S, TARGET_MS = 60, 0.7, 1.5, 12
+
+
+@pytest.fixture(scope="module")
+def values(namespace: str, images: dict[str, str]) -> Values:
+    """One server or two, scaled by what a Prometheus of the test's own knows."""
+    prometheus = Prometheus(namespace)
+    scaling = {
+        "maxReplicas": 2,
+        "cooldownSeconds": 15,
+        "windowSeconds": 15,
+        "queueTime": {"targetMs": TARGET_MS},
+        "keda": {"prometheusAddress": prometheus.address, "pollingIntervalSeconds": SCRAPE_S},
+    }
+    watched = {
+        "monitoring": {"podMonitor": {"interval": f"{SCRAPE_S}s"}},
+        "networkPolicy": {"monitoringNamespaces": [namespace]},
+    }
+    prometheus.start()
+    return server(images, prebuilt(images, spoil=SLOWER), watched, {"scaling": scaling})
+
+
+@pytest.fixture(scope="module")
+def release(namespace: str, values: Values) -> Release:
+    """One server, which KEDA watches."""
+    installed = Release(namespace)
+    installed.install(values, FILES)
+    Prometheus(namespace).wait()
+    return installed
+
+
+def _scalings(release: Release) -> list[tuple[int, int]]:
+    """Every change of the number of Pods that the Deployment has seen, from and to."""
+    events = [one for one in items(release.namespace, "events") if one["reason"] == "ScalingReplicaSet"]
+    ordered = sorted(events, key=lambda one: one["metadata"]["creationTimestamp"])
+    # A change that happens again is counted by the event of the first time.
+    messages = [one["message"] for one in ordered for _ in range(one["count"])]
+    found = [re.search(r"from (\d+) to (\d+)$", message) for message in messages]
+    return [(int(one[1]), int(one[2])) for one in found if one]
+
+
+def test_pods_follow_the_queue_time_and_an_upgrade_keeps_their_number(
+    release: Release, values: Values, images: dict[str, str], records: Records
+) -> None:
+    namespace, client = release.namespace, images["locust"]
+    clients = streams(release.name, namespace, MODEL)
+
+    with steady_load(namespace, client, "load-out", clients, rate_per_s=QUIET_PER_S) as load:
+        bursts = steady_load(namespace, client, "bursts", clients[:1], rate_per_s=BURST * BURSTS_PER_S, burst=BURST)
+        with bursts as burst_load:
+            started = time.monotonic()
+            release.settle(2)
+            took_s = time.monotonic() - started
+            release.install(merged(values, {"monitoring": {"dashboards": {"enabled": True}}}), FILES)
+            assert len(release.ready_pods()) == 2
+            assert _scalings(release) == [(0, 1), (1, 2)]
+    records.add("scale-out by KEDA, and an upgrade", took_s, load.report)
+    assert load.failed == burst_load.failed == {}
+
+    started = time.monotonic()
+    with steady_load(namespace, client, "load-in", clients, rate_per_s=QUIET_PER_S) as load:
+        release.settle(1)
+        took_s = time.monotonic() - started
+    records.add("scale-in by KEDA", took_s, load.report)
+    assert load.failed == {}
+    assert _scalings(release) == [(0, 1), (1, 2), (2, 1)]
