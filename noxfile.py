@@ -119,13 +119,6 @@ def publish(session: nox.Session) -> None:
     session.run("python", "ci/chart_publish.py", *session.posargs)
 
 
-def _with_real_server(session: nox.Session, *tests: str) -> None:
-    """Run tests that may start the builder and the real tritonserver, each in the environment of its own."""
-    _install(session, "client", "front", "image-client", "tests", "charts")
-    session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
-    session.run("python", "-m", "pytest", *tests, *session.posargs)
-
-
 def _test_builder(session: nox.Session, which: str) -> None:
     """Run the tests that need TensorFlow, in the builder's environment."""
     python = str(_python_of("builder_env"))
@@ -139,17 +132,20 @@ def builder_tests(session: nox.Session) -> None:
     _test_builder(session, "slow")
 
 
-@nox.session(default=False, requires=["server_env", "builder_env", "lint", "chart_tests"])
+@nox.session(default=False, requires=["builder_env", "lint", "chart_tests"])
 def tests(session: nox.Session) -> None:
-    """Run lint, types, unit and chart tests, and a whole ladder of a small model on the real tritonserver."""
+    """Run lint, types, unit and chart tests, and small builds."""
     _test_builder(session, "not slow")
-    _with_real_server(session, "tests/unit", "tests/end_to_end/test_ladder.py")
+    _install(session, "client", "tests", "charts")
+    session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
 
 
 @nox.session(default=False, requires=["server_env", "builder_env"])
 def server_tests(session: nox.Session) -> None:
-    """Test what happens around the real tritonserver: protocols, plain Locust, lost servers, interruptions."""
-    _with_real_server(session, "tests/end_to_end", "--ignore=tests/end_to_end/test_ladder.py")
+    """Test everything with the real tritonserver: a whole ladder, the tuner, the REST front, lost servers."""
+    _install(session, "client", "tests", "charts")
+    session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
+    session.run("python", "-m", "pytest", "tests/end_to_end", *session.posargs)
 
 
 @nox.session(default=False, requires=["builder_env"])

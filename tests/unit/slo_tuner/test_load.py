@@ -45,7 +45,7 @@ def _target(transport: OneAtATime) -> Target:
 
 
 def _measure(
-    transport: OneAtATime, rate: float, objective: Objective, seconds: float = 3.0, sequential: bool = False
+    transport: OneAtATime, rate: float, objective: Objective, seconds: float = 2.0, sequential: bool = False
 ) -> MeasuredPoint:
     timing = Timing(warm_up_s=0.5, duration_s=seconds, least_s=0.5, sequential=sequential)
     return measure_point(_target(transport), objective, rate, timing, 1, "single", seed=5)
@@ -60,7 +60,7 @@ def test_a_server_within_its_capacity_keeps_the_objective() -> None:
 
 def test_the_wait_behind_a_stall_is_counted_for_every_request_that_was_due_meanwhile() -> None:
     """Coordinated omission: a closed loop would see one slow request, its users would have seen fifty."""
-    measured = _measure(OneAtATime(0.002, stall_at=1.5, stall_s=1.0), 50.0, Objective(limit_ms=100))
+    measured = _measure(OneAtATime(0.002, stall_at=1.5, stall_s=1.0), 50.0, Objective(limit_ms=100), seconds=3.0)
     late = int((measured.rows.latency_ms > 100).sum())
     assert 35 <= late <= 75
     assert not measured.point.kept
