@@ -119,17 +119,17 @@ def publish(session: nox.Session) -> None:
     session.run("python", "ci/chart_publish.py", *session.posargs)
 
 
-def _test_builder(session: nox.Session, which: str) -> None:
+def _test_builder(session: nox.Session, which: str, *arguments: str) -> None:
     """Run the tests that need TensorFlow, in the builder's environment."""
     python = str(_python_of("builder_env"))
     chosen = ("-n", "2", "--dist=loadfile", "-m", which, "tests/builder_env")
-    session.run(python, "-m", "pytest", *chosen, *session.posargs, external=True)
+    session.run(python, "-m", "pytest", *chosen, *arguments, external=True)
 
 
 @nox.session(default=False, requires=["builder_env"])
 def builder_tests(session: nox.Session) -> None:
     """Test the builder with object storage, real weights, the speed test and a SavedModel of one's own."""
-    _test_builder(session, "slow")
+    _test_builder(session, "slow", *session.posargs)
 
 
 @nox.session(default=False, requires=["builder_env", "lint", "chart_tests"])

@@ -65,7 +65,7 @@ def tensorrt_missing() -> str | None:
     # What it would log in several lines is said in one.
     tf_logging.get_logger().setLevel("CRITICAL")
     try:
-        loaded = ".".join(map(str, versions.get_loaded_tensorrt_version()))
+        loaded = _loaded_version()
         trt_convert._check_trt_version_compatibility()
     except RuntimeError as error:
         return f"tftrt (TensorFlow wants TensorRT {linked}, found {loaded}: {error}); allowed: TensorRT {linked}"
@@ -127,7 +127,8 @@ def _profile(job: Job, largest: int) -> Iterator[tuple[Any]]:
 
 def _calibration(job: Job, batch: int) -> Any:
     """TF-TRT's calibration function: whole batches of one size, as it demands."""
-    images: Images = job.calibration if job.calibration is not None else np.empty(0, np.uint8)
+    assert job.calibration is not None
+    images: Images = job.calibration
     size = min(batch, len(images))
 
     def batches() -> Iterator[tuple[Any]]:
