@@ -73,8 +73,14 @@ def _priority(config: Any, variant: Variant) -> None:
 
 
 def _warm_up_sizes(variant: Variant) -> list[int]:
-    """One image, and the largest batch that the server prefers to form: what a cold model would be slow at."""
-    return sorted({1, max(variant.preferred_batch_sizes, default=1)})
+    """One image and the largest batch that the server prefers to form; on a GPU the powers of two as well.
+
+    A GPU's first run of another batch size allocates memory and sets up its engines; on a CPU only time would be lost.
+    """
+    sizes = {1, max(variant.preferred_batch_sizes, default=1)}
+    if variant.device == "gpu":
+        sizes |= {2**power for power in range(variant.max_batch_size.bit_length())} | {variant.max_batch_size}
+    return sorted(sizes)
 
 
 def _warm_up(batch: int, inputs: tuple[Tensor, ...]) -> Any:

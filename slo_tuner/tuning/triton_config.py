@@ -46,9 +46,20 @@ def with_configuration(config: ModelConfig, configuration: Configuration) -> Mod
     batcher.max_queue_delay_microseconds = configuration.delay_us
     del batcher.preferred_batch_size[:]
     batcher.preferred_batch_size.extend(configuration.preferred)
-    for sample in changed.model_warmup:
-        sample.batch_size = min(sample.batch_size, configuration.batch)
+    _cut_warm_up(changed, configuration.batch)
     return changed
+
+
+def _cut_warm_up(config: ModelConfig, largest: int) -> None:
+    """Warm-up batches above `largest` are left out; the first of them is cut where none of that size is there."""
+    fitting = [sample for sample in config.model_warmup if sample.batch_size <= largest]
+    above = [sample for sample in config.model_warmup if sample.batch_size > largest]
+    if all(sample.batch_size < largest for sample in fitting):
+        for sample in above[:1]:
+            sample.batch_size = largest
+            fitting.append(sample)
+    del config.model_warmup[:]
+    config.model_warmup.extend(fitting)
 
 
 def as_dict(config: ModelConfig) -> dict[str, object]:

@@ -65,6 +65,14 @@ def test_warm_up_covers_one_image_and_the_largest_preferred_batch(
     assert [sample.batch_size for sample in message.model_warmup] == [1, 8]
 
 
+def test_warm_up_on_a_gpu_covers_the_powers_of_two_and_the_largest_batch() -> None:
+    chosen = plan.load(PLANS / "resnet50-t4.yaml", "python")
+    named = next(variant for variant in chosen.variants if variant.name == "tftrt_fp16")
+    variant = named.model_copy(update={"max_batch_size": 24, "preferred_batch_sizes": ()})
+    message = config.model_config(variant, source.keras_signature(chosen.model), "python")
+    assert [sample.batch_size for sample in message.model_warmup] == [1, 2, 4, 8, 16, 24]
+
+
 def test_warm_up_can_be_left_out(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
     assert not configured(changed("variants", 1, "warm_up", value=False), signature).model_warmup
 

@@ -48,9 +48,17 @@ def test_everything_else_stays() -> None:
     assert before == _config(BATCHED)
 
 
-def test_warm_up_batches_fit_the_new_largest_one() -> None:
-    after = with_configuration(_config(BATCHED), Configuration(batch=8, instances=1))
-    assert after.model_warmup[0].batch_size == 8
+@pytest.mark.parametrize(
+    ("sizes", "largest", "left"),
+    [((64,), 8, [8]), ((1, 8, 64), 8, [1, 8]), ((1, 16, 64), 8, [1, 8]), ((1, 4), 8, [1, 4])],
+)
+def test_warm_up_batches_fit_the_new_largest_one(sizes: tuple[int, ...], largest: int, left: list[int]) -> None:
+    before = _config(BATCHED)
+    del before.model_warmup[:]
+    for size in sizes:
+        before.model_warmup.add(name=f"batch_{size}", batch_size=size)
+    after = with_configuration(before, Configuration(batch=largest, instances=1))
+    assert [sample.batch_size for sample in after.model_warmup] == left
 
 
 @pytest.mark.parametrize(
