@@ -17,6 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "slo_tuner"))
 
+from rivals import brute_force, hill_climb
 from simulated_family import SimulatedBench, Surface, true_rate
 
 from slo_tuner.tuning.explore import Explorer
@@ -24,7 +25,6 @@ from slo_tuner.tuning.space import Configuration, Space
 from slo_tuner.tuning.trial import Aim, Task, Trial, run_trial
 
 BATCHES, INSTANCES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 6, 8)
-LEAST_GAIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,48 +67,11 @@ def tuner(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
     return choice.winner
 
 
-def brute_force(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
-    """Every configuration searched completely; the highest rate."""
-    rates: dict[Configuration, float] = {}
-    known = 0.0
-    for configuration in case.space.configurations():
-        trial = measure(Task(configuration, "leader", "each"), known)
-        rates[configuration] = trial.rate_per_s or 0.0
-        known = max(known, trial.saturation.rate_per_s if trial.saturation else 0.0)
-    return max(rates, key=lambda c: rates[c])
-
-
-def hill_climb(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
-    """From the start to the best neighbour (one step in one field), searched completely, until none is better."""
-    rates: dict[Configuration, float] = {}
-    known = 0.0
-
-    def rate(configuration: Configuration) -> float:
-        nonlocal known
-        if configuration not in rates:
-            trial = measure(Task(configuration, "leader", "neighbour"), known)
-            rates[configuration] = trial.rate_per_s or 0.0
-            known = max(known, trial.saturation.rate_per_s if trial.saturation else 0.0)
-        return rates[configuration]
-
-    here = case.start
-    while True:
-        best = max(_neighbours(case.space, here), key=rate)
-        if rate(best) <= rate(here) * (1 + LEAST_GAIN):
-            return here
-        here = best
-
-
-def _neighbours(space: Space, here: Configuration) -> list[Configuration]:
-    found = []
-    for name, values in (("batch", space.batches), ("instances", space.instances), ("delay_us", space.delays_us)):
-        at = values.index(getattr(here, name))
-        found += [here.model_copy(update={name: values[i]}) for i in (at - 1, at + 1) if 0 <= i < len(values)]
-    found.append(here.model_copy(update={"preferred": () if here.preferred else (here.batch // 2,)}))
-    return list(dict.fromkeys(f.normal() for f in found))
-
-
-METHODS = {"tuner": tuner, "brute force": brute_force, "hill climb": hill_climb}
+METHODS = {
+    "tuner": tuner,
+    "brute force": lambda case, measure: brute_force(case.space, measure),
+    "hill climb": lambda case, measure: hill_climb(case.space, case.start, measure),
+}
 
 
 def run(case: Case, method: Callable[[Case, Callable[[Task, float], Trial]], Configuration], seed: int) -> Chosen:

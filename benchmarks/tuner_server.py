@@ -1,12 +1,13 @@
 """The tuner against brute force on a real tritonserver, in parts that can be run one after another:
 
-    python benchmarks/tuner_server.py brute   --repository demo/models --model onnx_int8 --limit 10   # until done
-    python benchmarks/tuner_server.py tune    --repository demo/models --model onnx_int8
-    python benchmarks/tuner_server.py compare --repository demo/models --model onnx_int8
+    python benchmarks/tuner_server.py brute   --repository models --model onnx_int8_bytes --limit 10   # until done
+    python benchmarks/tuner_server.py tune    --repository models --model onnx_int8_bytes
+    python benchmarks/tuner_server.py compare --repository models --model onnx_int8_bytes
 
 `brute` searches each of 60 configurations completely, `tune` lets the tuner choose from the same ones, with the same
-effort. What the truly best one is nobody knows here: `compare` searches both winners again, in turn, and `brute`'s
-five best, as the best of 60 noisy rates is partly luck. The configuration as found is the start of both.
+effort. A hill climb needs no measurements of its own: it walks over those of brute force. What the truly best one is
+nobody knows here: `compare` searches the winners again, in turn, and `brute`'s five best, as the best of 60 noisy rates
+is partly luck. The tuner and the hill climb start from the configuration as found, with the space's largest batch.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import locust  # noqa: F401  before any socket
 import numpy as np
+from rivals import hill_climb
 
 from slo_tuner.control import Control
 from slo_tuner.environment import describe_environment
@@ -36,12 +38,12 @@ from slo_tuner.tuning.triton_config import read_configuration
 
 SPACE = Space((1, 2, 4, 8, 16), (1, 2, 3, 4), (0, 5000), preferred_halves=True)
 EFFORT = Effort(
-    point_s=5.0,
-    point_requests=300,
-    confirm_s=6.0,
-    confirm_least_s=4.0,
+    point_s=3.0,
+    point_requests=600,
+    confirm_s=4.0,
+    confirm_least_s=3.0,
     warm_up_s=0.5,
-    sweep_s=2.0,
+    sweep_s=1.5,
     repeats=2,
 )
 ROUNDS = 3
@@ -105,7 +107,8 @@ def tune(options: argparse.Namespace) -> None:
     file = options.output / "tune.jsonl"
     file.unlink(missing_ok=True)
     with bench(options) as (server, aim):
-        baseline = read_configuration(server.as_found).model_copy(update={"batch": max(SPACE.batches)})
+        baseline = _start(server)
+        (options.output / "start.json").write_text(baseline.model_dump_json())
         explorer = Explorer(
             lambda task, known: run_trial(server, task, len(explorer.known.trials) + 1, aim, known),
             baseline,
@@ -119,13 +122,34 @@ def tune(options: argparse.Namespace) -> None:
     print(f"winner {choice.winner if choice else None}: {choice.stopped if choice else 'nothing keeps the objective'}")
 
 
+def _start(server: TritonBench) -> Configuration:
+    """The configuration as found, with the space's largest batch and without what the space lacks."""
+    found = read_configuration(server.as_found)
+    return Configuration(batch=max(SPACE.batches), instances=found.instances)
+
+
+def _climbed(trials: list[Trial], start: Configuration) -> tuple[Configuration, list[Trial]]:
+    """Where a hill climb over the trials ends, and those that it looked at."""
+    by_configuration = {trial.configuration: trial for trial in trials}
+    seen: list[Trial] = []
+
+    def look(task: Task, _known: float) -> Trial:
+        seen.append(by_configuration[task.configuration])
+        return seen[-1]
+
+    return hill_climb(SPACE, start, look), seen
+
+
 def compare(options: argparse.Namespace) -> None:
-    """The tuner's winner and the five best of brute force, searched in turn; what each method took."""
+    """The winners and the five best of brute force, searched in turn; what each method took."""
     trials = read(options.output / "brute.jsonl")
     tuned = read(options.output / "tune.jsonl")
     winner = Configuration.model_validate_json((options.output / "winner.json").read_text())
+    climbed, climb = _climbed(trials, Configuration.model_validate_json((options.output / "start.json").read_text()))
     ranked = sorted((t for t in trials if t.rate_per_s), key=lambda t: -(t.rate_per_s or 0.0))
-    rates: dict[Configuration, list[float]] = {c: [] for c in [winner, *(t.configuration for t in ranked[:5])]}
+    rates: dict[Configuration, list[float]] = {
+        c: [] for c in [winner, climbed, *(t.configuration for t in ranked[: options.leaders])]
+    }
     started = time.monotonic()
     with bench(options) as (server, aim):
         for _ in range(ROUNDS):
@@ -133,16 +157,18 @@ def compare(options: argparse.Namespace) -> None:
                 trial = run_trial(server, Task(configuration, "leader", "again"), 1, aim, ranked[0].rate_per_s or 0.0)
                 found.append(trial.rate_per_s or 0.0)
     best = max(np.mean(found) for found in rates.values())
+    methods = {"tuner": winner, "brute force": ranked[0].configuration, "hill climb": climbed}
     for configuration, found in rates.items():
-        mark = "  <- the tuner's" if configuration == winner else ""
+        mark = "".join(f"  <- {name}" for name, c in methods.items() if c == configuration)
         print(f"{np.mean(found):7.1f} requests/s ({', '.join(f'{r:.1f}' for r in found)}): {configuration}{mark}")
-    points = [sum(t.measured_points for t in method) for method in (tuned, trials)]
-    print(f"the tuner's winner is {100 * (1 - np.mean(rates[winner]) / best):.1f} % below the best of these")
-    print(f"points: tuner {points[0]}, brute force {points[1]} ({100 * points[0] / points[1]:.1f} %)")
-    print(
-        f"seconds: tuner {sum(t.wall_s for t in tuned):.0f}, brute force {sum(t.wall_s for t in trials):.0f}, ", end=""
-    )
-    print(f"comparison {time.monotonic() - started:.0f}")
+    for (name, chosen), took in zip(methods.items(), (tuned, trials, climb), strict=True):
+        points, most = sum(t.measured_points for t in took), sum(t.measured_points for t in trials)
+        print(
+            f"{name}: {100 * (1 - np.mean(rates[chosen]) / best):.1f} % below the best of these, {points} points "
+            f"({100 * points / most:.1f} % of brute force), {sum(t.wall_s for t in took):.0f} s"
+        )
+    (options.output / "compared.json").write_text(json.dumps({str(c): found for c, found in rates.items()}, indent=1))
+    print(f"comparison: {time.monotonic() - started:.0f} s")
 
 
 def main() -> int:
@@ -151,9 +177,10 @@ def main() -> int:
     parser.add_argument("part", choices=("brute", "tune", "compare"))
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--objective", default="p95<=200ms")
+    parser.add_argument("--objective", default="p95<=100ms")
     parser.add_argument("--server-python", default=".nox/server_env/bin/python")
     parser.add_argument("--limit", type=int, default=1000, help="configurations of this call of brute")
+    parser.add_argument("--leaders", type=int, default=5, help="compare this many of brute force's best again")
     parser.add_argument("--output", type=Path, default=Path("build/tuner-benchmark"))
     options = parser.parse_args()
     {"brute": brute, "tune": tune, "compare": compare}[options.part](options)
