@@ -11,6 +11,9 @@ from pathlib import Path
 from .errors import SloTunerError
 from .options import make_parser
 
+_KEPT = {"tune": "trials (go on with --resume)", "sweep": "rounds measured completely"}
+"""What an interrupted command leaves in results.json, where it is not models."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what was asked, 1 when it failed, 2 for wrong usage, 130 after Ctrl-C."""
@@ -22,8 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"slo-tuner: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        kept = "trials (go on with --resume)" if options.command == "tune" else "models measured completely"
-        print(f"slo-tuner: interrupted; {kept} are in results.json", file=sys.stderr)
+        print(
+            f"slo-tuner: interrupted; {_KEPT.get(options.command, _KEPT['measure'])} are in results.json",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -64,7 +69,7 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "serve":
         return _serve(options)
     command = shlex.join(["slo-tuner", *given])
-    return _tune(options, command) if options.command == "tune" else _measure(options, command)
+    return {"tune": _tune, "sweep": _sweep}.get(options.command, _measure)(options, command)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -125,3 +130,22 @@ def _tune(options: argparse.Namespace, command: str) -> int:
     for key, path in files.items():
         print(f"{key}: {path}")
     return 0 if results.tuning.way else 1
+
+
+def _sweep(options: argparse.Namespace, command: str) -> int:
+    from .progress import Progress
+    from .report import print_results, write_report
+    from .ways.request import read_sweep_request
+    from .ways.run import Sweeps
+
+    asked = read_sweep_request(options)
+    request = asked.request
+    with request.server() as (control, endpoint), request.crew() as crew:
+        job = request.job(control, endpoint, command)
+        results = Sweeps(job, asked, control, Progress(options.quiet), crew).run()
+    write_report(results, request.output / "report.html")
+    if request.configmap is not None:
+        request.configmap.save({"results.json": request.output / "results.json"})
+    print_results(results)
+    print(f"results: {request.output / 'results.json'}, report: {request.output / 'report.html'}")
+    return 0

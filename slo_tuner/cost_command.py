@@ -21,7 +21,7 @@ def cost_command(options: argparse.Namespace) -> int:
     """Price the results, keep the costs with the first of them, write its report, and print the table."""
     table, total = read_prices(options.prices or OWN_TABLE), positive("total-rate", options.total_rate)
     spare = _spare(options)
-    results = [read_any_results(path) for path in options.results]
+    results = [_read(path) for path in options.results]
     measured = [
         Measured(model.model, model.rate_per_s, model.generator_limited, measured_on(one), offer)
         for one, offers in zip(results, _offers(results, options.machine, table), strict=True)
@@ -36,6 +36,15 @@ def cost_command(options: argparse.Namespace) -> int:
     print_costs(found)
     print(f"report: {path.with_name('report.html')}", file=sys.stderr)
     return 0
+
+
+def _read(path: Path) -> Results:
+    results = read_any_results(path)
+    if results.ways is not None:
+        raise UsageError(
+            "results", str(path), "a sweep finds no rate within an objective; give those of measure or ladder"
+        )
+    return results
 
 
 def _spare(options: argparse.Namespace) -> Spare:

@@ -126,17 +126,11 @@ class Ladder:
 
     def _write(self, models: list[ModelResult]) -> Results:
         assert self._objective is not None
-        objective = self._objective
         results = Results(
             created=self._created,
             title=self._job.title,
             command=self._job.command,
-            objective=ObjectiveRecord(
-                quantile=objective.quantile,
-                limit_ms=objective.limit_ms,
-                error_share=objective.error_share,
-                chosen=self._chosen,
-            ),
+            objective=ObjectiveRecord.of(self._objective, self._chosen),
             protocol=self._job.endpoint.protocol,
             request_megabytes=dict(self._megabytes),
             environment=self._environment,

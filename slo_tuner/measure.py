@@ -1,6 +1,7 @@
 """Measures one model on a running server: unloaded latency, the sweep, and the search for its highest rate."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .point import MeasuredPoint, Target, measure_point
 from .results import ModelResult, Point, Purpose, SweepPoint
 from .search import Limits, search
 from .server_metrics import MetricsEndpoint, counted_as
+from .transport import RequestError
 
 Report = Callable[[Point], None]
 
@@ -69,14 +71,22 @@ class Meter:
         self.config = control.config(model)
         self.payload: Payload = make_payload(control.metadata(model), self.config.max_batch_size, endpoint.shapes)
         self._endpoint = endpoint
-        work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
-        self._generator: Generator = Distributed(crew, work) if crew else InProcess(work.route())
+        self._work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
+        self._generator: Generator = Distributed(crew, self._work) if crew else InProcess(self._work.route())
         self._target = Target(counted_as(self.config), self._generator, endpoint.metrics())
         self.points: list[Point] = []
 
     def close(self) -> None:
         """Close the connections of the load."""
         self._generator.close()
+
+    def check_answered(self) -> None:
+        """ServerError, with the reason, unless one request where the load goes is answered."""
+        with closing(self._work.route().transport) as transport:
+            try:
+                transport.send()
+            except RequestError as error:
+                raise ServerError(f"a request to {self.model!r} at {self._work.address} failed: {error}") from None
 
     def unloaded_ms(self, seconds: float = 2.0) -> float:
         """Median latency in ms with one request in flight."""

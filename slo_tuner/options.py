@@ -39,6 +39,20 @@ def make_parser() -> argparse.ArgumentParser:
     _add_tuning(tune)
     _add_measurement(tune)
 
+    sweep = commands.add_parser("sweep", help="latency and throughput of one model through one or several addresses")
+    sweep.add_argument("model", help="the model's name on the server")
+    sweep.add_argument(
+        "--through",
+        action="append",
+        required=True,
+        metavar="NAME=HOST:PORT",
+        help="a way to the server (repeatable; the others are compared with the first)",
+    )
+    sweep.add_argument("--rounds", metavar="N", default="6", help="sweeps through each way (default %(default)s)")
+    sweep.add_argument("--objective", default="p95<=100ms", help=_OBJECTIVE)
+    sweep.set_defaults(repository=None, tritonserver=None, server_python=None)
+    _add_load(sweep)
+
     report = commands.add_parser("report", help="make report.html and the table again from results.json")
     report.add_argument("results", type=Path, help="results.json")
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
@@ -99,11 +113,17 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--address", metavar="HOST:PORT", help="a running server: its gRPC port, or its HTTP port with --protocol http"
     )
+    _add_load(parser)
+    _add_server_program(parser)
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="grpc", help="grpc (default) or http: how the load is sent")
     parser.add_argument(
         "--control-address",
         metavar="HOST:PORT",
-        help="gRPC address of the running server for everything but the load (default: --address; port 8001 with http)",
+        help="gRPC address of the running server for everything but the load (default: that of the load; port 8001 "
+        "with http)",
     )
     parser.add_argument("--metrics-url", help="Triton's metrics of the running server (http://HOST:8002/metrics)")
     parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
@@ -125,4 +145,3 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="", help="title of the report")
     parser.add_argument("--save-configmap", metavar="NAME", help="also keep results.json in this ConfigMap")
     parser.add_argument("--quiet", action="store_true", help="print only the final table")
-    _add_server_program(parser)

@@ -20,10 +20,10 @@ class Progress:
         """One plain line."""
         self._console.print(text)
 
-    def sweep_point(self, point: SweepPoint) -> None:
-        """A point of the closed-loop curve."""
+    def sweep_point(self, point: SweepPoint, before: str = "") -> None:
+        """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
-            f"  in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
+            f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
             f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
         )
 

@@ -11,10 +11,13 @@ from .cost_plot import cost_plot
 from .errors import ResultsError
 from .plots import ladder_plot, latency_plot, stages_plot, svg, sweep_plot
 from .progress import baseline, print_table, unmet
-from .results import Results
+from .results import Results, Ways
 from .tuning.plots import surface_plot, way_plot
 from .tuning.record import TuningResults, read_any_results
 from .tuning.words import change, tuning_notes
+from .ways.compare import levels
+from .ways.plots import added_plot, curves_plot
+from .ways.words import peaks, print_ways, range_text, ways_headline, ways_notes
 
 
 def report_command(results_file: Path, output: Path | None) -> int:
@@ -22,9 +25,17 @@ def report_command(results_file: Path, output: Path | None) -> int:
     results = read_any_results(results_file)
     target = output or results_file.with_name("report.html")
     write_report(results, target)
-    print_table(results)
+    print_results(results)
     print(f"report: {target}", file=sys.stderr)
     return 0
+
+
+def print_results(results: Results) -> None:
+    """Print the table of the results to standard output."""
+    if results.ways is not None:
+        print_ways(results.ways)
+    else:
+        print_table(results)
 
 
 def write_report(results: Results, path: Path) -> None:
@@ -49,22 +60,35 @@ def render_report(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    if results.ways is not None:
+        found = {"headline": ways_headline(results.ways), "notes": ways_notes(results), **_ways(results.ways)}
+    else:
+        found = {"headline": headline(results), "notes": notes(results), "ways": None, **_ladder(results)}
+    objective = results.objective.objective()
+    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
+
+
+def _ladder(results: Results) -> dict[str, object]:
+    """What the page shows of models and their rates."""
     with_sweep = any(model.sweep for model in results.models)
     with_stages = any(point.server for model in results.models for point in model.confirmations)
-    return environment.get_template("report.html.j2").render(
-        results=results,
-        objective=results.objective.objective(),
-        base=baseline(results),
-        unmet=unmet,
-        headline=headline(results),
-        notes=notes(results),
-        ladder=svg(ladder_plot(results)),
-        latency=svg(latency_plot(results)),
-        sweep=svg(sweep_plot(results)) if with_sweep else "",
-        stages=svg(stages_plot(results)) if with_stages else "",
+    return {
+        "base": baseline(results),
+        "unmet": unmet,
+        "ladder": svg(ladder_plot(results)),
+        "latency": svg(latency_plot(results)),
+        "sweep": svg(sweep_plot(results)) if with_sweep else "",
+        "stages": svg(stages_plot(results)) if with_stages else "",
         **_cost(results.cost),
         **_tuning(results),
-    )
+    }
+
+
+def _ways(ways: Ways) -> dict[str, object]:
+    """What the page shows of sweeps over several ways; without a second way nothing is added to the first."""
+    added = svg(added_plot(ways)) if len(ways.ways) > 1 else ""
+    words = {"levels": levels, "peaks": peaks, "range_text": range_text}
+    return {"ways": ways, "curves": svg(curves_plot(ways)), "added": added, **words}
 
 
 def _cost(cost: Cost | None) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What `measure` and `ladder` were asked, checked completely before anything starts."""
+"""What a measurement was asked, checked completely before anything starts."""
 
 import argparse
 from collections.abc import Iterator
@@ -143,7 +143,7 @@ def read_request(options: argparse.Namespace) -> Request:
 
 
 def _models(options: argparse.Namespace) -> tuple[str, ...] | None:
-    if options.command in ("measure", "tune"):
+    if options.command in ("measure", "tune", "sweep"):
         return (options.model,)
     if options.models is None:
         return None

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -114,6 +114,25 @@ class ModelResult(_Record):
         return tuple(p for p in counted if p.rate_per_s == self.rate_per_s)
 
 
+class Way(_Record):
+    """One way to the server, and the closed-loop sweep that each round made through it."""
+
+    name: str
+    address: str
+    rounds: tuple[tuple[SweepPoint, ...], ...] = ()
+
+
+class Ways(_Record):
+    """Sweeps of one model over several ways to its server; the first way is what the others are compared with.
+
+    Every round sweeps the same numbers in flight through every way, so differences can be taken within a round.
+    """
+
+    model: str
+    ways: tuple[Way, ...]
+    server_config: dict[str, Any] = {}
+
+
 class ObjectiveRecord(_Record):
     """The objective, and how it was chosen."""
 
@@ -122,13 +141,23 @@ class ObjectiveRecord(_Record):
     error_share: float
     chosen: str
 
+    @classmethod
+    def of(cls, objective: Objective, chosen: str) -> Self:
+        """The record of an objective."""
+        return cls(
+            quantile=objective.quantile,
+            limit_ms=objective.limit_ms,
+            error_share=objective.error_share,
+            chosen=chosen,
+        )
+
     def objective(self) -> Objective:
         """The objective as the measurements use it."""
         return Objective(self.quantile, self.limit_ms, self.error_share)
 
 
 class Results(_Record):
-    """One run of the tuner on one machine."""
+    """One run of the tuner on one machine; a run over several ways has `ways` in place of `models`."""
 
     schema_version: Literal[1] = 1
     created: str
@@ -142,6 +171,7 @@ class Results(_Record):
     complete: bool = True
     wall_s: float = 0.0
     cost: Cost | None = None
+    ways: Ways | None = None
 
 
 def write_results(results: Results, path: Path) -> None:

@@ -118,9 +118,7 @@ class Tune:
             alone_ms = bench.closed(1).latency.p50_ms
             asked = relative_objective(alone_ms)
             chosen = f"4 times the unloaded latency of {self._asked.model} ({alone_ms:.0f} ms), rounded up"
-        return ObjectiveRecord(
-            quantile=asked.quantile, limit_ms=asked.limit_ms, error_share=asked.error_share, chosen=chosen
-        )
+        return ObjectiveRecord.of(asked, chosen)
 
     def _open_meter(self) -> Meter:
         number = len(self._trials) + 1

@@ -74,6 +74,25 @@ def test_a_wrong_option_of_tune_is_named(
     assert _error(capsys).startswith(f"slo-tuner: error: {message}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--through=gateway"], "through: 'gateway' is not allowed; write it as NAME=HOST:PORT"),
+        (["--through=gateway="], "through: 'gateway=' is not allowed; write it as NAME=HOST:PORT"),
+        (["--through=gateway=host"], "through: 'host' is not allowed; write it as host:port"),
+        (["--through=a=b:1", "--through=a=c:1"], "through: 'a=c:1' is not allowed; a is the name of another way"),
+        (["--through=a=b:1", "--rounds=0"], "rounds: '0' is not allowed"),
+        (["--through=a=b:1", "--objective=p98<=1s"], "objective: 'p98<=1s' is not allowed; a sweep tells p50, p90"),
+        (["--through=a=b:1", "--objective=auto"], "objective: 'auto' is not allowed"),
+    ],
+)
+def test_a_wrong_option_of_sweep_is_named(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "original", f"--output={tmp_path}", *arguments]) == 2
+    assert _error(capsys).startswith(f"slo-tuner: error: {message}")
+
+
 @pytest.mark.parametrize("address", ["localhost", "http://localhost:8001", ":8001", "host:port", "host:70000"])
 def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2
