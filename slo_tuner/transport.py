@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-import gevent.ssl  # noqa: F401  the HTTP client needs it imported before its own first connection
+import gevent
+import gevent.ssl  # the HTTP client needs it imported before its own first connection
 import grpc
 import grpc.experimental.gevent
 from geventhttpclient import HTTPClient
@@ -13,6 +14,9 @@ from .transport_names import PROTOCOLS
 
 # The gRPC core must use gevent's sockets before its first channel, or a call would block every greenlet.
 grpc.experimental.gevent.init_gevent()
+# A call in flight waits in a thread of gevent's pool, which has 10 unless told otherwise: the answers to all further
+# calls, to other models too, would be noticed only when one of the first 10 ends. Threads start when they are needed.
+gevent.get_hub().threadpool.maxsize = 2048
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
