@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from cases import URL, at, with_values
 from render import Manifest, kinds, one, render
+from tritonclient.grpc import service_pb2
 
 HOSTS = {"http": {"hostnames": ["http.example.com"]}, "grpc": {"hostnames": ["grpc.example.com"]}}
 OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
@@ -56,6 +57,50 @@ def test_protocol_can_be_left_out(off: str, left: str) -> None:
     assert [kind for kind in kinds(manifests) if kind.endswith("Route")] == [left]
 
 
+def routed(manifest: Manifest) -> list[str]:
+    """What a route matches: paths, or service/method."""
+    found = [match for rule in manifest["spec"]["rules"] for match in rule["matches"]]
+    methods = [f"/{one['method']['service']}/{one['method']['method']}" for one in found if "method" in one]
+    return methods + [one["path"]["value"] for one in found if "path" in one]
+
+
+def ingress_paths(manifest: Manifest) -> list[str]:
+    return [one["path"] for rule in manifest["spec"]["rules"] for one in rule["http"]["paths"]]
+
+
+def test_only_inference_health_and_descriptions_are_routed_and_neither_model_control_nor_memory() -> None:
+    ingress = {"enabled": True, "http": {"host": "a.example.com"}, "grpc": {"host": "b.example.com"}}
+    manifests = render(with_values(GATEWAY, {"ingress": ingress}))
+    http = ["/v2/models", "/v2/health", "/v2/repository/index", "/v2"]
+    assert routed(one(manifests, "HTTPRoute")) == ingress_paths(one(manifests, "Ingress", "-http")) == http
+    grpc = routed(one(manifests, "GRPCRoute"))
+    assert grpc == ingress_paths(one(manifests, "Ingress", "-grpc"))
+    assert "/inference.GRPCInferenceService/ModelInfer" in grpc
+    described = {
+        descriptor.name for descriptor in service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods
+    }
+    left_out = {f"/inference.GRPCInferenceService/{name}" for name in described} - set(grpc)
+    assert {name.rpartition("/")[2] for name in left_out} == {
+        "RepositoryModelLoad",
+        "RepositoryModelUnload",
+        "SystemSharedMemoryStatus",
+        "SystemSharedMemoryRegister",
+        "SystemSharedMemoryUnregister",
+        "CudaSharedMemoryStatus",
+        "CudaSharedMemoryRegister",
+        "CudaSharedMemoryUnregister",
+        "TraceSetting",
+        "LogSettings",
+    }
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
+def test_no_rule_has_more_matches_than_older_gateways_take(kind: str) -> None:
+    manifests = render(with_values(GATEWAY, at("gateway.grpc.routeKind", kind)))
+    rules = one(manifests, kind, "-grpc")["spec"]["rules"]
+    assert max(len(rule["matches"]) for rule in rules) <= 8
+
+
 def test_gateway_of_its_own_terminates_tls() -> None:
     create = {
         "enabled": True,
@@ -85,7 +130,7 @@ def test_gateway_without_certificate_listens_in_plain_http() -> None:
 def test_gke_routes_grpc_by_path_and_checks_readiness() -> None:
     manifests = render(with_values(URL, {"gateway": HOSTS}), files=["gateway-gke"])
     match = one(manifests, "HTTPRoute", "-grpc")["spec"]["rules"][0]["matches"][0]
-    assert match["path"] == {"type": "PathPrefix", "value": "/inference.GRPCInferenceService"}
+    assert match["path"] == {"type": "Exact", "value": "/inference.GRPCInferenceService/ModelInfer"}
     policy = one(manifests, "HealthCheckPolicy")["spec"]
     assert policy["targetRef"]["name"] == "demo-triton"
     # the gRPC backend too is checked over HTTP
