@@ -8,6 +8,7 @@ from validation import KUBERNETES_VERSIONS, errors, restricted_violations
 TARGET = {"target": {"address": "triton:8001"}}
 JOB = {**TARGET, "job": {"enabled": True}}
 LADDER = {**TARGET, "job": {"enabled": True, "command": "ladder", "models": ["original", "tftrt_fp16"]}}
+SWEEP = {**TARGET, "job": {"enabled": True, "command": "sweep", "through": {"gateway": "{{ .Release.Name }}-gw:80"}}}
 OPEN = {**TARGET, "load": {"mode": "open", "ratePerS": 250.5}}
 CLAIM = {**TARGET, "job": {"enabled": True, "results": "persistentVolumeClaim"}}
 CLAIM["job"]["persistentVolumeClaim"] = {"claimName": "results"}
@@ -26,7 +27,9 @@ def container(manifest: Manifest) -> dict:
 
 
 @pytest.mark.parametrize("kube_version", KUBERNETES_VERSIONS)
-@pytest.mark.parametrize("values", [TARGET, JOB, LADDER, OPEN, CLAIM], ids=["swarm", "job", "ladder", "open", "claim"])
+@pytest.mark.parametrize(
+    "values", [TARGET, JOB, LADDER, SWEEP, OPEN, CLAIM], ids=["swarm", "job", "ladder", "sweep", "open", "claim"]
+)
 def test_manifests_fit_the_kubernetes_schemas(values: dict, kube_version: str) -> None:
     manifests = render(values, chart="locust", kube_version=f"{kube_version}.0")
     assert errors(manifests, kube_version) == []
@@ -114,6 +117,13 @@ def test_job_compares_the_models_of_the_ladder() -> None:
     assert command["args"][0] == "--models=original,tftrt_fp16"
 
 
+def test_job_sweeps_through_the_target_and_every_other_address() -> None:
+    command = container(one(locust(SWEEP), "Job"))
+    assert command["command"] == ["slo-tuner", "sweep"]
+    assert command["args"][:3] == ["original", "--through=direct=triton:8001", "--through=gateway=load-gw:80"]
+    assert not any(argument.startswith("--address") for argument in command["args"])
+
+
 def test_job_keeps_results_in_a_claim_without_a_token() -> None:
     manifests = locust(CLAIM)
     pod = one(manifests, "Job")["spec"]["template"]["spec"]
@@ -175,6 +185,8 @@ RULES = [
     ({**TARGET, "swarm": {"enabled": False}}, "swarm.enabled and job.enabled are both false"),
     ({**JOB, "swarm": {"enabled": False}, "load": {"autostart": True}}, "load.autostart is true"),
     ({**TARGET, "job": {"enabled": True, "command": "ladder"}}, "job.models must name the models"),
+    ({**TARGET, "job": {"enabled": True, "command": "sweep"}}, "job.through must name an address"),
+    ({**TARGET, "job": {"enabled": True, "through": {"gateway": "a:80"}}}, "job.command must be sweep"),
     ({**TARGET, "job": {"enabled": True, "results": "persistentVolumeClaim"}}, "claimName must name a claim"),
     ({**TARGET, "job": {"extraArgs": ["--output=/x"]}}, "job.extraArgs holds --output=/x"),
     ({**TARGET, "webUi": {"service": {"type": "LoadBalancer"}}}, "networkPolicy.webUiCidrs must name"),
@@ -197,8 +209,9 @@ def test_a_wrong_combination_is_refused_with_its_reason(values: dict, reason: st
         {**TARGET, "objective": "fast"},
         {**TARGET, "workers": {"replicas": 0}},
         {**TARGET, "load": {"runTime": "10 minutes"}},
+        {**TARGET, "job": {"enabled": True, "command": "sweep", "through": {"direct": "other:8001"}}},
     ],
-    ids=["unknown", "protocol", "objective", "workers", "run time"],
+    ids=["unknown", "protocol", "objective", "workers", "run time", "name of the target"],
 )
 def test_the_schema_refuses_what_is_no_value(values: dict) -> None:
     with pytest.raises(HelmRefused, match="schema"):
