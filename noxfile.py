@@ -33,7 +33,11 @@ def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     ).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
-    session.install(*wanted)
+    # Packages of this group ask for others that exclude those of the builder: see pyproject.toml.
+    alone = set(nox.project.dependency_groups(PYPROJECT, "language")) if "language" in groups else set()
+    session.install(*(one for one in wanted if one not in alone))
+    if alone:
+        session.install("--no-deps", *sorted(alone))
     if project:
         session.install("--no-deps", "--editable", ".")
     if "tritonserver" in groups:
@@ -60,7 +64,7 @@ def server_env(session: nox.Session) -> None:
 @nox.session(default=False)
 def builder_env(session: nox.Session) -> None:
     """Make the builder's environment: TensorFlow, ONNX and the project."""
-    _install(session, "builder", "pretrained", "tests", "storage-servers")
+    _install(session, "builder", "pretrained", "language", "tests", "storage-servers")
 
 
 @nox.session(default=False)

@@ -1,44 +1,56 @@
-"""How closely a variant's outputs follow those of the source on the same images."""
+"""How closely a variant's outputs follow those of the source on the same examples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from model_repo_builder.examples import IMAGES, Examples, batches
+
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Images, Outputs, Predict
+    from model_repo_builder.engines.base import Outputs, Predict
     from model_repo_builder.plan import Threshold
 
 BATCH = 8
 
 
 class Result(BaseModel):
-    """Agreement over `images` images; differences are absolute and in the output's own unit."""
+    """Agreement over so many examples, called `noun`; differences are absolute and in the output's own unit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: int
+    examples: int
+    noun: str = IMAGES.noun
     top1: float
     max_abs_diff: float
     mean_abs_diff: float
 
+    @property
+    def shown(self) -> str:
+        """What was shown: `32 images`."""
+        return f"{self.examples} {self.noun}"
 
-def run(predict: Predict, images: Images) -> Outputs:
-    """Outputs [n, ...] for images [n, h, w, c], computed in small batches to bound memory."""
-    parts = [predict(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+
+def run(predict: Predict, shown: Examples) -> Outputs:
+    """Outputs [n, ...] for examples, computed in small batches to bound memory."""
+    parts = [predict(batch) for batch in batches(shown, BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def compare(reference: Outputs, candidate: Outputs) -> Result:
-    """Compare outputs of the same names and shapes; top-1 is taken over the last axis of the first output."""
+def compare(reference: Outputs, candidate: Outputs, answer: Sequence[str], noun: str) -> Result:
+    """Compare outputs of the same names and shapes.
+
+    Top-1 is the share of examples for which every output in `answer` has its largest value at the same place.
+    """
     differences = [np.abs(reference[name].astype(np.float64) - candidate[name]) for name in reference]
-    first = next(iter(reference))
-    same = np.argmax(reference[first], axis=-1) == np.argmax(candidate[first], axis=-1)
+    same = np.all([reference[name].argmax(-1) == candidate[name].argmax(-1) for name in answer], axis=0)
     flat = np.concatenate([difference.ravel() for difference in differences])
     return Result(
-        images=len(reference[first]),
+        examples=len(same),
+        noun=noun,
         top1=float(np.mean(same)),
         max_abs_diff=float(np.max(flat)),
         mean_abs_diff=float(np.mean(flat)),
@@ -51,12 +63,12 @@ def shortfall(result: Result, threshold: Threshold, pretrained: bool) -> str | N
     if not pretrained and threshold.min_top1_random_weights is not None:
         field, least = "min_top1_random_weights", threshold.min_top1_random_weights
     if least is not None and not result.top1 >= least:
-        return f"agreement.{field}: {result.top1:.3f} of {result.images} images; allowed: at least {least}"
+        return f"agreement.{field}: {result.top1:.3f} of {result.shown}; allowed: at least {least}"
     for field, limit in (
         ("max_abs_diff", threshold.max_abs_diff),
         ("max_mean_abs_diff", threshold.max_mean_abs_diff),
     ):
         value = result.max_abs_diff if field == "max_abs_diff" else result.mean_abs_diff
         if limit is not None and not value <= limit:
-            return f"agreement.{field}: {value:.3g} on {result.images} images; allowed: at most {limit}"
+            return f"agreement.{field}: {value:.3g} on {result.shown}; allowed: at most {limit}"
     return None

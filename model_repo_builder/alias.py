@@ -48,4 +48,5 @@ def _ensemble(name: str, variant: Variant, signature: Signature) -> Any:
     for tensor in signature.outputs:
         ensemble.output.add(name=tensor.name, data_type=config.TYPES[tensor.dtype], dims=tensor.shape)
         step.output_map[tensor.name] = tensor.name
+    config.declare_values(ensemble, signature)
     return ensemble

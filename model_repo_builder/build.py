@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_repo_builder import agreement, fingerprint, images, manifest, photographs, publish, source
+from model_repo_builder import agreement, fingerprint, manifest, photographs, publish, source
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuilderError, BuildError, InvalidError
 from model_repo_builder.manifest import Manifest
 from model_repo_builder.plan import Plan, Variant
 from model_repo_builder.report import Report, Row
+from model_repo_builder.signature import Form
 from model_repo_builder.stage import Stage, size_of
 
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Images, Outputs
+    from model_repo_builder.engines.base import Outputs
+    from model_repo_builder.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -82,77 +84,86 @@ def ready(plan: Plan, only: Sequence[str]) -> list[Variant]:
 def check(plan: Plan) -> None:
     """Everything about a plan that can be checked without TensorFlow, beyond its own syntax."""
     source.check(plan.model)
-    if plan.calibration.images is not None:
-        images.check(plan.calibration.images, "calibration.images")
-    if plan.agreement.images is not None:
-        images.check(plan.agreement.images, "agreement.images")
+    kind = plan.model.kind
+    for section, origin in (("calibration", plan.calibration.examples), ("agreement", plan.agreement.examples)):
+        if origin is not None:
+            kind.check(origin, f"{section}.{kind.noun}")
 
 
 class Workshop:
-    """What the variants of one build share, made at first use: the frozen source, images, reference outputs."""
+    """What the variants of one build share, made at first use: the frozen source, examples, reference outputs."""
 
     def __init__(self, plan: Plan, steps: Sequence[Step], folder: Path, report: Report) -> None:
         self.plan = plan
         self._folder = folder
         self._report = report
-        needed = [fingerprint.input_dtype(plan, step.variant) for step in steps if not step.reusable]
-        self._dtypes = {plan.model.input.dtype, *needed}
+        self._forms = {plan.model.form}
+        for form in (plan.form(step.variant) for step in steps if not step.reusable):
+            self._forms |= {form, self.base(form)}
+        self._references: dict[Form, Outputs] = {}
+        self._shown: dict[tuple[str, int | None], Examples] = {}
+
+    def base(self, form: Form) -> Form:
+        """The form that all variants with sequences of this length start from: of the plan's own dtype."""
+        return replace(self.plan.model.form, length=form.length)
 
     @cached_property
     def frozen(self) -> source.Frozen:
         """The frozen graph; says what its weights are."""
         model = self.plan.model
         self._report.event(model.name, f"freezing {model.source}")
-        frozen = source.freeze(model, self._folder, self._dtypes)
+        frozen = source.freeze(model, self._folder, self._forms)
         self._report.event(model.name, f"weights: {frozen.weights}")
         if not frozen.pretrained:
             self._report.event(model.name, "RANDOM WEIGHTS: speed and sizes are real, predictions mean nothing")
         return frozen
 
-    @cached_property
-    def calibration(self) -> Images:
-        """Calibration images."""
-        return self._images(str(self.plan.calibration.images), "calibration.images", self.plan.calibration.count)
+    def calibration(self, form: Form) -> Examples:
+        """Examples that set ranges."""
+        return self._examples("calibration", str(self.plan.calibration.examples), self.plan.calibration.count, form)
 
-    @cached_property
-    def held_out(self) -> Images:
-        """Images of the agreement check; not those of the calibration where the set has others."""
+    def held_out(self, form: Form) -> Examples:
+        """Examples of the agreement check; not those of the calibration where the set has others."""
         origin = fingerprint.agreement_source(self.plan)
-        has_others = origin in (self.plan.calibration.images, photographs.NAME)
+        has_others = origin in (self.plan.calibration.examples, photographs.NAME)
         skip = self.plan.calibration.count if has_others else 0
-        return self._images(origin, "agreement.images", self.plan.agreement.count, skip)
+        return self._examples("agreement", origin, self.plan.agreement.count, form, skip)
 
-    @cached_property
-    def reference(self) -> Outputs:
-        """Outputs of the source itself."""
+    def reference(self, form: Form) -> Outputs:
+        """Outputs of the source itself for what is held out."""
         from model_repo_builder.engines import tensorflow
 
-        dtype = self.plan.model.input.dtype
-        predict = tensorflow.load_savedmodel(self.frozen.savedmodel(dtype), self.frozen.signature)
-        return agreement.run(predict, self.held_out)
+        base = self.base(form)
+        if base not in self._references:
+            predict = tensorflow.load_savedmodel(self.frozen.savedmodel(base), self.frozen.signature.in_form(base))
+            self._references[base] = agreement.run(predict, self.held_out(base))
+        return self._references[base]
 
-    def _images(self, origin: str, field: str, count: int, skip: int = 0) -> Images:
-        height, width, _ = self.frozen.signature.image.shape
-        return images.load(origin, field, count, (height, width), skip)
+    def _examples(self, section: str, origin: str, count: int, form: Form, skip: int = 0) -> Examples:
+        """Loaded once for all variants that take sequences of the same length, or images."""
+        kind, key = self.plan.model.kind, (section, form.length)
+        if key not in self._shown:
+            field, signature = f"{section}.{kind.noun}", self.frozen.signature.in_form(form)
+            self._shown[key] = kind.load(origin, field, count, signature, skip)
+        return self._shown[key]
 
 
 def _make(step: Step, workshop: Workshop, stage: Stage, report: Report) -> Row:
     """Build and check one artefact in the staging directory."""
     plan, variant = workshop.plan, step.variant
-    dtype = fingerprint.input_dtype(plan, variant)
+    form = plan.form(variant)
     frozen = workshop.frozen
-    signature = frozen.signature.with_input_dtype(dtype)
+    signature = frozen.signature.in_form(form)
     started = time.monotonic()
-    needs_images = variant.how.needs_calibration(variant.precision)
-    calibration = workshop.calibration if needs_images else None
-    if needs_images:
+    calibration = workshop.calibration(form) if variant.needs_calibration else None
+    if calibration is not None:
         report.event(variant.name, f"calibration: {fingerprint.calibration(plan)}")
     version = stage.version_folder(variant)
     job = Job(
-        savedmodel=frozen.savedmodel(dtype),
+        savedmodel=frozen.savedmodel(form),
         signature=signature,
-        base=frozen.savedmodel(plan.model.input.dtype),
-        base_signature=frozen.signature,
+        base=frozen.savedmodel(workshop.base(form)),
+        base_signature=frozen.signature.in_form(workshop.base(form)),
         precision=variant.precision,
         options=variant.engine_options,
         calibration=calibration,
@@ -162,7 +173,7 @@ def _make(step: Step, workshop: Workshop, stage: Stage, report: Report) -> Row:
     )
     try:
         notes = variant.how.build(job)
-        candidate = agreement.run(variant.how.load(version, signature), workshop.held_out)
+        candidate = agreement.run(variant.how.load(version, signature), workshop.held_out(form))
     except BuilderError:
         raise
     except Exception as error:
@@ -171,11 +182,11 @@ def _make(step: Step, workshop: Workshop, stage: Stage, report: Report) -> Row:
             f"variants.{variant.name}: {variant.engine} failed: {type(error).__name__}: {reason}"
         ) from error
     seconds = time.monotonic() - started
-    result = agreement.compare(workshop.reference, candidate)
+    result = agreement.compare(workshop.reference(form), candidate, signature.answer, plan.model.kind.noun)
     made = stage.manifest(variant, frozen, signature, result, notes, seconds, step.artefact)
     _require_agreement(variant, result, frozen.pretrained)
     stage.finish(variant, made)
-    report.event(variant.name, f"built in {seconds:.1f} s, top-1 agreement {result.top1:.1%} of {result.images} images")
+    report.event(variant.name, f"built in {seconds:.1f} s, top-1 agreement {result.top1:.1%} of {result.shown}")
     return Row(made, "built", seconds, size_of(version))
 
 

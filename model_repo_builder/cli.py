@@ -95,11 +95,12 @@ def _config(options: argparse.Namespace) -> int:
     from model_repo_builder import config, source
 
     valid = plan.load(options.plan, options.runtime)
-    if not valid.model.is_keras:
-        raise InvalidError("model.source", valid.model.source, "keras:NAME for this command; build writes the others")
+    known = source.signature(valid.model)
+    if known is None:
+        allowed = f"{source.KNOWN_SIGNATURES} for this command; build writes the others"
+        raise InvalidError("model.source", valid.model.source, allowed)
     for variant in valid.variants:
-        dtype = variant.input_dtype or valid.model.input.dtype
-        signature = source.keras_signature(valid.model).with_input_dtype(dtype)
+        signature = known.in_form(valid.form(variant))
         print(f"# {variant.name}/config.pbtxt\n{config.render(variant, signature, valid.runtime)}")
     return 0
 

@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan import Variant
 from model_repo_builder.signature import Signature, Tensor
+from slo_tuner.request_values import Values, declare
 
 TYPES = {
     "bool": "TYPE_BOOL",
@@ -47,10 +48,16 @@ def model_config(variant: Variant, signature: Signature, runtime: str, *, labels
     _priority(config, variant)
     for key, text in variant.how.parameters(variant.engine_options).items():
         config.parameters[key].string_value = text
+    declare_values(config, signature)
     if variant.warm_up:
         for batch in _warm_up_sizes(variant):
             config.model_warmup.append(_warm_up(batch, signature.inputs))
     return config
+
+
+def declare_values(config: Any, signature: Signature) -> None:
+    """Say in the configuration which values its inputs may hold, where their types don't: slo-tuner sends such."""
+    declare(config, {tensor.name: Values(*tensor.values) for tensor in signature.inputs if tensor.values is not None})
 
 
 def _batching(config: Any, variant: Variant) -> None:
@@ -89,5 +96,9 @@ def _warm_up(batch: int, inputs: tuple[Tensor, ...]) -> Any:
         data = sample.inputs[tensor.name]
         data.data_type = TYPES[tensor.dtype]
         data.dims.extend(tensor.shape)
-        data.random_data = True
+        # Triton's random numbers are of any size: as the number of a token most would be beyond the vocabulary.
+        if tensor.values is None:
+            data.random_data = True
+        else:
+            data.zero_data = True
     return sample

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from model_repo_builder import images
+from model_repo_builder import source
 from model_repo_builder.plan import Plan, Variant
 
 PACKAGE = Path(__file__).parent
 # Modules whose code decides the bytes of an artefact; a change in one rebuilds, without a number to remember.
 ARTEFACT_CODE = (
-    *("source.py", "keras_source.py", "efficientnet_lite.py", "torch_checkpoint.py"),
-    *("images.py", "photographs.py", "engines"),
+    *("source.py", "savedmodel_source.py", "export.py", "preprocessing.py"),
+    *("keras_source.py", "efficientnet_lite.py", "torch_checkpoint.py", "huggingface_source.py"),
+    *("examples.py", "images.py", "photographs.py", "sequences.py", "engines"),
 )
-# Agreement is checked on these where the plan names no images at all.
+# Agreement is checked on these where the plan names no examples at all.
 SYNTHETIC = "synthetic:1"
 CONFIG_CODE = ("config.py", "alias.py", "runtime_python")
 
@@ -32,11 +33,11 @@ def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
         source=source_sha256,
         engine=variant.engine,
         precision=variant.precision,
-        input_dtype=input_dtype(plan, variant),
+        form=plan.form(variant).name,
         options={**chosen, **variant.how.resolve(options, variant.max_batch_size)},
-        calibration=calibration(plan) if variant.how.needs_calibration(variant.precision) else None,
-        agreement=[agreement_source(plan), plan.agreement.count, _images_identity(agreement_source(plan))],
-        packages=packages(variant),
+        calibration=calibration(plan) if variant.needs_calibration else None,
+        agreement=[agreement_source(plan), plan.agreement.count, plan.model.kind.identity(agreement_source(plan))],
+        packages=packages(plan, variant),
         code=_code(ARTEFACT_CODE),
     )
 
@@ -46,26 +47,22 @@ def config(text: str, plan: Plan, labels: str) -> str:
     return _digest(text=text, runtime=plan.runtime, labels=labels, code=_code(CONFIG_CODE))
 
 
-def input_dtype(plan: Plan, variant: Variant) -> str:
-    """The dtype that clients of this variant send."""
-    return variant.input_dtype or plan.model.input.dtype
-
-
 def agreement_source(plan: Plan) -> str:
-    """Where the images of the agreement check come from."""
-    return plan.agreement.images or plan.calibration.images or SYNTHETIC
+    """Where the examples of the agreement check come from."""
+    return plan.agreement.examples or plan.calibration.examples or SYNTHETIC
 
 
 def calibration(plan: Plan) -> str:
     """The calibration set in words that identify it: `64 images of synthetic:1`."""
-    images_of = str(plan.calibration.images)
-    identity = _images_identity(images_of)
-    return f"{plan.calibration.count} images of {images_of}" + (f" (sha256 {identity[:16]})" if identity else "")
+    examples_of = str(plan.calibration.examples)
+    identity = plan.model.kind.identity(examples_of)
+    words = f"{plan.calibration.count} {plan.model.kind.noun} of {examples_of}"
+    return words + (f" (sha256 {identity[:16]})" if identity else "")
 
 
-def packages(variant: Variant) -> dict[str, str]:
+def packages(plan: Plan, variant: Variant) -> dict[str, str]:
     """Installed versions of what builds the variant."""
-    versions = installed((*variant.how.packages, "numpy", "model-repo-builder"))
+    versions = installed((*source.packages(plan.model), *variant.how.packages, "numpy", "model-repo-builder"))
     return {**versions, "python": ".".join(map(str, sys.version_info[:3]))}
 
 
@@ -78,17 +75,6 @@ def installed(names: Sequence[str]) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-@cache
-def _images_identity(source: str) -> str:
-    """SHA-256 of a directory's images; empty for a synthetic set, which its seed identifies."""
-    if images.is_synthetic(source):
-        return ""
-    digest = hashlib.sha256()
-    for path in images.files(source, "images"):
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 @cache

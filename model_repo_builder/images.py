@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,9 @@ from model_repo_builder import photographs
 from model_repo_builder.errors import InvalidError
 
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Images
+    from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 ALLOWED = f"a directory with {', '.join(SUFFIXES)} files, photographs, or synthetic:SEED"
@@ -43,6 +47,17 @@ def check(source: str, field: str) -> None:
         return
     for path in files(source, field):
         decode(path, field)
+
+
+@cache
+def identity(source: str) -> str:
+    """SHA-256 of a directory's images; empty for a synthetic set, which its seed identifies."""
+    if is_synthetic(source):
+        return ""
+    digest = hashlib.sha256()
+    for path in files(source, "images"):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def load(source: str, field: str, count: int, size: tuple[int, int], skip: int = 0) -> Images:

@@ -13,6 +13,7 @@ import numpy as np
 from model_repo_builder import efficientnet_lite, images
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.plan import Model
+from model_repo_builder.preprocessing import preprocess
 from model_repo_builder.signature import Signature
 
 # Networks that keras.applications lacks; they are made in the same way.
@@ -135,11 +136,9 @@ def _randomise(network: Any, seed: int, signature: Signature, preprocessing: str
 def _statistics_batch(seed: int, signature: Signature, preprocessing: str) -> Any:
     import tensorflow as tf
 
-    from model_repo_builder.source import _preprocess
-
     height, width, _ = signature.image.shape
     batch = images.load(f"synthetic:{seed}", "model.weights", STATISTICS_IMAGES, (height, width))
-    return _preprocess(tf.constant(batch, tf.float32), preprocessing)
+    return preprocess(tf.constant(batch, tf.float32), preprocessing)
 
 
 def _spread_logits(network: Any, batch: Any, random: np.random.Generator) -> None:

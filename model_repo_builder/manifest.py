@@ -29,7 +29,7 @@ class Manifest(BaseModel):
     runtime: str
     input_dtype: str
     calibration: str | None
-    agreement_images: str
+    agreement_examples: str
     agreement: Result
     notes: dict[str, str]
     packages: dict[str, str]

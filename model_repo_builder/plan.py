@@ -10,20 +10,28 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from model_repo_builder import photographs
+from model_repo_builder import examples, photographs
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.engines.base import Engine, Options
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan_errors import Disallowed, as_invalid
+from model_repo_builder.signature import Form
 
 Runtime = Literal["ngc", "python"]
 Precision = Literal["fp32", "fp16", "int8"]
-InputType = Literal["float32", "uint8"]
+InputType = Literal["float32", "uint8", "int32", "int64"]
+IMAGE_TYPES: tuple[InputType, ...] = ("float32", "uint8")
+TOKEN_TYPES: tuple[InputType, ...] = ("int32", "int64")
+# As in the published measurements of BERT-base and DistilBERT.
+SEQUENCE_LENGTH = 384
+# Weights that were trained, by the prefix of the source that has them.
+TRAINED = {"keras": "imagenet", "huggingface": "pretrained"}
 Scalar = bool | int | float | str | None
 # Triton takes any directory name; these are the ones that are also a Kubernetes-safe file name and URL segment.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Batch = Annotated[int, Field(ge=1, le=4096)]
+Length = Annotated[int, Field(ge=16, le=4096)]
 
 
 class Section(BaseModel):
@@ -33,11 +41,15 @@ class Section(BaseModel):
 
 
 class Input(Section):
-    """The image that a client sends: height and width in pixels, channels last, RGB 0 to 255."""
+    """What a client sends: an image (height and width in pixels, channels last, RGB 0 to 255), or so many tokens.
+
+    dtype None: float32 for images, int32 for tokens.
+    """
 
     name: Name = "image"
     size: tuple[Annotated[int, Field(ge=1, le=8192)], Annotated[int, Field(ge=1, le=8192)]] | None = None
-    dtype: InputType = "float32"
+    sequence_length: Length | None = None
+    dtype: InputType | None = None
 
 
 class Model(Section):
@@ -56,36 +68,84 @@ class Model(Section):
     @field_validator("weights", "fallback_weights")
     @classmethod
     def _known_weights(cls, value: str | None) -> str | None:
-        if value is not None and value != "imagenet" and not re.fullmatch(r"random:\d{1,9}", value):
-            raise Disallowed("imagenet, random:SEED")
+        if value is not None and value not in TRAINED.values() and not re.fullmatch(r"random:\d{1,9}", value):
+            raise Disallowed("imagenet, random:SEED; pretrained, random:SEED for a huggingface: source")
         return value
 
     @model_validator(mode="after")
     def _weights_fit_source(self) -> Model:
-        if self.is_keras and self.weights is None:
-            raise Disallowed("imagenet, random:SEED", field="weights", value="missing for a keras: source")
-        if not self.is_keras and self.weights is not None:
+        trained = TRAINED.get(self.origin)
+        if trained is None and self.weights is not None:
             raise Disallowed("no weights for a SavedModel, which holds its own", field="weights", value=self.weights)
+        if trained is not None and self.weights is None:
+            raise Disallowed(f"{trained}, random:SEED", "weights", f"missing for a {self.origin}: source")
+        for field, value in (("weights", self.weights), ("fallback_weights", self.fallback_weights)):
+            if value in TRAINED.values() and value != trained:
+                raise Disallowed(f"{trained}, random:SEED for a {self.origin}: source", field, value)
+        return self
+
+    @model_validator(mode="after")
+    def _input_fits_source(self) -> Model:
+        if self.takes_tokens:
+            for field in ("preprocessing", "labels", "signature"):
+                if field in self.model_fields_set:
+                    raise Disallowed(f"nothing for a {self.origin}: source", field, getattr(self, field))
+        wrong = ("name", "size") if self.takes_tokens else ("sequence_length",)
+        for field in wrong:
+            if field in self.input.model_fields_set:
+                raise Disallowed(f"nothing, as the model takes {self.kind.noun}", f"input.{field}", "set")
+        if self.form.dtype not in self.dtypes:
+            allowed = f"{', '.join(self.dtypes)}, as the model takes {self.kind.noun}"
+            raise Disallowed(allowed, "input.dtype", self.form.dtype)
         return self
 
     @property
-    def is_keras(self) -> bool:
-        """Whether the source is a network of keras.applications."""
-        return self.source.startswith("keras:")
+    def origin(self) -> str:
+        """What the source is: `keras`, `huggingface`, or `savedmodel`."""
+        prefix = self.source.partition(":")[0]
+        return prefix if prefix in TRAINED else "savedmodel"
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether requests are sequences of tokens; else they are images."""
+        return self.origin == "huggingface"
+
+    @property
+    def kind(self) -> examples.Kind:
+        """What the model is shown while it is built."""
+        return examples.SEQUENCES if self.takes_tokens else examples.IMAGES
+
+    @property
+    def dtypes(self) -> tuple[InputType, ...]:
+        """The dtypes that requests may have; the first unless the plan says another."""
+        return TOKEN_TYPES if self.takes_tokens else IMAGE_TYPES
+
+    @property
+    def form(self) -> Form:
+        """The form of requests that a variant has where it says nothing else."""
+        length = (self.input.sequence_length or SEQUENCE_LENGTH) if self.takes_tokens else None
+        return Form(self.input.dtype or self.dtypes[0], length)
 
 
-class Calibration(Section):
-    """Images that set INT8 ranges: a directory, or `synthetic:SEED`; named in every plan that has an INT8 variant."""
+class Shown(Section):
+    """Examples of a model's inputs: images (a directory, or `synthetic:SEED`) or sequences (`synthetic:SEED`)."""
 
     images: str | None = Field(default=None, min_length=1)
+    sequences: str | None = Field(default=None, min_length=1)
     count: int = Field(default=64, ge=1, le=10000)
 
+    @property
+    def examples(self) -> str | None:
+        """Where they come from."""
+        return self.images or self.sequences
 
-class Agreement(Section):
-    """Images on which each variant is compared with the source; None: the calibration's source, other images."""
 
-    images: str | None = None
-    count: int = Field(default=64, ge=1, le=10000)
+class Calibration(Shown):
+    """Examples that set INT8 ranges; named in every plan with a variant that needs them."""
+
+
+class Agreement(Shown):
+    """Examples on which each variant is compared with the source; None: the calibration's source, other examples."""
 
 
 class Threshold(Section):
@@ -117,6 +177,7 @@ class Variant(Section):
     precision: Precision = "fp32"
     device: Literal["cpu", "gpu"] = "cpu"
     input_dtype: InputType | None = None
+    sequence_length: Length | None = None
     max_batch_size: Batch = 64
     preferred_batch_sizes: tuple[Batch, ...] = ()
     max_queue_delay_us: int = Field(default=0, ge=0, le=10_000_000)
@@ -160,6 +221,11 @@ class Variant(Section):
         """The engine itself."""
         return ENGINES[self.engine]
 
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether it is built from examples."""
+        return self.how.needs_calibration(self.precision, self.engine_options)
+
 
 class Plan(Section):
     """Everything that a build needs to know."""
@@ -176,11 +242,35 @@ class Plan(Section):
         twice = [name for name, count in Counter(variant.name for variant in self.variants).items() if count > 1]
         if twice:
             raise Disallowed("each name once", "variants", f"{twice[0]} twice")
+        kind = self.model.kind
+        for section, shown in (("calibration", self.calibration), ("agreement", self.agreement)):
+            if shown.examples != getattr(shown, kind.noun):
+                other = "images" if kind.noun == "sequences" else "sequences"
+                raise Disallowed(f"{kind.noun}, which {self.model.name} takes", f"{section}.{other}", shown.examples)
         for variant in self.variants:
-            if variant.how.needs_calibration(variant.precision) and self.calibration.images is None:
-                allowed = f"a directory of images or synthetic:SEED, as {variant.name} is {variant.precision}"
-                raise Disallowed(allowed, "calibration.images", "missing")
+            if variant.needs_calibration and self.calibration.examples is None:
+                allowed = f"{kind.allowed}, as {variant.name} is {variant.precision}"
+                raise Disallowed(allowed, f"calibration.{kind.noun}", "missing")
         return self
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> Plan:
+        model = self.model
+        for variant in self.variants:
+            field = f"variants.{variant.name}"
+            if self.runtime not in variant.how.runtimes:
+                allowed = f"runtime {', '.join(variant.how.runtimes)} for engine {variant.engine}"
+                raise Disallowed(allowed, f"{field}.engine", f"{variant.engine} under runtime {self.runtime}")
+            if variant.input_dtype not in (None, *model.dtypes):
+                raise Disallowed(", ".join(model.dtypes), f"{field}.input_dtype", variant.input_dtype)
+            if variant.sequence_length is not None and not model.takes_tokens:
+                raise Disallowed(f"nothing, as {model.name} takes images", f"{field}.sequence_length", "set")
+        return self
+
+    def form(self, variant: Variant) -> Form:
+        """The form of the variant's requests."""
+        form = self.model.form
+        return Form(variant.input_dtype or form.dtype, variant.sequence_length or form.length)
 
 
 def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False) -> Plan:
@@ -233,7 +323,16 @@ def _resolve_paths(plan: Plan, folder: Path) -> Plan:
             return value
         return str((folder / value).resolve())
 
-    model = plan.model.model_copy(update={"source": resolved(plan.model.source), "labels": resolved(plan.model.labels)})
+    def resolved_source(value: str) -> str | None:
+        """A model saved by transformers lies in a directory, too: `huggingface:../model`."""
+        prefix, _, rest = value.partition(":")
+        if prefix == "huggingface" and rest.startswith(("./", "../", "/")):
+            return f"{prefix}:{resolved(rest)}"
+        return resolved(value)
+
+    model = plan.model.model_copy(
+        update={"source": resolved_source(plan.model.source), "labels": resolved(plan.model.labels)}
+    )
     calibration = plan.calibration.model_copy(update={"images": resolved(plan.calibration.images)})
     agreement = plan.agreement.model_copy(update={"images": resolved(plan.agreement.images)})
     return plan.model_copy(update={"model": model, "calibration": calibration, "agreement": agreement})

@@ -4,43 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder import bucket, bucket_source
+from model_repo_builder import bucket, bucket_source, huggingface_source, preprocessing, savedmodel_source
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan import Model
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.signature import Form, Signature, Tensor
 
-ALLOWED = f"keras:NAME of keras.applications, a SavedModel directory, or one at {bucket.ALLOWED}"
-# Means and deviations of the ImageNet training set, as keras.applications.imagenet_utils uses them.
-CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-TORCH_MEAN_RGB = (0.485, 0.456, 0.406)
-TORCH_DEVIATION_RGB = (0.229, 0.224, 0.225)
+ALLOWED = (
+    "keras:NAME of keras.applications, huggingface:NAME of transformers, a SavedModel directory, or one at "
+    f"{bucket.ALLOWED}"
+)
+KNOWN_SIGNATURES = f"keras:NAME, {', '.join(f'huggingface:{name}' for name in huggingface_source.PUBLISHED)}"
 KERAS_SIZE = (224, 224)
 KERAS_CLASSES = 1000
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A source as one graph: `folder` holds a SavedModel for each input dtype, `signature` has the plan's dtype."""
+    """A source as one graph: `folder` holds a SavedModel for each form of requests, `signature` has the plan's form."""
 
     folder: Path
     signature: Signature
     weights: str
     pretrained: bool
 
-    def savedmodel(self, dtype: str) -> Path:
-        """The SavedModel whose input has this dtype."""
-        return self.folder / dtype
+    def savedmodel(self, form: Form) -> Path:
+        """The SavedModel that takes requests of this form."""
+        return self.folder / form.name
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A source in memory: `network` maps inputs, as clients send them, to outputs, both by their names."""
+
+    network: Callable[[dict[str, Any]], dict[str, Any]]
+    signature: Signature
+    weights: str
+    pretrained: bool
 
 
 def check(model: Model) -> None:
     """Stop on a source that cannot be right, without importing TensorFlow."""
-    if model.is_keras:
+    if model.origin == "keras":
         if not model.source.removeprefix("keras:").isidentifier():
             raise InvalidError("model.source", model.source, ALLOWED)
+    elif model.origin == "huggingface":
+        huggingface_source.check(model)
     elif bucket.is_url(model.source):
         bucket_source.check(model.source)
     elif not Path(model.source).exists():
@@ -51,15 +64,22 @@ def check(model: Model) -> None:
         raise InvalidError("model.labels", model.labels, "imagenet, or a text file with one label a line")
 
 
+def packages(model: Model) -> tuple[str, ...]:
+    """Packages whose version decides the graph, besides those of the engines."""
+    return huggingface_source.PACKAGES if model.origin == "huggingface" else ()
+
+
 def identity(model: Model) -> str:
-    """SHA-256 of all that decides the frozen graph: a SavedModel's content, or the specification of a Keras network."""
+    """SHA-256 of all that decides the frozen graph: the content of a directory, or the specification of a network."""
     digest = hashlib.sha256()
     specification = model.model_dump(mode="json", exclude={"name", "source", "labels"})
     digest.update(json.dumps(specification, sort_keys=True).encode())
-    if model.is_keras:
+    root = huggingface_source.folder(model) if model.origin == "huggingface" else None
+    if model.origin == "savedmodel":
+        root = savedmodel_source.folder(model)
+    if root is None:
         digest.update(model.source.encode())
         return digest.hexdigest()
-    root = _folder(model)
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         with path.open("rb") as stream:
@@ -67,9 +87,11 @@ def identity(model: Model) -> str:
     return digest.hexdigest()
 
 
-def _folder(model: Model) -> Path:
-    """The directory of a SavedModel on this machine."""
-    return bucket_source.fetch(model.source) if bucket.is_url(model.source) else Path(model.source)
+def signature(model: Model) -> Signature | None:
+    """What the model will take and give, where that is known before it is loaded."""
+    if model.origin == "keras":
+        return keras_signature(model)
+    return huggingface_source.published_signature(model) if model.origin == "huggingface" else None
 
 
 def keras_signature(model: Model) -> Signature:
@@ -77,120 +99,47 @@ def keras_signature(model: Model) -> Signature:
     size = model.input.size or KERAS_SIZE
     classes = int(model.arguments.get("classes") or KERAS_CLASSES)
     return Signature(
-        inputs=(Tensor(model.input.name, model.input.dtype, (*size, 3)),),
+        inputs=(Tensor(model.input.name, model.form.dtype, (*size, 3)),),
         outputs=(Tensor("probabilities", "float32", (classes,)),),
     )
 
 
-def freeze(model: Model, folder: Path, dtypes: set[str]) -> Frozen:
-    """Freeze the source and write one SavedModel for each input dtype under `folder`.
+def freeze(model: Model, folder: Path, forms: Iterable[Form]) -> Frozen:
+    """Freeze the source and write one SavedModel for each form of requests under `folder`.
 
     Raises InvalidError when the source has no such signature or an input that is no image of known size.
     """
     import tensorflow as tf
 
+    from model_repo_builder.export import export
+
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(0)
-    if model.is_keras:
-        from model_repo_builder import keras_source
-
-        loaded = keras_source.load(model, keras_signature(model))
-        network, signature = loaded.network, keras_signature(model)
-        weights, pretrained = loaded.weights, loaded.pretrained
-    else:
-        network, signature = _load_savedmodel(model)
-        weights, pretrained = "of the SavedModel", True
-    signature = signature.with_input_dtype(model.input.dtype)
-    for dtype in sorted(dtypes):
-        _export(network, model.preprocessing, signature.with_input_dtype(dtype), folder / dtype)
-    return Frozen(folder, signature, weights, pretrained)
+    loaded = _LOAD[model.origin](model)
+    signature = loaded.signature.in_form(model.form)
+    for form in sorted(set(forms), key=lambda form: form.name):
+        export(loaded.network, signature.in_form(form), folder / form.name)
+    return Frozen(folder, signature, loaded.weights, loaded.pretrained)
 
 
-def _load_savedmodel(model: Model) -> tuple[Any, Signature]:
-    import tensorflow as tf
+def _load_keras(model: Model) -> Loaded:
+    from model_repo_builder import keras_source
 
-    try:
-        loaded = tf.saved_model.load(str(_folder(model)))
-    except Exception as error:
-        raise InvalidError("model.source", f"{model.source}: {error}", "a loadable SavedModel") from None
-    if model.signature not in loaded.signatures:
-        present = ", ".join(sorted(loaded.signatures)) or "none, the SavedModel has no signatures"
-        raise InvalidError("model.signature", model.signature, present)
-    function = loaded.signatures[model.signature]
-    inputs = [_tensor(spec.name, spec) for spec in function.structured_input_signature[1].values()]
-    if len(inputs) != 1 or len(inputs[0].shape) != 3:
-        shapes = ", ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in inputs)
-        raise InvalidError("model.source", f"inputs {shapes}", "one input of shape [height, width, channels]")
-    image = _with_size(inputs[0], model)
-    outputs = tuple(_tensor(name, spec) for name, spec in sorted(function.structured_outputs.items()))
-    for output in outputs:
-        if -1 in output.shape:
-            raise InvalidError(
-                "model.source", f"output {output.name} {list(output.shape)}", "only the batch is dynamic"
-            )
-
-    def network(images: Any) -> dict[str, Any]:
-        return dict(function(**{image.name: tf.cast(images, inputs[0].dtype)}))
-
-    network.model = loaded  # type: ignore[attr-defined]  # a signature does not keep its model's variables alive
-    return network, Signature((image,), outputs)
+    signature = keras_signature(model)
+    found = keras_source.load(model, signature)
+    network = preprocessing.from_pixels(found.network, signature.image.name, model.preprocessing)
+    return Loaded(network, signature, found.weights, found.pretrained)
 
 
-def _with_size(image: Tensor, model: Model) -> Tensor:
-    """The image with the plan's size where the SavedModel leaves it open; the two must not contradict."""
-    height, width, channels = image.shape
-    wanted = model.input.size or (height, width)
-    fits = all(size in (-1, asked) for size, asked in zip((height, width), wanted, strict=True))
-    if -1 in (*wanted, channels):
-        allowed = "a fixed size, set model.input.size: [HEIGHT, WIDTH]"
-        raise InvalidError("model.input.size", f"{image.name} is {list(image.shape)} in the source", allowed)
-    if not fits:
-        raise InvalidError("model.input.size", list(wanted), f"{[height, width]}, the size of the source")
-    return Tensor(image.name, image.dtype, (*wanted, channels))
+def _load_savedmodel(model: Model) -> Loaded:
+    found, signature = savedmodel_source.load(model)
+    network = preprocessing.from_pixels(found, signature.image.name, model.preprocessing)
+    return Loaded(network, signature, "of the SavedModel", True)
 
 
-def _tensor(name: str, spec: Any) -> Tensor:
-    shape = tuple(-1 if size is None else int(size) for size in spec.shape[1:])
-    return Tensor(name, spec.dtype.name, shape)
+def _load_huggingface(model: Model) -> Loaded:
+    found = huggingface_source.load(model)
+    return Loaded(found.network, found.signature, found.weights, found.pretrained)
 
 
-def _export(network: Any, preprocessing: str, signature: Signature, folder: Path) -> None:
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    image = signature.image
-    spec = tf.TensorSpec((None, *image.shape), image.dtype, name=image.name)
-    names = [tensor.name for tensor in signature.outputs]
-
-    def whole(images: Any) -> list[Any]:
-        results = network(_preprocess(tf.cast(images, tf.float32), preprocessing))
-        return [results[name] for name in names]
-
-    frozen = convert_variables_to_constants_v2(tf.function(whole, input_signature=[spec]).get_concrete_function())
-
-    def served(images: Any) -> dict[str, Any]:
-        results = frozen(images)
-        return {
-            tensor.name: tf.ensure_shape(result, (None, *tensor.shape))
-            for tensor, result in zip(signature.outputs, results, strict=True)
-        }
-
-    module = tf.Module()
-    function = tf.function(served, input_signature=[spec])
-    module.serve = function
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": function.get_concrete_function()})
-
-
-def _preprocess(images: Any, mode: str) -> Any:
-    """RGB images [n, h, w, 3] of 0 to 255 as the network was trained on; modes of keras.applications."""
-    import tensorflow as tf
-
-    if mode == "caffe":
-        # Not images[..., ::-1]: TensorRT takes a slice that steps backwards into an engine and then can't build it.
-        blue_first = tf.concat(tf.split(images, 3, axis=-1)[::-1], axis=-1)
-        return blue_first - tf.constant(CAFFE_MEAN_BGR)
-    if mode == "tf":
-        return images / 127.5 - 1.0
-    if mode == "torch":
-        return (images / 255.0 - tf.constant(TORCH_MEAN_RGB)) / tf.constant(TORCH_DEVIATION_RGB)
-    return images
+_LOAD = {"keras": _load_keras, "huggingface": _load_huggingface, "savedmodel": _load_savedmodel}

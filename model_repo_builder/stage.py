@@ -43,7 +43,6 @@ class Stage:
     ) -> Manifest:
         """The manifest of a freshly built artefact."""
         plan = self._plan
-        calibrated = variant.how.needs_calibration(variant.precision)
         return Manifest(
             variant=variant.name,
             model=plan.model.name,
@@ -54,12 +53,12 @@ class Stage:
             engine=variant.engine,
             precision=variant.precision,
             runtime=plan.runtime,
-            input_dtype=signature.image.dtype,
-            calibration=fingerprint.calibration(plan) if calibrated else None,
-            agreement_images=fingerprint.agreement_source(plan),
+            input_dtype=signature.inputs[0].dtype,
+            calibration=fingerprint.calibration(plan) if variant.needs_calibration else None,
+            agreement_examples=fingerprint.agreement_source(plan),
             agreement=result,
             notes=notes,
-            packages=fingerprint.packages(variant),
+            packages=fingerprint.packages(plan, variant),
             cpu=cpu_name(),
             build_seconds=round(seconds, 1),
             signature=signature,

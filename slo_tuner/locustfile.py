@@ -23,6 +23,7 @@ from slo_tuner.control import Control
 from slo_tuner.load import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
 from slo_tuner.locust_settings import Settings, read_settings
 from slo_tuner.payload import make_payload
+from slo_tuner.request_values import declared
 from slo_tuner.transport import open_transport
 
 _settings: Settings = read_settings(os.environ)
@@ -51,7 +52,8 @@ def _on_test_start(environment: Environment, **_: object) -> None:
         return
     control = Control(_settings.control_address)
     control.check_reachable(60.0)
-    payload = make_payload(control.metadata(_settings.model), control.config(_settings.model).max_batch_size, {})
+    config = control.config(_settings.model)
+    payload = make_payload(control.metadata(_settings.model), config.max_batch_size, {}, values=declared(config))
     control.close()
     transport = open_transport(_settings.protocol, _settings.address, payload, _settings.timeout_s)
     Load.route = Route(_settings.model, _settings.protocol, transport)

@@ -20,6 +20,7 @@ from .messages import Assignment
 from .objective import Objective
 from .payload import Payload, make_payload
 from .point import MeasuredPoint, Target, measure_point
+from .request_values import declared
 from .results import ModelResult, Point, Purpose, SweepPoint
 from .search import Limits, search
 from .server_metrics import MetricsEndpoint, counted_as
@@ -69,7 +70,9 @@ class Meter:
         self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
         self.model = model
         self.config = control.config(model)
-        self.payload: Payload = make_payload(control.metadata(model), self.config.max_batch_size, endpoint.shapes)
+        self.payload: Payload = make_payload(
+            control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
+        )
         self._endpoint = endpoint
         self._work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
         self._generator: Generator = Distributed(crew, self._work) if crew else InProcess(self._work.route())

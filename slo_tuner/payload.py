@@ -1,6 +1,7 @@
 """The request that is sent over and over: generated from a model's metadata, its bytes prepared once."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import serialize_byte_tensor, triton_to_np_dtype
 
 from .errors import ModelError, UsageError
+from .request_values import Values
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,16 @@ class Payload:
 
 
 def make_payload(
-    metadata: service_pb2.ModelMetadataResponse, config_max_batch: int, shapes: dict[str, list[int]], seed: int = 0
+    metadata: service_pb2.ModelMetadataResponse,
+    config_max_batch: int,
+    shapes: dict[str, list[int]],
+    seed: int = 0,
+    values: Mapping[str, Values] | None = None,
 ) -> Payload:
     """A request for the model of `metadata` with seeded random content, batch 1 where the model batches.
 
     `shapes` gives the shape, without the batch dimension, of inputs whose metadata leaves a dimension open;
-    UsageError names an input that still has one.
+    UsageError names an input that still has one. `values` are those that inputs may hold, where the model says so.
     """
     unknown = sorted(set(shapes) - {tensor.name for tensor in metadata.inputs})
     if unknown:
@@ -50,14 +56,15 @@ def make_payload(
             raise UsageError("shape", f"{tensor.name}:{dims}", f"give every dimension, as --shape {tensor.name}:128,3")
         shape = [1, *dims] if batched else dims
         request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=shape)
-        raw.append(_content(tensor.datatype, shape, generator))
+        raw.append(_content(tensor.datatype, shape, generator, (values or {}).get(tensor.name)))
     request.raw_input_contents.extend(raw)
     header = _http_header(request, raw)
     return Payload(metadata.name, 1, request.SerializeToString(), header + b"".join(raw), len(header))
 
 
-def _content(datatype: str, shape: list[int], generator: np.random.Generator) -> bytes:
-    """Random content as raw little-endian bytes: image-like 0 to 255 for floats and bytes, else small numbers."""
+def _content(datatype: str, shape: list[int], generator: np.random.Generator, allowed: Values | None) -> bytes:
+    """Random content as raw little-endian bytes: what is allowed, or image-like 0 to 255 for floats and bytes, else
+    small numbers."""
     dtype = triton_to_np_dtype(datatype)
     if dtype is None:
         raise ModelError(f"inputs of type {datatype} cannot be generated")
@@ -65,7 +72,9 @@ def _content(datatype: str, shape: list[int], generator: np.random.Generator) ->
         values = np.full(shape, b"text", dtype=np.object_)
         return bytes(serialize_byte_tensor(values).item())
     array: NDArray[np.generic]
-    if dtype is bool:
+    if allowed is not None:
+        array = generator.integers(allowed.least, allowed.most, shape, endpoint=True).astype(dtype)
+    elif dtype is bool:
         array = generator.integers(0, 2, shape).astype(bool)
     else:
         # Never random bit patterns: a denormal or NaN input would make some kernels many times slower.

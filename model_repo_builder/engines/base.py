@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from model_repo_builder.examples import Examples
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    Images = NDArray[np.uint8]
     Outputs = Mapping[str, NDArray[Any]]
-    Predict = Callable[[Images], Outputs]
+    Predict = Callable[[Examples], Outputs]
 
 
 class Options(BaseModel):
@@ -28,12 +27,12 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Job:
-    """One variant to build: the frozen graph is in `savedmodel`, already with the variant's input dtype.
+    """One variant to build: the frozen graph is in `savedmodel`, already in the form of the variant's requests.
 
-    `base` is the graph that all variants share, of the plan's input dtype; what an engine derives from it once may
-    be kept beside it.
+    `base` is the graph that variants share, of the plan's input dtype; what an engine derives from it once may be kept
+    beside it.
 
-    `calibration` yields uint8 images [n, height, width, channels]; it is None unless the precision needs it.
+    `calibration` holds examples of every input; it is None unless the variant needs them.
     `max_batch_size` is the largest batch that the server will form. `progress` takes one line that says what is
     being done.
     """
@@ -44,7 +43,7 @@ class Job:
     base_signature: Signature
     precision: str
     options: Options
-    calibration: Images | None
+    calibration: Examples | None
     max_batch_size: int
     folder: Path
     progress: Callable[[str], None] = field(default=lambda _: None)
@@ -58,6 +57,7 @@ class Engine:
     `session_options` are the options that change only how the artefact is executed.
     `build` writes the artefact into Job.folder and returns notes for the manifest;
     `load` opens the artefact in a version folder for the agreement check.
+    `needs_calibration` says whether a precision, with the engine's options, is built from examples of the inputs.
     `loader` is the module of runtime_python that executes the artefact in the python runtime.
     `resolve` gives what else decides the artefact, from the options and the largest batch: the CPU or GPU at hand.
     `unavailable` says why it can't build here for the compute capability that the plan wants (None: any), and None
@@ -76,6 +76,6 @@ class Engine:
     build: Callable[[Job], dict[str, str]]
     load: Callable[[Path, Signature], Predict]
     loader: str
-    needs_calibration: Callable[[str], bool] = field(default=lambda precision: precision == "int8")
+    needs_calibration: Callable[[str, Any], bool] = field(default=lambda precision, _: precision == "int8")
     resolve: Callable[[Any, int], dict[str, str]] = field(default=lambda _, __: {})
     unavailable: Callable[[str | None], str | None] = field(default=lambda _: None)

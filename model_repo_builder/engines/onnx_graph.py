@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model_repo_builder.signature import Signature
+from model_repo_builder.signature import Signature, Tensor
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
 
 
 def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
-    """Write `target` (model.onnx) from the `serving_default` signature; batch stays dynamic, images stay NHWC."""
+    """Write `target` (model.onnx) from the `serving_default` signature; the batch stays dynamic, images stay NHWC."""
     import onnx
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -25,15 +26,7 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
 
     function = tf.saved_model.load(str(savedmodel)).signatures["serving_default"]
     frozen = convert_variables_to_constants_v2(function)
-    # The frozen function lists its outputs in the sorted order of the signature's names.
-    inputs = {tensor.name: name.name for tensor, name in zip(frozen.inputs, signature.inputs, strict=True)}
-    outputs = dict(
-        zip(
-            (tensor.name for tensor in frozen.outputs),
-            sorted(output.name for output in signature.outputs),
-            strict=True,
-        )
-    )
+    inputs, outputs = _names(frozen.inputs, signature.inputs), _names(frozen.outputs, signature.outputs)
     model, _ = tf2onnx.convert._convert_common(
         frozen.graph.as_graph_def(),
         input_names=list(inputs),
@@ -48,22 +41,33 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
 
 
 def with_input_dtype(path: Path, signature: Signature, target: Path) -> None:
-    """Copy `path` to `target`; where the input's dtype differs from the signature's, cast it in the graph."""
+    """Copy `path` to `target`; where an input's dtype differs from the signature's, cast it in the graph."""
     import onnx
-    from onnx import helper
 
     model = onnx.load(str(path))
-    image = signature.image
-    value = next(value for value in model.graph.input if value.name == image.name)
-    wanted = helper.np_dtype_to_tensor_dtype(np.dtype(image.dtype))
-    inside = value.type.tensor_type.elem_type
-    if inside != wanted:
-        value.type.tensor_type.elem_type = wanted
-        cast = f"{image.name}_cast"
-        for node in model.graph.node:
-            node.input[:] = [cast if name == image.name else name for name in node.input]
-        model.graph.node.insert(0, helper.make_node("Cast", [image.name], [cast], name=cast, to=inside))
+    for tensor in signature.inputs:
+        _cast_input(model.graph, tensor)
     onnx.save(model, str(target))
+
+
+def _cast_input(graph: Any, tensor: Tensor) -> None:
+    from onnx import helper
+
+    value = next(value for value in graph.input if value.name == tensor.name)
+    wanted = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+    inside = value.type.tensor_type.elem_type
+    if inside == wanted:
+        return
+    value.type.tensor_type.elem_type = wanted
+    cast = f"{tensor.name}_cast"
+    for node in graph.node:
+        node.input[:] = [cast if name == tensor.name else name for name in node.input]
+    graph.node.insert(0, helper.make_node("Cast", [tensor.name], [cast], name=cast, to=inside))
+
+
+def _names(frozen: Any, tensors: Sequence[Tensor]) -> dict[str, str]:
+    """The signature's name of each tensor of a frozen function, which lists them in the sorted order of these names."""
+    return dict(zip((one.name for one in frozen), sorted(tensor.name for tensor in tensors), strict=True))
 
 
 def _in_order(model: Any, signature: Signature) -> list[Any]:

@@ -1,17 +1,15 @@
-"""Static INT8 quantisation of an ONNX file: QDQ, weights signed and per channel, activations unsigned."""
+"""INT8 quantisation of an ONNX file, static or dynamic: weights signed and per channel, activations unsigned."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from model_repo_builder import examples
 
-# One image at a time keeps the memory of a calibration pass, which holds every activation, small.
+# One example at a time keeps the memory of a calibration pass, which holds every activation, small.
 CALIBRATION_BATCH = 1
 # Types that the CPU executes in INT8. Softmax stays in floating point, it costs nothing and decides everything.
 # Relu and Clip are here to disappear: an unsigned range that begins at zero already cuts off what is below.
@@ -20,10 +18,33 @@ QUANTISED_TYPES = [
     *("Relu", "Clip", "MaxPool", "GlobalAveragePool", "AveragePool"),
     *("Pad", "Transpose", "Squeeze", "Reshape", "Flatten", "Concat"),
 ]
+# What is worth it where the range of each activation is found as it comes: products with weights, and look-up tables.
+DYNAMIC_TYPES = ["MatMul", "Gemm", "Gather"]
 
 
-def quantise(path: Path, *, images: NDArray[Any], input_name: str, method: str, reduce_range: bool) -> None:
-    """Replace the FP32 model at `path` by its INT8 version, ranges taken from `images` [n, h, w, c].
+def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
+    """Replace the FP32 model at `path` by one with INT8 weights, which finds the range of activations at run time.
+
+    ONNX Runtime's advice for transformers (documentation, "Quantize ONNX models", "Method selection"): the range of
+    their activations differs much between tokens. docs/language-models.md compares it with the static method.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().setLevel(logging.ERROR)
+    quantize_dynamic(
+        str(path),
+        str(path),
+        op_types_to_quantize=DYNAMIC_TYPES,
+        per_channel=True,
+        reduce_range=reduce_range,
+        weight_type=QuantType.QInt8,
+        # Attention multiplies activations with one another: too little work for the cost of two ranges.
+        extra_options={"MatMulConstBOnly": True},
+    )
+
+
+def quantise(path: Path, *, shown: examples.Examples, method: str, reduce_range: bool) -> None:
+    """Replace the FP32 model at `path` by its INT8 version, ranges taken from the examples, as clients send them.
 
     Types follow ONNX Runtime's advice for x86: unsigned activations, signed per-channel weights
     (documentation, "Quantize ONNX models", "Data type selection").
@@ -43,7 +64,7 @@ def quantise(path: Path, *, images: NDArray[Any], input_name: str, method: str, 
         quantize_static(
             str(prepared),
             str(path),
-            _reader(images, input_name),
+            _reader(shown),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTISED_TYPES,
             per_channel=True,
@@ -54,18 +75,16 @@ def quantise(path: Path, *, images: NDArray[Any], input_name: str, method: str, 
         )
 
 
-def _reader(images: NDArray[Any], input_name: str) -> Any:
+def _reader(shown: examples.Examples) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
-        """Feeds the images in order, once."""
+        """Feeds the examples in order, once."""
 
         def __init__(self) -> None:
-            starts = range(0, len(images), CALIBRATION_BATCH)
-            self._batches = iter([images[start : start + CALIBRATION_BATCH] for start in starts])
+            self._batches = examples.batches(shown, CALIBRATION_BATCH)
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            batch = next(self._batches, None)
-            return None if batch is None else {input_name: batch}
+        def get_next(self) -> examples.Examples | None:
+            return next(self._batches, None)
 
     return Reader()

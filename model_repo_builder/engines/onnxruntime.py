@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from model_repo_builder import examples
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Images, Outputs, Predict
+    from model_repo_builder.engines.base import Outputs, Predict
 
 ARTEFACT = "model.onnx"
 CPU_FLAGS = Path("/proc/cpuinfo")
 
 
 class ONNXRuntimeOptions(Options):
-    """How the graph is quantised, and the threads of one server process (0: every core)."""
+    """How the graph is quantised, and the threads of one server process (0: every core).
 
+    `quantisation`: `static` takes the ranges of activations from examples, `dynamic` finds them for each request.
+    """
+
+    quantisation: Literal["static", "dynamic"] = "static"
     weight_range: Literal["auto", "7bit", "8bit"] = "auto"
     calibration_method: Literal["minmax", "percentile", "entropy"] = "minmax"
     intra_op_threads: int = Field(default=0, ge=0, le=1024)
@@ -63,17 +68,16 @@ def _build(job: Job) -> dict[str, str]:
     onnx_graph.with_input_dtype(shared, job.signature, target)
     if job.precision != "int8":
         return {}
-    assert job.calibration is not None
     weight_range = _weight_range(job.options)
-    job.progress(f"calibrating on {len(job.calibration)} images, weights {weight_range}")
-    onnx_int8.quantise(
-        target,
-        images=job.calibration.astype(job.signature.image.dtype),
-        input_name=job.signature.image.name,
-        method=job.options.calibration_method,
-        reduce_range=weight_range == "7bit",
-    )
-    return {"weight_range": weight_range}
+    reduce_range = weight_range == "7bit"
+    if job.calibration is None:
+        job.progress(f"quantising dynamically, weights {weight_range}")
+        onnx_int8.quantise_dynamically(target, reduce_range=reduce_range)
+    else:
+        shown = examples.as_sent(job.calibration, job.signature)
+        job.progress(f"calibrating on {examples.count(shown)} examples, weights {weight_range}")
+        onnx_int8.quantise(target, shown=shown, method=job.options.calibration_method, reduce_range=reduce_range)
+    return {"weight_range": weight_range, "quantisation": job.options.quantisation}
 
 
 def _load(folder: Path, signature: Signature) -> Predict:
@@ -82,8 +86,8 @@ def _load(folder: Path, signature: Signature) -> Predict:
     session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
     names = [output.name for output in signature.outputs]
 
-    def predict(images: Images) -> Outputs:
-        results = session.run(names, {signature.image.name: images.astype(signature.image.dtype)})
+    def predict(shown: examples.Examples) -> Outputs:
+        results = session.run(names, examples.as_sent(shown, signature))
         return dict(zip(names, results, strict=True))
 
     return predict
@@ -102,5 +106,6 @@ ENGINE = Engine(
     build=_build,
     load=_load,
     loader="onnxruntime",
+    needs_calibration=lambda precision, options: precision == "int8" and options.quantisation == "static",
     resolve=lambda options, _: {"weight_range": _weight_range(options)},
 )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from model_repo_builder import examples
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Images, Outputs, Predict
+    from model_repo_builder.engines.base import Outputs, Predict
 
 ARTEFACT = "model.savedmodel"
 
@@ -38,14 +39,14 @@ def _build(job: Job) -> dict[str, str]:
 
 
 def load_savedmodel(path: Path, signature: Signature) -> Predict:
-    """A function from uint8 images [n, h, w, c] to the outputs of a SavedModel's `serving_default`."""
+    """A function from examples to the outputs of a SavedModel's `serving_default`."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(path))
     function = model.signatures["serving_default"]
 
-    def predict(images: Images) -> Outputs:
-        result = function(**{signature.image.name: tf.constant(images.astype(signature.image.dtype))})
+    def predict(shown: examples.Examples) -> Outputs:
+        result = function(**{name: tf.constant(array) for name, array in examples.as_sent(shown, signature).items()})
         return {tensor.name: result[tensor.name].numpy() for tensor in signature.outputs}
 
     # A signature does not keep its model alive.

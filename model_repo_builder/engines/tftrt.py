@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from model_repo_builder import examples
 from model_repo_builder.engines import gpu, tensorflow, trt_graph, trt_saved
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.errors import BuildError
-
-if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Images
 
 # TensorRT measures kernels at these sizes of a range; all batches between run on the same engine.
 STRATEGIES = {"range": "Range", "optimal": "Optimal", "range+optimal": "Range+Optimal"}
@@ -118,22 +116,22 @@ def largest_batch(options: TFTRTOptions, max_batch_size: int) -> int:
     return max(options.profile_max_batch, max_batch_size)
 
 
-def _profile(job: Job, largest: int) -> Iterator[tuple[Any]]:
-    """The shapes that engines are built for: one image, and the largest batch."""
-    image = job.signature.image
+def _profile(job: Job, largest: int) -> Iterator[dict[str, Any]]:
+    """The shapes that engines are built for: a batch of one, and the largest."""
     for batch in sorted({1, largest}):
-        yield (np.zeros((batch, *image.shape), image.dtype),)
+        yield {tensor.name: np.zeros((batch, *tensor.shape), tensor.dtype) for tensor in job.signature.inputs}
 
 
 def _calibration(job: Job, batch: int) -> Any:
     """TF-TRT's calibration function: whole batches of one size, as it demands."""
     assert job.calibration is not None
-    images: Images = job.calibration
-    size = min(batch, len(images))
+    shown = examples.as_sent(job.calibration, job.signature)
+    size = min(batch, examples.count(shown))
 
-    def batches() -> Iterator[tuple[Any]]:
-        for start in range(0, len(images) - size + 1, size):
-            yield (images[start : start + size].astype(job.signature.image.dtype),)
+    def batches() -> Iterator[examples.Examples]:
+        for part in examples.batches(shown, size):
+            if examples.count(part) == size:
+                yield part
 
     return batches
 

@@ -24,7 +24,7 @@ BATCHES = (1, 8, 32)
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser's."""
-    parser = commands.add_parser("speed-test", help="execute variants without a server: images a second, top-5")
+    parser = commands.add_parser("speed-test", help="execute variants without a server: how many a second, top-5")
     parser.add_argument("target", type=Path, metavar="PLAN|DIR", help="a plan (built first), or a model repository")
     parser.add_argument("--only", default="", metavar="NAME,...", help="these variants only, in this order")
     parser.add_argument("--batch", default="", metavar="N,...", help="batch sizes (default: 1,8,32 up to the maximum)")

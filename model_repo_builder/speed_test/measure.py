@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from model_repo_builder import fingerprint, images
+from model_repo_builder import examples, fingerprint, images
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
 from model_repo_builder.report import Report
 from model_repo_builder.speed_test import worker
 from model_repo_builder.speed_test.results import ImageFile, SpeedTest, VariantResult, summarise
+
+# What a model that takes no images is shown.
+SYNTHETIC, SEQUENCES = "synthetic:1", 8
 
 
 def measure(
@@ -30,10 +33,13 @@ def measure(
     report.event("method", f"{jobs[0].repeats} repeats of {jobs[0].seconds:g} s each after a warm-up, no server")
     return SpeedTest(
         model=jobs[0].variant.manifest.model,
+        noun=_kind(jobs[0]).noun,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
         images=tuple(
-            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in pictures
+            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in pictures
+            if _kind(jobs[0]) is examples.IMAGES
         ),
         variants=tuple(_variant(job, pictures, report) for job in jobs),
     )
@@ -44,8 +50,8 @@ def _variant(job: worker.Job, pictures: Sequence[Path], report: Report) -> Varia
     report.event(made.variant, f"{made.engine} {made.precision}, weights: {made.weights}")
     outcome = _in_a_process(job, pictures)
     for point in outcome.points:
-        report.event(made.variant, f"batch {point.batch}: {summarise(point).images_per_s:.1f} images/s")
-    if not outcome.guesses:
+        report.event(made.variant, f"batch {point.batch}: {summarise(point).rate_per_s:.1f} {_kind(job).noun}/s")
+    if not outcome.guesses and _kind(job) is examples.IMAGES:
         first = made.signature.outputs[0]
         report.event(made.variant, f"no top-5: output {first.name} {list(first.shape)} is no vector of classes")
     return VariantResult(
@@ -64,12 +70,10 @@ def _variant(job: worker.Job, pictures: Sequence[Path], report: Report) -> Varia
 
 
 def _in_a_process(job: worker.Job, pictures: Sequence[Path]) -> worker.Outcome:
-    height, width, _ = job.variant.manifest.signature.image.shape
-    batch = np.stack([images.fit(images.decode(path, "--image"), (height, width)) for path in pictures])
     with tempfile.TemporaryDirectory(prefix="speed-test-") as name:
         folder = Path(name)
         (folder / worker.JOB).write_text(job.model_dump_json(), encoding="utf-8")
-        np.save(folder / worker.IMAGES, batch)
+        np.savez(folder / worker.SHOWN, **_shown(job, pictures))
         # What frameworks log goes where it is seen only if the process fails.
         done = subprocess.run(
             [sys.executable, "-m", worker.__name__, name],
@@ -81,6 +85,23 @@ def _in_a_process(job: worker.Job, pictures: Sequence[Path]) -> worker.Outcome:
         if done.returncode:
             raise BuildError(f"variants.{job.variant.name}: {_reason(done)}; allowed: an artefact that runs here")
         return worker.Outcome.model_validate_json((folder / worker.OUTCOME).read_text(encoding="utf-8"))
+
+
+def _kind(job: worker.Job) -> examples.Kind:
+    return examples.kind_of(job.variant.manifest.signature)
+
+
+def _shown(job: worker.Job, pictures: Sequence[Path]) -> examples.Examples:
+    """The pictures, or synthetic sequences."""
+    signature, kind = job.variant.manifest.signature, _kind(job)
+    if kind is not examples.IMAGES:
+        return kind.load(SYNTHETIC, "TARGET", SEQUENCES, signature, 0)
+    height, width, _ = signature.image.shape
+    return {
+        signature.image.name: np.stack(
+            [images.fit(images.decode(path, "--image"), (height, width)) for path in pictures]
+        )
+    }
 
 
 def _reason(failed: subprocess.CompletedProcess[str]) -> str:

@@ -66,9 +66,10 @@ class ImageFile(Kept):
 
 
 class SpeedTest(Kept):
-    """The whole test; `environment` describes the machine as slo-tuner does."""
+    """The whole test; `noun` is what was executed, `environment` describes the machine as slo-tuner does."""
 
     model: str
+    noun: str = "images"
     started: str
     environment: dict[str, Any]
     images: tuple[ImageFile, ...]
@@ -77,9 +78,9 @@ class SpeedTest(Kept):
 
 @dataclass(frozen=True)
 class Summary:
-    """Figures of a point: rates in images a second (of the slowest and the fastest repeat too), latencies in ms."""
+    """Figures of a point: rates in examples a second (of the slowest and the fastest repeat too), latencies in ms."""
 
-    images_per_s: float
+    rate_per_s: float
     slowest: float
     fastest: float
     mean_ms: float
@@ -95,7 +96,7 @@ def summarise(point: Point) -> Summary:
     rates = [point.batch * len(repeat.latencies_ms) / repeat.elapsed_s for repeat in point.repeats]
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
     return Summary(
-        images_per_s=point.batch * len(latencies) / sum(repeat.elapsed_s for repeat in point.repeats),
+        rate_per_s=point.batch * len(latencies) / sum(repeat.elapsed_s for repeat in point.repeats),
         slowest=min(rates),
         fastest=max(rates),
         mean_ms=float(latencies.mean()),

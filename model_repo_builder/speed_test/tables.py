@@ -12,7 +12,7 @@ from model_repo_builder.speed_test.results import Guess, SpeedTest, VariantResul
 
 def both(test: SpeedTest) -> Iterator[Text | Table]:
     """Figures, then guesses; titles are lines of their own, because a table would wrap them to its width."""
-    yield Text(f"\n{test.model}: images a second, latency in ms")
+    yield Text(f"\n{test.model}: {test.noun} a second, latency in ms")
     yield speed(test)
     classifiers = [variant for variant in test.variants if variant.guesses]
     for number, image in enumerate(test.images if classifiers else ()):
@@ -26,7 +26,7 @@ def speed(test: SpeedTest) -> Table:
     for column in (
         "batch",
         "variant",
-        "images/s",
+        f"{test.noun}/s",
         "slowest-fastest repeat",
         "ratio",
         "mean",
@@ -45,13 +45,13 @@ def speed(test: SpeedTest) -> Table:
                 continue
             figures = summarise(point)
             if variant is test.variants[0]:
-                baseline = figures.images_per_s
+                baseline = figures.rate_per_s
             view.add_row(
                 str(size),
                 variant.name,
-                f"{figures.images_per_s:.1f}",
+                f"{figures.rate_per_s:.1f}",
                 f"{figures.slowest:.1f}-{figures.fastest:.1f}",
-                f"{figures.images_per_s / baseline:.2f}" if baseline else "",
+                f"{figures.rate_per_s / baseline:.2f}" if baseline else "",
                 *(f"{value:.2f}" for value in (figures.mean_ms, figures.p50_ms, figures.p95_ms, figures.p99_ms)),
                 str(figures.runs),
             )

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from model_repo_builder import model_py
+from model_repo_builder import examples, model_py
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.speed_test.results import Guess, Point, Repeat, best_guesses
 from model_repo_builder.speed_test.variants import Built
 
-JOB, IMAGES, OUTCOME = "job.json", "images.npy", "outcome.json"
+JOB, SHOWN, OUTCOME = "job.json", "shown.npz", "outcome.json"
 # Warm-up until both are reached: lazy initialisation takes runs, clocks and caches take time.
 WARM_UP_RUNS = 3
 WARM_UP_S = 0.5
@@ -44,7 +44,7 @@ class Job(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What was measured; `guesses` is empty where the first output is no vector of classes."""
+    """What was measured; `guesses` is empty where the model takes no images, or gives no vector of classes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,24 +52,29 @@ class Outcome(BaseModel):
     guesses: tuple[tuple[Guess, ...], ...]
 
 
-def run(job: Job, images: Any) -> Outcome:
-    """Show each of `images` (uint8 [n, height, width, channels]) to the variant, then time batches of them."""
+def run(job: Job, shown: examples.Examples) -> Outcome:
+    """Show each of the examples to the variant, then time batches of them."""
     signature = job.variant.manifest.signature
     outputs = [tensor.name for tensor in signature.outputs]
     load = model_py.load(ENGINES[job.variant.manifest.engine].loader)
     execute = load(job.variant.folder, job.variant.parameters, 0 if job.variant.gpu else None, outputs)
-    inputs = images.astype(signature.image.dtype)
-    is_classifier = len(signature.outputs[0].shape) == 1
-    scores = [execute({signature.image.name: image[None]})[outputs[0]][0] for image in inputs]
+    inputs = examples.as_sent(shown, signature)
+    is_classifier = len(signature.outputs[0].shape) == 1 and not signature.takes_tokens
+    scores = [execute(dict(one))[outputs[0]][0] for one in examples.batches(inputs, 1)]
     return Outcome(
         guesses=tuple(best_guesses(one, job.variant.labels) for one in scores) if is_classifier else (),
-        points=tuple(_point(execute, signature.image.name, _batch(inputs, size), job) for size in job.batches),
+        points=tuple(_point(execute, _batches(inputs, size), size, job) for size in job.batches),
     )
 
 
-def _batch(images: Any, size: int) -> Any:
-    """The images in turn, `size` of them, where serve.py would put them too: on a boundary that needs no copy."""
-    cycled = np.resize(images, (size, *images.shape[1:]))
+def _batches(inputs: dict[str, Any], size: int) -> dict[str, Any]:
+    """A batch of each input."""
+    return {name: _batch(array, size) for name, array in inputs.items()}
+
+
+def _batch(array: Any, size: int) -> Any:
+    """The examples in turn, `size` of them, where serve.py would put them too: on a boundary that needs no copy."""
+    cycled = np.resize(array, (size, *array.shape[1:]))
     memory = np.empty(cycled.nbytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     batch = memory[start : start + cycled.nbytes].view(cycled.dtype).reshape(cycled.shape)
@@ -77,15 +82,15 @@ def _batch(images: Any, size: int) -> Any:
     return batch
 
 
-def _point(execute: Execute, name: str, batch: Any, job: Job) -> Point:
+def _point(execute: Execute, batch: dict[str, Any], size: int, job: Job) -> Point:
     def once() -> float:
         """Milliseconds of one run, from an array to arrays."""
         started = time.perf_counter()
-        execute({name: batch})
+        execute(batch)
         return (time.perf_counter() - started) * 1000
 
     _repeat(once, WARM_UP_S, WARM_UP_RUNS)
-    return Point(batch=len(batch), repeats=tuple(_repeat(once, job.seconds, LEAST_RUNS) for _ in range(job.repeats)))
+    return Point(batch=size, repeats=tuple(_repeat(once, job.seconds, LEAST_RUNS) for _ in range(job.repeats)))
 
 
 def _repeat(once: Callable[[], float], seconds: float, least: int) -> Repeat:
@@ -97,9 +102,9 @@ def _repeat(once: Callable[[], float], seconds: float, least: int) -> Repeat:
 
 
 def main(folder: Path) -> None:
-    """Read the job and its images from a folder and leave the outcome there."""
+    """Read the job and its examples from a folder and leave the outcome there."""
     job = Job.model_validate_json((folder / JOB).read_text(encoding="utf-8"))
-    outcome = run(job, np.load(folder / IMAGES))
+    outcome = run(job, dict(np.load(folder / SHOWN)))
     (folder / OUTCOME).write_text(outcome.model_dump_json(), encoding="utf-8")
 
 

@@ -41,7 +41,7 @@ def test_the_manifest_says_where_a_variant_comes_from(repository: Path) -> None:
     made = json.loads((repository / "onnx_int8" / "1" / "manifest.json").read_text())
     assert made["weights"] == "random:42"
     assert made["calibration"] == "16 images of synthetic:1"
-    assert made["agreement"]["images"] == 32
+    assert made["agreement"]["examples"] == 32
     assert made["agreement"]["top1"] > 0.5
     assert made["packages"]["onnxruntime"]
 

@@ -39,7 +39,7 @@ def test_a_speed_test_shows_what_the_photograph_shows(pretrained: Path, tmp_path
 def test_int8_agrees_on_photographs_that_did_not_calibrate_it(pretrained: Path) -> None:
     made = manifest.read(pretrained / "onnx_int8")
     assert made is not None
-    assert (made.weights, made.pretrained, made.agreement_images) == ("imagenet", True, "photographs")
+    assert (made.weights, made.pretrained, made.agreement_examples) == ("imagenet", True, "photographs")
     assert made.agreement.top1 >= 0.75
     assert not set(photographs.CALIBRATION) & set(photographs.HELD_OUT)
 

@@ -12,6 +12,9 @@ from model_repo_builder.build import build
 from model_repo_builder.engines.tensorflow import load_savedmodel
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.report import Report
+from model_repo_builder.signature import Form
+
+FLOATS, BYTES = Form("float32"), Form("uint8")
 
 
 def save(folder: Path, shape: tuple[int | None, ...]) -> Path:
@@ -49,9 +52,9 @@ def test_a_savedmodel_keeps_its_names(tmp_path: Path, report: Report) -> None:
 
 def test_the_size_of_a_dynamic_savedmodel_can_be_fixed(tmp_path: Path) -> None:
     parsed = plan.parse(own(save(tmp_path / "m", (None, None, 3)), input={"size": [8, 8]}))
-    frozen = source.freeze(parsed.model, tmp_path / "frozen", {"uint8"})
-    predict = load_savedmodel(frozen.savedmodel("uint8"), frozen.signature.with_input_dtype("uint8"))
-    assert predict(np.full((2, 8, 8, 3), 10, np.uint8))["mean"].tolist() == [[10, 20, 30]] * 2
+    frozen = source.freeze(parsed.model, tmp_path / "frozen", {BYTES})
+    predict = load_savedmodel(frozen.savedmodel(BYTES), frozen.signature.in_form(BYTES))
+    assert predict({"photo": np.full((2, 8, 8, 3), 10, np.uint8)})["mean"].tolist() == [[10, 20, 30]] * 2
 
 
 @pytest.mark.parametrize(
@@ -68,13 +71,13 @@ def test_a_savedmodel_that_does_not_fit_is_refused(
 ) -> None:
     parsed = plan.parse(own(save(tmp_path / "m", shape), **changes))
     with pytest.raises(InvalidError, match=message):
-        source.freeze(parsed.model, tmp_path / "frozen", {"float32"})
+        source.freeze(parsed.model, tmp_path / "frozen", {FLOATS})
 
 
 def test_an_unknown_keras_network_is_refused_with_the_known_ones(tmp_path: Path, raw: dict[str, Any]) -> None:
     raw["model"]["source"] = "keras:ResNet51"
     with pytest.raises(InvalidError, match=r"model\.source: keras:ResNet51; allowed: .*keras:ResNet50"):
-        source.freeze(plan.parse(raw).model, tmp_path, {"float32"})
+        source.freeze(plan.parse(raw).model, tmp_path, {FLOATS})
 
 
 def no_network(weights: str | None = None, **_: Any) -> None:
@@ -87,7 +90,7 @@ def test_weights_that_cannot_be_downloaded_stop_the_build(
     monkeypatch.setattr(tf.keras.applications, "MobileNetV2", no_network)
     raw["model"]["weights"] = "imagenet"
     with pytest.raises(BuildError, match=r"model\.weights: imagenet \(cannot be downloaded.*; allowed: a working"):
-        source.freeze(plan.parse(raw).model, tmp_path, {"float32"})
+        source.freeze(plan.parse(raw).model, tmp_path, {FLOATS})
 
 
 def test_the_fallback_is_named_as_such(raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

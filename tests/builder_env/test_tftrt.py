@@ -52,21 +52,21 @@ def _job(tmp_path: Path, **options: Any) -> Job:
         base_signature=signature,
         precision="int8",
         options=tftrt.TFTRTOptions(**options),
-        calibration=np.arange(50 * 48, dtype=np.uint32).astype(np.uint8).reshape(50, 4, 4, 3),
+        calibration={"image": np.arange(50 * 48, dtype=np.uint32).astype(np.uint8).reshape(50, 4, 4, 3)},
         max_batch_size=16,
         folder=tmp_path,
     )
 
 
 def test_calibration_batches_all_have_one_size(tmp_path: Path) -> None:
-    batches = [array for (array,) in tftrt._calibration(_job(tmp_path), 16)()]
+    batches = [batch["image"] for batch in tftrt._calibration(_job(tmp_path), 16)()]
     assert [(len(batch), batch.dtype.name) for batch in batches] == [(16, "float32")] * 3
 
 
 def test_engines_cover_one_image_to_the_largest_batch(tmp_path: Path) -> None:
     assert tftrt.largest_batch(tftrt.TFTRTOptions(), 16) == 16
     assert tftrt.largest_batch(tftrt.TFTRTOptions(profile_max_batch=64), 16) == 64
-    assert [len(array) for (array,) in tftrt._profile(_job(tmp_path), 64)] == [1, 64]
+    assert [len(batch["image"]) for batch in tftrt._profile(_job(tmp_path), 64)] == [1, 64]
 
 
 def test_nodes_outside_tensorrt_are_counted_by_type() -> None:

@@ -13,7 +13,7 @@ def pair(raw: dict[str, Any]) -> tuple[Any, Any]:
     """The ensemble and the variant that it stands for, as Triton reads them."""
     chosen = plan.parse(raw)
     variant = chosen.variants[1]
-    signature = source.keras_signature(chosen.model).with_input_dtype(variant.input_dtype)
+    signature = source.keras_signature(chosen.model).in_form(chosen.form(variant))
     ensemble = text_format.Parse(alias.render(chosen, variant, signature), pb.ModelConfig())
     return ensemble, config.model_config(variant, signature, chosen.runtime)
 

@@ -25,7 +25,7 @@ def golden_text(path: Path, runtime: str, name: str) -> str:
     """What the builder writes for one variant of a plan of this repository."""
     chosen = plan.load(path, runtime)
     variant = next(variant for variant in chosen.variants if variant.name == name)
-    signature = source.keras_signature(chosen.model).with_input_dtype(variant.input_dtype)
+    signature = source.keras_signature(chosen.model).in_form(chosen.form(variant))
     return config.render(variant, signature, runtime)
 
 

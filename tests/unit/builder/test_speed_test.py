@@ -42,7 +42,7 @@ def test_rates_and_percentiles_follow_from_the_latencies() -> None:
     first = Repeat(latencies_ms=(10.0, 20.0, 30.0), elapsed_s=0.06)
     second = Repeat(latencies_ms=(40.0,), elapsed_s=0.04)
     figures = summarise(Point(batch=2, repeats=(first, second)))
-    assert (figures.images_per_s, figures.slowest, figures.fastest) == pytest.approx((80, 50, 100))
+    assert (figures.rate_per_s, figures.slowest, figures.fastest) == pytest.approx((80, 50, 100))
     assert (figures.mean_ms, figures.p50_ms, figures.p95_ms, figures.runs) == pytest.approx((25, 25, 38.5, 4))
 
 

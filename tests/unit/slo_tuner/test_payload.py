@@ -5,10 +5,11 @@ import struct
 
 import numpy as np
 import pytest
-from tritonclient.grpc import service_pb2
+from tritonclient.grpc import model_config_pb2, service_pb2
 
-from slo_tuner.errors import UsageError
+from slo_tuner.errors import ModelError, UsageError
 from slo_tuner.payload import make_payload
+from slo_tuner.request_values import PREFIX, Values, declare, declared
 
 
 def _metadata(datatype: str, shape: list[int]) -> service_pb2.ModelMetadataResponse:
@@ -64,3 +65,36 @@ def test_an_open_dimension_must_be_given() -> None:
 def test_a_shape_for_an_input_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match="shape: 'pixels' is not allowed; the inputs of m are: image"):
         make_payload(_metadata("FP32", [-1, 3]), 8, {"pixels": [3]})
+
+
+def _config(**parameters: str) -> model_config_pb2.ModelConfig:
+    config = model_config_pb2.ModelConfig(name="m")
+    for key, text in parameters.items():
+        config.parameters[PREFIX + key].string_value = text
+    return config
+
+
+@pytest.mark.parametrize(("datatype", "dtype"), [("INT32", np.int32), ("INT64", np.int64)])
+def test_values_that_a_model_declares_are_kept_to(datatype: str, dtype: type[np.generic]) -> None:
+    payload = make_payload(_metadata(datatype, [-1, 5000]), 8, {}, values=declared(_config(image="7..9")))
+    raw = service_pb2.ModelInferRequest.FromString(payload.grpc_body).raw_input_contents[0]
+    assert set(np.frombuffer(raw, dtype)) == {7, 8, 9}
+
+
+def test_values_of_another_input_change_nothing() -> None:
+    values = declared(_config(mask="1..1"))
+    assert make_payload(_metadata("INT32", [-1, 8]), 8, {}, values=values) == make_payload(
+        _metadata("INT32", [-1, 8]), 8, {}
+    )
+
+
+def test_declared_values_are_read_as_they_were_written() -> None:
+    config, values = _config(), {"input_ids": Values(0, 30521), "attention_mask": Values(1, 1)}
+    declare(config, values)
+    assert declared(config) == values
+
+
+@pytest.mark.parametrize("text", ["", "0", "0-9", "9..0", "a..b"])
+def test_a_parameter_that_is_no_range_is_named(text: str) -> None:
+    with pytest.raises(ModelError, match=r"parameter request_values\.image of model 'm': .* is not LEAST\.\.MOST"):
+        declared(_config(image=text))

@@ -1,0 +1,106 @@
+"""Plans of language models: what they may say, what follows from it, and what is refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_repo_builder import config, fingerprint, plan, source
+from model_repo_builder.errors import InvalidError
+from model_repo_builder.signature import Form
+from slo_tuner.request_values import Values, declared
+
+PLANS = Path(__file__).parents[3] / "plans"
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    """plans/tiny-bert.yaml as YAML gives it."""
+    parsed: dict[str, Any] = yaml.safe_load((PLANS / "tiny-bert.yaml").read_text())
+    return parsed
+
+
+REFUSED = [
+    ({"weights": "imagenet"}, "model.weights: imagenet; allowed: pretrained, random:SEED for a huggingface: source"),
+    ({"weights": None}, "model.weights: missing for a huggingface: source; allowed: pretrained, random:SEED"),
+    ({"preprocessing": "tf"}, "model.preprocessing: tf; allowed: nothing for a huggingface: source"),
+    ({"labels": "imagenet"}, "model.labels: imagenet; allowed: nothing for a huggingface: source"),
+    ({"input": {"size": [32, 32]}}, "model.input.size: set; allowed: nothing, as the model takes sequences"),
+    ({"input": {"dtype": "uint8"}}, "model.input.dtype: uint8; allowed: int32, int64, as the model takes sequences"),
+    ({"input": {"sequence_length": 8}}, "model.input.sequence_length: 8; allowed: at least 16"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_a_wrong_value_of_the_model_is_named(raw: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+    raw["model"] |= changes
+    with pytest.raises(InvalidError) as refused:
+        plan.parse(raw)
+    assert str(refused.value).startswith(message)
+
+
+def test_images_for_a_model_of_sequences_are_refused(raw: dict[str, Any]) -> None:
+    raw["agreement"] = {"images": "synthetic:1"}
+    with pytest.raises(InvalidError, match=r"agreement\.images: synthetic:1; allowed: sequences, which"):
+        plan.parse(raw)
+
+
+def test_static_quantisation_needs_sequences(raw: dict[str, Any]) -> None:
+    raw["variants"][2]["options"] = {"quantisation": "static"}
+    with pytest.raises(InvalidError, match=r"calibration\.sequences: missing; allowed: synthetic:SEED, as onnx"):
+        plan.parse(raw)
+
+
+def test_a_variant_of_images_has_no_sequence_length(raw: dict[str, Any]) -> None:
+    images: dict[str, Any] = yaml.safe_load((PLANS / "tiny.yaml").read_text())
+    images["variants"][0]["sequence_length"] = 64
+    with pytest.raises(InvalidError, match=r"variants\.original\.sequence_length: set; allowed: nothing, as tiny"):
+        plan.parse(images)
+    images["variants"][0] = {"name": "original", "engine": "tensorflow", "input_dtype": "int32"}
+    with pytest.raises(InvalidError, match=r"variants\.original\.input_dtype: int32; allowed: float32, uint8"):
+        plan.parse(images)
+
+
+def test_the_length_is_the_published_one_unless_the_plan_says_another(raw: dict[str, Any]) -> None:
+    del raw["model"]["input"]
+    parsed = plan.parse(raw)
+    assert [parsed.form(variant) for variant in parsed.variants] == [Form("int32", 384)] * 3 + [Form("int32", 128)]
+
+
+def test_another_length_is_another_artefact(raw: dict[str, Any]) -> None:
+    parsed = plan.parse(raw)
+    prints = [fingerprint.artefact(parsed, variant, "source") for variant in parsed.variants[2:]]
+    assert prints[0] != prints[1]
+
+
+def test_a_saved_model_lies_beside_the_plan(tmp_path: Path, raw: dict[str, Any]) -> None:
+    raw["model"] = {"name": "own", "source": "huggingface:../trained", "weights": "pretrained"}
+    parsed = plan.parse(raw, folder=tmp_path / "plans")
+    assert parsed.model.source == f"huggingface:{tmp_path / 'trained'}"
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("bert-base-cpu", ["input_ids", "attention_mask", "token_type_ids"]),
+        ("distilbert-cpu", ["input_ids", "attention_mask"]),
+    ],
+)
+def test_a_configuration_needs_no_build(name: str, inputs: list[str]) -> None:
+    parsed = plan.load(PLANS / f"{name}.yaml")
+    signature = source.signature(parsed.model)
+    assert signature is not None
+    message = config.model_config(parsed.variants[0], signature, "ngc")
+    assert [(tensor.name, list(tensor.dims)) for tensor in message.input] == [(tensor, [384]) for tensor in inputs]
+    assert declared(message)["input_ids"] == Values(0, 30521)
+    assert all(sample.inputs["input_ids"].zero_data for sample in message.model_warmup)
+
+
+@pytest.mark.parametrize("name", ["bert-base-cpu", "distilbert-cpu"])
+def test_the_sweep_goes_from_64_to_384_tokens(name: str) -> None:
+    parsed = plan.load(PLANS / f"{name}.yaml")
+    int8 = [
+        variant for variant in parsed.variants if variant.name.startswith("onnx_int8") and "tuned" not in variant.name
+    ]
+    assert sorted(parsed.form(variant).length or 0 for variant in int8) == [64, 128, 256, 384]
