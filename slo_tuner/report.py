@@ -12,6 +12,7 @@ from .errors import ResultsError
 from .plots import ladder_plot, latency_plot, stages_plot, svg, sweep_plot
 from .progress import baseline, print_table, unmet
 from .results import Results, Ways
+from .sequence_plot import has_lengths, sequence_plot
 from .tuning.plots import surface_plot, way_plot
 from .tuning.record import TuningResults, read_any_results
 from .tuning.words import change, tuning_notes
@@ -79,6 +80,7 @@ def _ladder(results: Results) -> dict[str, object]:
         "latency": svg(latency_plot(results)),
         "sweep": svg(sweep_plot(results)) if with_sweep else "",
         "stages": svg(stages_plot(results)) if with_stages else "",
+        "lengths": svg(sequence_plot(results)) if has_lengths(results) else "",
         **_cost(results.cost),
         **_tuning(results),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    # Otherwise it copies the whole graph before each pass, to go on without a pass that fails: minutes and gigabytes.
+    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     import tf2onnx
 
     function = tf.saved_model.load(str(savedmodel)).signatures["serving_default"]

@@ -7,6 +7,7 @@ import pytest
 from slo_tuner.histogram import Histogram
 from slo_tuner.report import headline, notes, render_report
 from slo_tuner.results import Latency, ModelResult, ObjectiveRecord, Point, Results, ServerStages, SweepPoint
+from slo_tuner.sequence_plot import has_lengths, lines
 
 _LATENCY = Latency(mean_ms=30, p50_ms=25, p90_ms=60, p95_ms=80, p99_ms=95, max_ms=120)
 _STAGES = ServerStages(
@@ -132,3 +133,27 @@ def test_void_repeats_do_not_count_as_confirmations() -> None:
 def test_the_same_results_give_the_same_page() -> None:
     results = _results(_model("original", 10.0))
     assert render_report(results) == render_report(results)
+
+
+def _of_length(name: str, rate: float | None, length: int, **changes: Any) -> ModelResult:
+    inputs = [{"name": name, "data_type": "TYPE_INT32", "dims": [str(length)]} for name in ("input_ids", "mask")]
+    manifest = {"model": "bert", "engine": "onnxruntime", "precision": "int8"}
+    return _model(name, rate, server_config={"input": inputs}, manifest=manifest, **changes)
+
+
+def test_models_that_differ_in_length_alone_are_one_line() -> None:
+    models = (_of_length("long", 8.0, 384), _of_length("short", 90.0, 64), _model("image", 3.0))
+    (line,) = lines(_results(*models))
+    assert (line[0], [model.model for model in line[1]]) == ("bert onnxruntime int8", ["short", "long"])
+    assert "Sequence length" in render_report(_results(*models))
+
+
+def test_a_single_length_needs_no_picture() -> None:
+    images = {"input": [{"name": "image", "data_type": "TYPE_FP32", "dims": ["224", "224", "3"]}]}
+    results = _results(_of_length("long", 8.0, 384), _model("image", 3.0, server_config=images))
+    assert not has_lengths(results) and "Sequence length" not in render_report(results)
+
+
+def test_a_length_that_kept_no_objective_has_no_rate() -> None:
+    page = render_report(_results(_of_length("long", None, 384), _of_length("short", 90.0, 64)))
+    assert "Sequence length" in page
