@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan import Variant
 from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.tiers import queue_of, set_tier
 from slo_tuner.request_values import Values, declare
 
 TYPES = {
@@ -44,6 +45,7 @@ def model_config(variant: Variant, signature: Signature, runtime: str, *, labels
     config.version_policy.latest.num_versions = 1
     kind = pb.ModelInstanceGroup.KIND_GPU if variant.device == "gpu" else pb.ModelInstanceGroup.KIND_CPU
     config.instance_group.add(count=variant.instances, kind=kind)
+    set_tier(config, variant)
     _batching(config, variant)
     _priority(config, variant)
     for key, text in variant.how.parameters(variant.engine_options).items():
@@ -65,12 +67,13 @@ def _batching(config: Any, variant: Variant) -> None:
     batching.SetInParent()
     batching.preferred_batch_size.extend(sorted(set(variant.preferred_batch_sizes)))
     batching.max_queue_delay_microseconds = variant.max_queue_delay_us
-    if variant.queue is not None:
+    queue = queue_of(variant)
+    if queue is not None:
         policy = batching.default_queue_policy
         actions = {"reject": pb.ModelQueuePolicy.REJECT, "delay": pb.ModelQueuePolicy.DELAY}
-        policy.timeout_action = actions[variant.queue.on_timeout]
-        policy.default_timeout_microseconds = variant.queue.timeout_us
-        policy.max_queue_size = variant.queue.max_size
+        policy.timeout_action = actions[queue.on_timeout]
+        policy.default_timeout_microseconds = queue.timeout_us
+        policy.max_queue_size = queue.max_size
 
 
 def _priority(config: Any, variant: Variant) -> None:

@@ -168,6 +168,11 @@ class Queue(Section):
     timeout_us: int = Field(default=0, ge=0)
     on_timeout: Literal["reject", "delay"] = "reject"
 
+    @property
+    def sheds(self) -> bool:
+        """Whether it refuses what can't be served soon, by number and by time."""
+        return self.max_size > 0 and self.timeout_us > 0 and self.on_timeout == "reject"
+
 
 class Variant(Section):
     """One way to serve the model; its name is Triton's model name and the directory in the repository."""
@@ -185,6 +190,7 @@ class Variant(Section):
     warm_up: bool = True
     priority: Literal["default", "max", "min"] = "default"
     queue: Queue | None = None
+    tier: Literal[1, 2] | None = None
     agreement: Threshold = Threshold()
     options: dict[str, Scalar] = {}
 
@@ -205,6 +211,9 @@ class Variant(Section):
         above = [size for size in self.preferred_batch_sizes if size > self.max_batch_size]
         if above:
             raise Disallowed(f"at most max_batch_size {self.max_batch_size}", "preferred_batch_sizes", above[0])
+        if self.tier == 2 and self.queue is not None and not self.queue.sheds:
+            allowed = "a max_size and a timeout_us above 0, with on_timeout reject, for tier 2"
+            raise Disallowed(allowed, "queue", self.queue.model_dump_json())
         try:
             self.engine_options  # noqa: B018 -- evaluated for its validation
         except ValidationError as error:

@@ -75,12 +75,16 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from .control import Control
     from .server import TritonProcess, check_repository, pick_ports
+    from .tiers.rate_limit import rate_limit_arguments
     from .tritonserver import find_tritonserver
+    from .validation import whole
 
     check_repository(options.repository)
+    executions = options.tier_executions
+    extra = rate_limit_arguments(whole("tier-executions", executions)) if executions else ()
     ports = pick_ports(options.http_port, options.grpc_port, options.metrics_port)
     program = find_tritonserver(options.tritonserver, options.server_python)
-    with TritonProcess(program, options.repository, ports, options.log) as server:
+    with TritonProcess(program, options.repository, ports, options.log, extra) as server:
         with closing(Control(server.grpc_address, server)) as control:
             for model in options.load:
                 print(f"{model}: ready after {control.load(model, 300.0):.1f} s", flush=True)

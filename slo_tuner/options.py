@@ -23,6 +23,11 @@ def make_parser() -> argparse.ArgumentParser:
     for name in ("http", "grpc", "metrics"):
         serve.add_argument(f"--{name}-port", type=int, default=0, help="0 (default) picks a free port")
     serve.add_argument("--log", type=Path, default=Path("tritonserver.log"), help="log file (default %(default)s)")
+    serve.add_argument(
+        "--tier-executions",
+        metavar="N",
+        help="hold tiers: executions of models with a tier that run side by side (default: tiers are ignored)",
+    )
     _add_server_program(serve)
 
     measure = commands.add_parser("measure", help="measure one model: its highest rate, or one rate")

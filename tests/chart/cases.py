@@ -14,6 +14,7 @@ EVERYTHING: dict[str, Any] = {
         "source": "builder",
         "builder": {"plan": "model: {}\n", "useGpu": True},
         "tuning": {"original": {"maxBatchSize": 16, "preferredBatchSizes": [8], "instances": 4}},
+        "tiers": {"original": {"tier": 1}},
     },
     "scaling": {
         "mode": "keda",

@@ -77,6 +77,16 @@ RULES = [
         at("server.extraArgs", ["--http-thread-count=1"]),
     ),
     Rule(
+        "modelRepository.tiers.bulk: modelRepository.models does not hold this model, only original",
+        source(tiers={"bulk": {"tier": 2}}),
+        source(models=["original", "bulk"]),
+    ),
+    Rule(
+        "server.rateLimit.resources holds cpu:2, which server.rateLimit.tierExecutions sets",
+        with_values(source(tiers={"original": {"tier": 1}}), at("server.rateLimit.resources", ["cpu:2"])),
+        at("server.rateLimit.resources", ["memory:2"]),
+    ),
+    Rule(
         "server.rateLimit.resources is given",
         at("server.rateLimit.resources", ["R:1"]),
         at("server.rateLimit.mode", "execution_count"),

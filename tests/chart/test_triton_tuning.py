@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,22 +95,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def tuning_file(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "tuning.json"
-    path.write_text(json.dumps({"fast": TUNED}))
-    yield path
-
-
-def _run(triton: Triton, tuning_file: Path, deadline_s: float = 10.0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), str(triton.server_address[1]), str(deadline_s), str(tuning_file)]
+def run_hook(
+    triton: Triton, tuning: dict[str, Any], folder: Path, deadline_s: float = 10.0
+) -> subprocess.CompletedProcess[str]:
+    """Run the hook on a tuning.json in `folder`."""
+    path = folder / "tuning.json"
+    path.write_text(json.dumps(tuning))
+    command = [sys.executable, str(SCRIPT), str(triton.server_address[1]), str(deadline_s), str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
-def test_the_hook_changes_only_what_was_tuned(tuning_file: Path) -> None:
+def test_the_hook_changes_only_what_was_tuned(tmp_path: Path) -> None:
     triton = Triton(not_live=1)
     before = triton.config
-    assert _run(triton, tuning_file).returncode == 0
+    assert run_hook(triton, {"fast": TUNED}, tmp_path).returncode == 0
     assert triton.config == before | {
         "max_batch_size": 4,
         "instance_group": [{"count": 2, "kind": "KIND_CPU"}],
@@ -120,12 +117,12 @@ def test_the_hook_changes_only_what_was_tuned(tuning_file: Path) -> None:
     }
 
 
-def test_a_refusal_ends_the_hook_with_triton_s_reason(tuning_file: Path) -> None:
-    done = _run(Triton(refuses=True), tuning_file)
+def test_a_refusal_ends_the_hook_with_triton_s_reason(tmp_path: Path) -> None:
+    done = run_hook(Triton(refuses=True), {"fast": TUNED}, tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip() == 'tuning fast: {"error": "out of memory"}'
 
 
-def test_a_server_that_does_not_come_up_ends_the_hook(tuning_file: Path) -> None:
-    done = _run(Triton(not_live=1000), tuning_file, deadline_s=0.2)
+def test_a_server_that_does_not_come_up_ends_the_hook(tmp_path: Path) -> None:
+    done = run_hook(Triton(not_live=1000), {"fast": TUNED}, tmp_path, deadline_s=0.2)
     assert (done.returncode, done.stderr.strip()) == (1, "tuning: the server was not live in time")

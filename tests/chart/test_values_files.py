@@ -30,6 +30,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["cpu", "onnx_int8_tuned", "autoscale-keda"], PLAN),
     (["gke-t4", "tftrt_int8", "tfserving-front"], BUCKET),
     (["cpu", "onnx_int8", "tfserving-front"], PLAN),
+    (["cpu", "tiers"], PLAN),
 ]
 EACH_CASE = pytest.mark.parametrize(("files", "values"), CASES, ids=lambda part: "+".join(part))
 

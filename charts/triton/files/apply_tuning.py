@@ -1,11 +1,11 @@
-"""Serves models as they were tuned: loads each once more, with values over its own configuration.
+"""Serves models as they were tuned: loads each once more, with values over its own configuration. Checks tiers.
 
     python3 apply_tuning.py HTTP_PORT DEADLINE_S TUNING_JSON
 
 Runs as the postStart hook, so that no probe succeeds and no request comes before it has ended. TUNING_JSON maps a model
-to maxBatchSize, preferredBatchSizes, maxQueueDelayMicroseconds and instances, each optional. Exits 1 with one line that
-names the model when that can't be done; Kubernetes then starts the container again. Only Python's standard library is
-used, because that is in the server's images.
+to maxBatchSize, preferredBatchSizes, maxQueueDelayMicroseconds and instances, each optional, and to the tier that it
+must have been built with. Exits 1 with one line that names the model when that can't be done; Kubernetes then starts
+the container again. Only Python's standard library is used, because that is in the server's images.
 """
 
 import json
@@ -38,6 +38,13 @@ def tuned(config, values):
     }
 
 
+def check_tier(config, tier):
+    """ValueError unless the model was built with this tier: model-repo-builder alone knows what that means."""
+    built = config.get("parameters", {}).get("tier", {}).get("string_value", "none")
+    if tier is not None and built != str(tier):
+        raise ValueError(f"it was built with tier {built}, the values say {tier}: give its variant `tier: {tier}`")
+
+
 def ask(url, body=None, timeout_s=CALL_S):
     """The parsed answer; OSError when there is none, ValueError with Triton's reason when it refuses."""
     data = json.dumps(body).encode() if body is not None else None
@@ -61,8 +68,10 @@ def wait_until_live(server, deadline):
 
 
 def read_wanted(server, model, values):
-    """The complete configuration to serve a model with."""
-    return tuned(ask(f"{server}/v2/models/{model}/config"), values)
+    """The complete configuration to serve a model with, and None where it is served as it should be."""
+    config = ask(f"{server}/v2/models/{model}/config")
+    check_tier(config, values.get("tier"))
+    return tuned(config, values) if values.keys() - {"tier"} else None
 
 
 def apply(server, model, wanted, deadline):
@@ -83,6 +92,7 @@ def main(port, deadline_s, path):
         for model, values in json.loads(Path(path).read_text()).items():
             step = f"tuning {model}"
             wanted[model] = read_wanted(server, model, values)
+        wanted = {model: config for model, config in wanted.items() if config is not None}
         # An alias after its model: Triton refuses one that takes larger batches than its model.
         for model in sorted(wanted, key=lambda name: "ensemble_scheduling" in wanted[name]):
             step = f"tuning {model}"

@@ -86,10 +86,13 @@
 {{- end }}
 {{- end -}}
 
-{{/* The tuned models, and the alias, which must not take larger batches than the model behind it. As JSON. */}}
+{{/* The tuned models, those with a tier, and the alias, which must not take larger batches than the model behind it. As JSON. */}}
 {{- define "triton.tuning" -}}
 {{- $repository := .Values.modelRepository -}}
 {{- $tuning := deepCopy $repository.tuning -}}
+{{- range $model, $declared := $repository.tiers -}}
+{{- $_ := set $tuning $model (merge (dict "tier" $declared.tier) (default dict (get $tuning $model))) -}}
+{{- end -}}
 {{- with dig (first $repository.models) "maxBatchSize" 0 $tuning -}}
 {{- if $repository.alias }}{{ $_ := set $tuning $repository.alias (dict "maxBatchSize" .) }}{{ end -}}
 {{- end -}}

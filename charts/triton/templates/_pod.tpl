@@ -52,7 +52,11 @@ seccompProfile:
 - --grpc-max-connection-age={{ mul 1000 . }}
 - --grpc-max-connection-age-grace={{ mul 1000 $server.grpcMaxConnectionAgeGraceSeconds }}
 {{- end }}
-- --rate-limit={{ $server.rateLimit.mode }}
+- --rate-limit={{ ternary "execution_count" $server.rateLimit.mode (gt (len .Values.modelRepository.tiers) 0) }}
+{{- if .Values.modelRepository.tiers }}
+- --rate-limit-resource=cpu:{{ $server.rateLimit.tierExecutions }}
+- --rate-limit-resource=gpu:{{ $server.rateLimit.tierExecutions }}
+{{- end }}
 {{- range $server.rateLimit.resources }}
 - --rate-limit-resource={{ . }}
 {{- end }}

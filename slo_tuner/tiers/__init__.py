@@ -1,0 +1,1 @@
+"""Two models of different tiers on one server, under bursts: `slo-tuner tiers`."""
