@@ -17,7 +17,7 @@ import locust  # noqa: F401  before any socket
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from slo_tuner.crew import Crew
+from slo_tuner.crew import Crew, Meeting
 from slo_tuner.distributed import Distributed
 from slo_tuner.environment import describe_environment
 from slo_tuner.generator import Generator, InProcess
@@ -25,6 +25,7 @@ from slo_tuner.messages import Assignment
 from slo_tuner.objective import Objective
 from slo_tuner.payload import Payload, make_payload
 from slo_tuner.point import Target, Timing, measure_point
+from slo_tuner.worker_processes import WorkerProcesses
 
 REPEATS = 3
 SECONDS = 8.0
@@ -45,7 +46,8 @@ def main() -> int:
         assert server.stdout is not None
         work = Assignment("grpc", f"127.0.0.1:{int(server.stdout.readline())}", 5.0, payload)
         with TemporaryDirectory() as logs:
-            crew = Crew(options.workers, Path(logs) / "workers.log") if options.workers > 1 else nullcontext()
+            processes = WorkerProcesses(Path(logs) / "workers.log")
+            crew = Crew(Meeting(options.workers), processes) if options.workers > 1 else nullcontext()
             with crew as started:
                 generator: Generator = Distributed(started, work) if started else InProcess(work.route())
                 rows = [_row(generator, float(rate)) for rate in options.rates.split(",")]

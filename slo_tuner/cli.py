@@ -102,10 +102,10 @@ def _measure(options: argparse.Namespace, command: str) -> int:
     from .report import write_report
     from .request import read_request
 
-    request = read_request(options)
-    with request.server() as (control, endpoint), request.crew() as crew:
+    request, progress = read_request(options), Progress(options.quiet)
+    with request.server() as (control, endpoint), request.crew(progress.say) as crew:
         job = request.job(control, endpoint, command)
-        results = Ladder(job, control, Progress(options.quiet), crew).run()
+        results = Ladder(job, control, progress, crew).run()
     write_report(results, job.output / "report.html")
     if request.configmap is not None:
         request.configmap.save({"results.json": job.output / "results.json"})
@@ -121,9 +121,9 @@ def _tune(options: argparse.Namespace, command: str) -> int:
     from .tuning.request import read_tune_request
     from .tuning.run import Server, Tune
 
-    asked = read_tune_request(options)
-    with asked.request.server() as (control, endpoint), asked.request.crew() as crew:
-        results = Tune(asked, Server(control, endpoint, crew), command, Progress(options.quiet)).run()
+    asked, progress = read_tune_request(options), Progress(options.quiet)
+    with asked.request.server() as (control, endpoint), asked.request.crew(progress.say) as crew:
+        results = Tune(asked, Server(control, endpoint, crew), command, progress).run()
     output = asked.request.output
     write_report(results, output / "report.html")
     files = write_deployment(results, output, asked.plan)

@@ -1,9 +1,8 @@
-"""A crew of load workers: Locust's master in this process, and worker processes that end with it."""
+"""A crew of load workers: Locust's master in this process, and the workers that come to its port."""
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,36 +10,44 @@ import gevent
 from locust.env import Environment
 from locust.rpc import Message
 
-from . import messages
-from .child_process import Child, end_children, start_child
+from . import __version__, messages
 from .errors import GeneratorError
 from .messages import Assignment, Report
+from .worker_processes import WorkerProcesses
 
-START_S = 60.0
-STOP_S = 5.0
+WITHIN_S = 60.0
 SILENT_S = 15.0
 """A worker that has not reported for so long, while it should every 0.25 s, counts as lost."""
 
 Receive = Callable[[str, Report], None]
 
 
-class Crew:
-    """`count` workers on this machine, as a context manager: they start once and serve every measurement in it.
+@dataclass(frozen=True)
+class Meeting:
+    """How many workers are waited for, for how many seconds, and at which address and port (0: a free one)."""
 
-    Nothing here needs them to be on this machine, or their clocks to agree: they come to a port, say that they are
-    ready, and report times since their own start.
+    count: int
+    host: str = "127.0.0.1"
+    port: int = 0
+    within_s: float = WITHIN_S
+
+
+class Crew:
+    """Workers, as a context manager: they come once, serve every measurement in it, and are sent home at its end.
+
+    With `processes` they are started on this machine; else they come from wherever `slo-tuner worker` runs. Their
+    clocks need not agree with this one's: they report times since their own start.
     """
 
-    def __init__(self, count: int, log: Path) -> None:
-        self._count, self._log = count, log
-        self._processes: list[Child] = []
+    def __init__(self, meeting: Meeting, processes: WorkerProcesses | None = None) -> None:
+        self._meeting, self._processes = meeting, processes
         self._ready: list[str] = []
         self._failure = ""
         self._receive: Receive | None = None
         self._runs = 0
 
     def __enter__(self) -> Self:
-        self._runner = Environment().create_master_runner("127.0.0.1", 0)
+        self._runner = Environment().create_master_runner(self._meeting.host, self._meeting.port)
         for kind, listener in (
             (messages.READY, self._on_ready),
             (messages.REPORT, self._on_report),
@@ -48,7 +55,8 @@ class Crew:
         ):
             self._runner.register_message(kind, listener)
         try:
-            self._start_processes()
+            if self._processes:
+                self._processes.start(self._meeting.count, self.address)
             self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -59,13 +67,32 @@ class Crew:
         self.stop()
 
     @property
+    def address(self) -> str:
+        """Where the workers come to."""
+        host = self._meeting.host
+        return f"{f'[{host}]' if ':' in host else host}:{self._runner.server.port}"
+
+    @property
+    def local(self) -> bool:
+        """Whether the workers are processes of this machine."""
+        return self._processes is not None
+
+    @property
     def workers(self) -> list[str]:
         """Their ids, in the order in which they came."""
         return list(self._ready)
 
+    @property
+    def hosts(self) -> list[str]:
+        """Where they run, in the same order."""
+        return [_host(worker) for worker in self._ready]
+
     def stop(self) -> None:
         """End the workers, and the port that they came to."""
-        end_children(self._processes, STOP_S)
+        if self._processes:
+            self._processes.stop()
+        else:
+            self._runner.quit()
         self._runner.greenlet.kill()
         self._runner.server.close(linger=0)
 
@@ -75,7 +102,7 @@ class Crew:
         for worker in self._ready:
             self.send(messages.ASSIGN, assignment.to_message(), worker)
 
-    def send(self, kind: str, data: dict[str, Any], worker: str) -> None:
+    def send(self, kind: str, data: dict[str, Any] | None, worker: str) -> None:
         """Send a message to one of the workers."""
         self._runner.send_message(kind, data, worker)
 
@@ -89,46 +116,37 @@ class Crew:
         """GeneratorError when a worker has failed, ended or left."""
         if self._failure:
             raise GeneratorError(self._failure)
-        for number, process in enumerate(self._processes, start=1):
-            if process.poll() is not None:
-                raise GeneratorError(
-                    f"load worker {number} of {self._count} ended with exit code {process.returncode}; "
-                    f"{self._last_words()}"
-                )
+        if self._processes:
+            self._processes.check()
         for worker in self._ready:
             if worker not in self._runner.clients:
                 raise GeneratorError(f"{self.name(worker)} has left")
 
     def name(self, worker: str) -> str:
         """A worker for people: which of how many, and where it runs."""
-        number = self._ready.index(worker) + 1
-        return f"load worker {number} of {self._count} (on {worker.rpartition('_')[0]})"
-
-    def _start_processes(self) -> None:
-        command = [sys.executable, "-m", "slo_tuner", "worker", f"127.0.0.1:{self._runner.server.port}"]
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
-            for _ in range(self._count):
-                # The directory of this package is where -m looks first: all processes run the same code.
-                self._processes.append(start_child(command, log, cwd=Path(__file__).parents[1]))
+        return f"load worker {self._ready.index(worker) + 1} of {self._meeting.count} (on {_host(worker)})"
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_S
-        while len(self._ready) < self._count:
+        deadline = time.monotonic() + self._meeting.within_s
+        while len(self._ready) < self._meeting.count:
             self.check()
             if time.monotonic() > deadline:
-                raise GeneratorError(
-                    f"{len(self._ready)} of {self._count} load workers were ready after {START_S:g} s; "
-                    f"{self._last_words()}"
-                )
+                raise GeneratorError(self._missing())
             gevent.sleep(0.05)
 
-    def _last_words(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines()
-        return f"{lines[-1].strip()[:300] if lines else 'it said nothing'} (log: {self._log})"
+    def _missing(self) -> str:
+        came = f"{len(self._ready)} of {self._meeting.count} load workers came to {self.address}"
+        known = self._processes.last_words() if self._processes else ", ".join(self.hosts)
+        return f"{came} within {self._meeting.within_s:g} s{known and '; ' + known}"
 
     def _on_ready(self, msg: Message, **_: object) -> None:
-        self._ready.append(msg.node_id)
+        version = msg.data["version"]
+        if len(self._ready) == self._meeting.count:  # the load of a run under way is dealt out already
+            self.send("quit", None, msg.node_id)
+        elif version != __version__:
+            self._failure = f"the load worker on {_host(msg.node_id)} is slo-tuner {version}, this is {__version__}"
+        else:
+            self._ready.append(msg.node_id)
 
     def _on_report(self, msg: Message, **_: object) -> None:
         if self._receive is not None:
@@ -136,3 +154,8 @@ class Crew:
 
     def _on_failed(self, msg: Message, **_: object) -> None:
         self._failure = self._failure or f"{self.name(msg.node_id)} failed: {msg.data['reason']}"
+
+
+def _host(worker: str) -> str:
+    """Where a worker runs: Locust's ids are HOST_RANDOM; a Pod's host is its name."""
+    return worker.rpartition("_")[0]

@@ -1,5 +1,6 @@
 """Load that several workers make together: one schedule dealt out to them, their rows put together again."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -34,6 +35,10 @@ class Distributed:
     @property
     def workers(self) -> int:
         return len(self._crew.workers)
+
+    @property
+    def cores(self) -> int | None:
+        return os.cpu_count() if self._crew.local else None
 
     def open(self, offsets_s: Floats) -> Run:
         shares = deal(offsets_s, self.workers)

@@ -1,5 +1,6 @@
 """Who makes the load: what a measurement asks of a load generator, and the one that works in this process."""
 
+import os
 import time
 from typing import Protocol
 
@@ -48,6 +49,10 @@ class Generator(Protocol):
     @property
     def workers(self) -> int:
         """How many processes share the work."""
+
+    @property
+    def cores(self) -> int | None:
+        """CPU cores of the machine that they are on; None where they are on others."""
 
     def open(self, offsets_s: Floats) -> Run:
         """Send a request at each of these times, ascending, shape [n], whatever the server does."""
@@ -112,6 +117,7 @@ class InProcess:
     """Makes the whole load in this process: enough for some hundred requests a second (docs/measuring.md)."""
 
     workers = 1
+    cores = os.cpu_count()
 
     def __init__(self, route: Route) -> None:
         self._route = route

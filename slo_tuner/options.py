@@ -62,8 +62,12 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("results", type=Path, help="results.json")
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
 
-    worker = commands.add_parser("worker", help="generate load for the slo-tuner at an address (it starts its own)")
-    worker.add_argument("master", metavar="HOST:PORT", help="where that slo-tuner waits for its workers")
+    worker = commands.add_parser(
+        "worker", help="generate load for the slo-tuner at an address, until it has done its work"
+    )
+    worker.add_argument(
+        "master", metavar="HOST:PORT", help="where that slo-tuner waits for its workers (its --workers-at)"
+    )
 
     cost = commands.add_parser("cost", help="what inferences cost at the measured rates, kept with the results")
     cost.add_argument("results", type=Path, nargs="+", metavar="RESULTS", help="results.json; the first gets the costs")
@@ -142,9 +146,15 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         metavar="N",
-        default="1",
         help="processes that generate the load together, for fast servers (default 1: this process does)",
     )
+    parser.add_argument(
+        "--workers-at",
+        metavar="IP:PORT",
+        help="start none of the --workers: wait until so many `slo-tuner worker HOST:PORT` have come here from other "
+        "machines or Pods; *:PORT is every address of this machine",
+    )
+    parser.add_argument("--workers-within-s", metavar="S", help="how long to wait for them (default: 60 s)")
     parser.add_argument("--timeout-s", help="time-out of one request (default: 10 times the limit, 2 s or more)")
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")

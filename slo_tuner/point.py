@@ -64,7 +64,8 @@ def measure_point(
     counted_from, total_s = timing.warm_up_s, timing.warm_up_s + timing.duration_s
     offsets_s = poisson_arrivals(rate, total_s, seed)
     fates = Fates(offsets_s, objective.limit_ms)
-    run = target.generator.open(offsets_s)
+    generator = target.generator
+    run = generator.open(offsets_s)
     try:
         gevent.sleep(max(0.0, run.started_at + counted_from - time.perf_counter()))
         with closing(Window(target.metrics, target.model)) as window:
@@ -84,7 +85,7 @@ def measure_point(
         update={
             "duration_s": ended - counted_from,
             "error_reasons": dict(run.errors),
-            "void_reason": void_reason(rows, due, objective, rate, cpu_ms, target.generator.workers),
+            "void_reason": void_reason(rows, due, objective, rate, cpu_ms, generator.workers, generator.cores),
             "generator_cpu_ms": cpu_ms,
             "server": stages,
         }

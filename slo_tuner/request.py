@@ -1,8 +1,8 @@
 """What a measurement was asked, checked completely before anything starts."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from .validation import (
     default_control_address,
     parse_shape,
     positive,
-    whole,
 )
+from .workers import Workers, read_workers
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Request:
     tritonserver: str | None
     server_python: str | None
     configmap: ConfigMapStore | None
-    workers: int
+    workers: Workers
 
-    def crew(self) -> AbstractContextManager[Crew | None]:
-        """The worker processes that generate the load; None where this process does it alone."""
-        return Crew(self.workers, self.output / "workers.log") if self.workers > 1 else nullcontext()
+    def crew(self, say: Callable[[str], None]) -> AbstractContextManager[Crew | None]:
+        """The workers that generate the load; None where this process does it alone."""
+        return self.workers.crew(self.output / "workers.log", say)
 
     @contextmanager
     def server(self) -> Iterator[tuple[Control, Endpoint]]:
@@ -138,7 +138,7 @@ def read_request(options: argparse.Namespace) -> Request:
         tritonserver=options.tritonserver,
         server_python=options.server_python,
         configmap=ConfigMapStore(check_name(options.save_configmap)) if options.save_configmap else None,
-        workers=whole("workers", options.workers),
+        workers=read_workers(options),
     )
 
 

@@ -1,6 +1,8 @@
 """Checks of what users type: addresses, protocols, numbers, shapes, output folders."""
 
 import os
+import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 from .errors import UsageError
@@ -13,6 +15,28 @@ def check_address(field: str, text: str) -> str:
     if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(field, text, "write it as host:port, such as localhost:8001")
     return text
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """The parts of `host:port`; an IPv6 address without its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def check_listening(field: str, text: str) -> tuple[str, int]:
+    """An address of this machine and a free port of it, `*` for all addresses; UsageError when nothing can listen."""
+    host, port = split_address(check_address(field, text))
+    try:
+        ip = ip_address("0.0.0.0" if host == "*" else host)
+    except ValueError:
+        raise UsageError(field, text, "write an IP address of this machine, or * for all, as in *:5557") from None
+    with socket.socket(socket.AF_INET6 if ip.version == 6 else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((str(ip), port))
+        except OSError as error:
+            raise UsageError(field, text, f"nothing can listen there ({error.strerror})") from None
+    return host, port
 
 
 def default_control_address(address: str, protocol: str) -> str:

@@ -1,17 +1,20 @@
 """The command `slo-tuner worker HOST:PORT`: generates load for the tuner at that address until told to quit."""
 
 import signal
+import time
 from typing import Any
 
 import gevent
 from locust.env import Environment
 from locust.rpc import Message
+from locust.runners import MASTER_HEARTBEAT_TIMEOUT
 
-from . import messages
+from . import __version__, messages
 from .errors import GeneratorError
 from .generator import UsersRun
 from .load import Route
 from .messages import Assignment, Report, Start
+from .validation import split_address
 
 REPORT_S = 0.25
 """How often a worker reports: about as often as a point is judged."""
@@ -20,12 +23,13 @@ REPORT_S = 0.25
 class Worker:
     """One Locust worker, with the run that it is busy with."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._environment = Environment()
+    def __init__(self, master: str) -> None:
+        """Connect to the tuner at `master`, HOST:PORT; GeneratorError when none answers for five minutes."""
+        self._environment, self._master = Environment(), master
         try:
-            self._runner = self._environment.create_worker_runner(host, port)
+            self._runner = self._environment.create_worker_runner(*split_address(master))
         except ConnectionError:
-            raise GeneratorError(f"no slo-tuner answers at {host}:{port}") from None
+            raise GeneratorError(f"no slo-tuner answers at {master}") from None
         self._route: Route | None = None
         self._runs: dict[int, UsersRun] = {}
         for kind, listener in (
@@ -36,11 +40,16 @@ class Worker:
             self._runner.register_message(kind, listener)
 
     def work(self) -> None:
-        """Serve the master until it sends this worker home, or is gone for a minute."""
+        """Serve the master until it sends this worker home; GeneratorError when it is gone for a minute."""
         gevent.signal_handler(signal.SIGTERM, self._leave)
         gevent.signal_handler(signal.SIGINT, self._leave)
-        self._runner.send_message(messages.READY)
+        self._runner.send_message(messages.READY, {"version": __version__})
         self._runner.greenlet.join()
+        heard_at = self._runner.last_heartbeat_timestamp  # by this machine's clock
+        if heard_at is not None and time.time() - heard_at > MASTER_HEARTBEAT_TIMEOUT:
+            raise GeneratorError(
+                f"the slo-tuner at {self._master} is gone: unheard of for {MASTER_HEARTBEAT_TIMEOUT} s"
+            )
 
     def _leave(self) -> None:
         self._environment.events.quitting.fire(environment=self._environment)
@@ -55,8 +64,8 @@ class Worker:
             self._fail(error)
 
     def _start(self, msg: Message, **_: object) -> None:
-        order = Start.from_message(msg.data)
         try:
+            order = Start.from_message(msg.data)
             assert self._route is not None
             if order.offsets_s is None:
                 run = UsersRun.closed(self._environment, self._route, order.users)
@@ -95,6 +104,5 @@ class Worker:
 
 def worker_command(address: str) -> int:
     """Work for the tuner at `host:port`; 0 when it is done."""
-    host, _, port = address.rpartition(":")
-    Worker(host, int(port)).work()
+    Worker(address).work()
     return 0

@@ -11,7 +11,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from ..control import Control
 from ..crew import Crew
 from ..environment import describe_environment
-from ..errors import ServerError, UsageError
+from ..errors import GeneratorError, ServerError, UsageError
 from ..measure import Endpoint, Meter
 from ..objective import Objective, relative_objective
 from ..progress import Progress
@@ -56,7 +56,7 @@ class Tune:
         self._megabytes = 0.0
 
     def run(self) -> TuningResults:
-        """The results as written; ServerError when the server was lost, with what was measured kept."""
+        """The results as written; ServerError or GeneratorError when server or load was lost, with all trials kept."""
         model = self._asked.model
         try:
             with left_as_found(self._server.control, model, self._progress.say):
@@ -65,7 +65,7 @@ class Tune:
                     return self._tune(bench)
                 finally:
                     bench.close()
-        except ServerError:
+        except (ServerError, GeneratorError):
             if self._trials:
                 self._progress.say(f"{len(self._trials)} trials are kept in {self._results_file}: go on with --resume")
             raise

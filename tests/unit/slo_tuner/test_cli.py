@@ -39,6 +39,9 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
         (["--rate=many"], "rate: 'many'"),
         (["--workers=0"], "workers: '0'"),
         (["--workers=1.5"], "workers: '1.5'"),
+        (["--workers-at=*:5557"], "workers: ''"),
+        (["--workers-at=*:5557", "--workers=2"], "workers-at: '*:5557'"),
+        (["--workers-within-s=5"], "workers-within-s: '5'"),
         (["--timeout-s=-3"], "timeout-s: '-3'"),
         (["--shape=image"], "shape: 'image'"),
         (["--shape=image:3,x"], "shape: 'image:3,x'"),
@@ -97,6 +100,23 @@ def test_a_wrong_option_of_sweep_is_named(
 def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2
     assert "write it as host:port" in _error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers-at=somewhere"], "workers-at: 'somewhere' is not allowed; write it as host:port"),
+        (["--workers-at=a.example:5557"], "workers-at: 'a.example:5557' is not allowed; write an IP address of this"),
+        (["--workers-at=192.0.2.1:5557"], "workers-at: '192.0.2.1:5557' is not allowed; nothing can listen there"),
+        (["--workers-at=*:5557", "--workers-within-s=soon"], "workers-within-s: 'soon' is not allowed"),
+    ],
+)
+def test_a_wrong_place_for_workers_is_named(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["measure", "m", "--address=localhost:8001", f"--output={tmp_path}", "--workers=2", *arguments]
+    assert main(given) == 2
+    assert _error(capsys).startswith(f"slo-tuner: error: {message}")
 
 
 def test_a_load_worker_wants_the_address_of_its_tuner(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,43 +9,23 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from tritonclient.grpc import service_pb2
+from trivial import assignment
 
 from slo_tuner import distributed
 from slo_tuner.arrivals import poisson_arrivals
 from slo_tuner.closed import measure_closed
-from slo_tuner.crew import Crew
+from slo_tuner.crew import Crew, Meeting
 from slo_tuner.distributed import Distributed, deal
 from slo_tuner.errors import GeneratorError
-from slo_tuner.messages import Assignment
 from slo_tuner.objective import Objective
-from slo_tuner.payload import make_payload
 from slo_tuner.point import Target, Timing, measure_point
-
-SERVER = Path(__file__).parents[3] / "benchmarks" / "trivial_server.py"
-
-
-def _assignment(address: str, protocol: str = "grpc") -> Assignment:
-    metadata = service_pb2.ModelMetadataResponse(name="m")
-    metadata.inputs.add(name="image", datatype="UINT8", shape=[-1, 8, 8, 3])
-    return Assignment(protocol, address, 2.0, make_payload(metadata, 4, {}))
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Where the server answers."""
-    server = subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    yield f"127.0.0.1:{int(server.stdout.readline())}"
-    server.kill()
-    server.wait()
-    server.stdout.close()
+from slo_tuner.worker_processes import WorkerProcesses
 
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     """Two workers."""
-    with Crew(2, tmp_path_factory.mktemp("crew") / "workers.log") as started:
+    with Crew(Meeting(2), WorkerProcesses(tmp_path_factory.mktemp("crew") / "workers.log")) as started:
         yield started
 
 
@@ -58,7 +36,7 @@ def _workers() -> list[int]:
 
 def test_two_workers_send_the_schedule_of_one(crew: Crew, address: str) -> None:
     timing = Timing(warm_up_s=0.3, duration_s=1.0, least_s=1.0, sequential=False)
-    target = Target("m", Distributed(crew, _assignment(address)), None)
+    target = Target("m", Distributed(crew, assignment(address)), None)
     measured = measure_point(target, Objective(limit_ms=500), 100.0, timing, 1, "single", seed=3)
     schedule = poisson_arrivals(100.0, 1.3, 3)
     assert measured.rows.due.tolist() == schedule[schedule >= 0.3].tolist()
@@ -69,7 +47,7 @@ def test_two_workers_send_the_schedule_of_one(crew: Crew, address: str) -> None:
 
 def test_a_certain_verdict_ends_the_load_of_all_workers(crew: Crew, address: str) -> None:
     timing = Timing(warm_up_s=0.2, duration_s=60.0, least_s=0.5, sequential=True)
-    target = Target("m", Distributed(crew, _assignment(address)), None)
+    target = Target("m", Distributed(crew, assignment(address)), None)
     begin = time.perf_counter()
     point = measure_point(target, Objective(limit_ms=500), 200.0, timing, 1, "single", seed=3).point
     assert point.certain and point.kept and point.requests == point.due
@@ -78,14 +56,14 @@ def test_a_certain_verdict_ends_the_load_of_all_workers(crew: Crew, address: str
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_requests_in_flight_are_shared_out(crew: Crew, address: str, concurrency: int) -> None:
-    point = measure_closed(Target("m", Distributed(crew, _assignment(address)), None), concurrency, 0.4, 0.1)
+    point = measure_closed(Target("m", Distributed(crew, assignment(address)), None), concurrency, 0.4, 0.1)
     assert point.requests > 10 and point.errors == 0
     # Little's law: what is in flight on average is the rate times the time that a request takes.
     assert point.rate_per_s * point.latency.mean_ms / 1000 == pytest.approx(concurrency, rel=0.35)
 
 
 def test_errors_come_back_by_their_reason(crew: Crew) -> None:
-    run = Distributed(crew, _assignment("127.0.0.1:9")).open(np.linspace(0, 0.2, 20))
+    run = Distributed(crew, assignment("127.0.0.1:9")).open(np.linspace(0, 0.2, 20))
     assert run.join(20)
     rows = run.take()
     assert len(rows) == 20 and not rows.ok.any()
@@ -93,7 +71,7 @@ def test_errors_come_back_by_their_reason(crew: Crew) -> None:
 
 
 def test_a_worker_that_cannot_do_its_work_says_why(crew: Crew) -> None:
-    generator = Distributed(crew, _assignment("127.0.0.1:9", protocol="carrier-pigeon"))
+    generator = Distributed(crew, assignment("127.0.0.1:9", protocol="carrier-pigeon"))
     with pytest.raises(GeneratorError, match=r"load worker \d of 2 \(on .+\) failed: .*carrier-pigeon"):
         generator.closed(2)
 
@@ -102,9 +80,9 @@ def test_workers_that_are_lost_end_the_measurement_with_one_line(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = _workers()
-    with Crew(2, tmp_path / "log") as crew:
+    with Crew(Meeting(2), WorkerProcesses(tmp_path / "log")) as crew:
         first, second = sorted(set(_workers()) - set(others))
-        run = Distributed(crew, _assignment(address)).closed(2)
+        run = Distributed(crew, assignment(address)).closed(2)
         os.kill(first, signal.SIGSTOP)
         monkeypatch.setattr(distributed, "SILENT_S", 1.0)
         with pytest.raises(GeneratorError, match=r"load worker \d of 2 \(on .+\) has not reported for \d+ s"):
