@@ -10,8 +10,11 @@ JOB = {**TARGET, "job": {"enabled": True}}
 LADDER = {**TARGET, "job": {"enabled": True, "command": "ladder", "models": ["original", "tftrt_fp16"]}}
 SWEEP = {**TARGET, "job": {"enabled": True, "command": "sweep", "through": {"gateway": "{{ .Release.Name }}-gw:80"}}}
 OPEN = {**TARGET, "load": {"mode": "open", "ratePerS": 250.5}}
+WORKERS = {**TARGET, "swarm": {"enabled": False}, "job": {"enabled": True, "workers": 4}}
 CLAIM = {**TARGET, "job": {"enabled": True, "results": "persistentVolumeClaim"}}
 CLAIM["job"]["persistentVolumeClaim"] = {"claimName": "results"}
+
+KINDS = ["swarm", "job", "ladder", "sweep", "open", "claim", "workers"]
 
 
 def locust(values: dict) -> list[Manifest]:
@@ -22,20 +25,25 @@ def environment(values: dict) -> dict[str, str]:
     return one(locust(values), "ConfigMap")["data"]
 
 
+def with_component(manifests: list[Manifest], component: str) -> Manifest:
+    """The Job of a component."""
+    jobs = [item for item in manifests if item["kind"] == "Job"]
+    (found,) = [item for item in jobs if item["metadata"]["labels"]["app.kubernetes.io/component"] == component]
+    return found
+
+
 def container(manifest: Manifest) -> dict:
     return manifest["spec"]["template"]["spec"]["containers"][0]
 
 
 @pytest.mark.parametrize("kube_version", KUBERNETES_VERSIONS)
-@pytest.mark.parametrize(
-    "values", [TARGET, JOB, LADDER, SWEEP, OPEN, CLAIM], ids=["swarm", "job", "ladder", "sweep", "open", "claim"]
-)
+@pytest.mark.parametrize("values", [TARGET, JOB, LADDER, SWEEP, OPEN, CLAIM, WORKERS], ids=KINDS)
 def test_manifests_fit_the_kubernetes_schemas(values: dict, kube_version: str) -> None:
     manifests = render(values, chart="locust", kube_version=f"{kube_version}.0")
     assert errors(manifests, kube_version) == []
 
 
-@pytest.mark.parametrize("values", [TARGET, JOB, CLAIM], ids=["swarm", "job", "claim"])
+@pytest.mark.parametrize("values", [TARGET, JOB, CLAIM, WORKERS], ids=["swarm", "job", "claim", "workers"])
 def test_every_pod_is_restricted(values: dict) -> None:
     assert restricted_violations(locust(values)) == []
 
@@ -124,6 +132,55 @@ def test_job_sweeps_through_the_target_and_every_other_address() -> None:
     assert not any(argument.startswith("--address") for argument in command["args"])
 
 
+def test_the_job_waits_for_as_many_workers_as_there_are_pods() -> None:
+    manifests = locust(WORKERS)
+    job, workers = with_component(manifests, "job"), with_component(manifests, "job-worker")
+    arguments = container(job)["args"]
+    assert arguments[-3:] == ["--workers=4", "--workers-at=*:5557", "--workers-within-s=300"]
+    assert (workers["spec"]["parallelism"], workers["spec"]["completions"]) == (4, 4)
+
+
+def test_the_job_s_workers_find_it_by_its_service() -> None:
+    manifests = locust(WORKERS)
+    service, workers = one(manifests, "Service", "-job"), with_component(manifests, "job-worker")
+    assert container(workers)["command"] == ["slo-tuner", "worker"]
+    assert container(workers)["args"] == [f"{service['metadata']['name']}:5557"]
+    labels = with_component(manifests, "job")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert not service["spec"]["selector"].items() <= workers["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_job_s_workers_are_never_replaced_and_get_no_token() -> None:
+    workers = with_component(locust(WORKERS), "job-worker")["spec"]
+    assert (workers["backoffLimit"], workers["template"]["spec"]["restartPolicy"]) == (0, "Never")
+    assert workers["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_only_workers_reach_the_port_that_they_come_to() -> None:
+    policy = one(locust(WORKERS), "NetworkPolicy")["spec"]
+    (rule,) = [rule for rule in policy["ingress"] if rule["ports"] == [{"port": 5557, "protocol": "TCP"}]]
+    (peer,) = rule["from"]
+    (expression,) = peer["podSelector"]["matchExpressions"]
+    assert expression["values"] == ["worker", "job-worker"]
+    assert peer["podSelector"]["matchLabels"] == policy["podSelector"]["matchLabels"]
+
+
+def test_a_job_that_makes_its_load_itself_has_no_workers() -> None:
+    manifests = locust(JOB)
+    assert [item["metadata"]["name"] for item in manifests if item["kind"] == "Service"] == [
+        "load-locust",
+        "load-locust-master",
+    ]
+    assert not any(argument.startswith("--workers") for argument in container(one(manifests, "Job"))["args"])
+    own = {**JOB, "job": {"enabled": True, "extraArgs": ["--workers=2"]}}
+    assert container(one(locust(own), "Job"))["args"][-1] == "--workers=2"
+
+
+def test_a_tuner_has_time_to_leave_the_server_as_it_was() -> None:
+    tune = one(locust({**TARGET, "job": {"enabled": True, "command": "tune"}}), "Job")
+    assert tune["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 300
+
+
 def test_job_keeps_results_in_a_claim_without_a_token() -> None:
     manifests = locust(CLAIM)
     pod = one(manifests, "Job")["spec"]["template"]["spec"]
@@ -172,7 +229,7 @@ def test_a_digest_wins_over_the_tag() -> None:
 
 def test_every_pod_uses_the_products_own_image_at_the_chart_version() -> None:
     about = yaml.safe_load((ROOT / "charts/locust/Chart.yaml").read_text())
-    for manifest in locust(JOB):
+    for manifest in locust({**JOB, "job": WORKERS["job"]}):
         if manifest["kind"] in ("Deployment", "Job"):
             assert container(manifest)["image"] == f"locust:{about['appVersion']}"
 
@@ -189,6 +246,8 @@ RULES = [
     ({**TARGET, "job": {"enabled": True, "through": {"gateway": "a:80"}}}, "job.command must be sweep"),
     ({**TARGET, "job": {"enabled": True, "results": "persistentVolumeClaim"}}, "claimName must name a claim"),
     ({**TARGET, "job": {"extraArgs": ["--output=/x"]}}, "job.extraArgs holds --output=/x"),
+    ({**TARGET, "job": {"extraArgs": ["--workers-at=*:1"]}}, "job.extraArgs holds --workers-at=*:1"),
+    ({**TARGET, "job": {"workers": 2, "extraArgs": ["--workers=4"]}}, "job.extraArgs holds --workers=4"),
     ({**TARGET, "webUi": {"service": {"type": "LoadBalancer"}}}, "networkPolicy.webUiCidrs must name"),
     ({**TARGET, "fullnameOverride": "1load"}, "does not begin with a letter"),
 ]
@@ -220,7 +279,7 @@ def test_the_schema_refuses_what_is_no_value(values: dict) -> None:
 
 @pytest.mark.parametrize("release", ["r", "locust", "r" * 53])
 def test_names_fit_for_any_release_name(release: str) -> None:
-    assert errors(render(JOB, chart="locust", release=release)) == []
+    assert errors(render({**JOB, "job": WORKERS["job"]}, chart="locust", release=release)) == []
 
 
 @pytest.mark.parametrize("name", ["yes", "no", "null", "on"])

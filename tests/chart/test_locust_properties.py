@@ -18,7 +18,7 @@ PATHS = [leaf.path for leaf in leaves(read_values(CHART)) if leaf.path != ("plac
 # The address is a template; one that does not parse is refused by Helm itself.
 REFUSALS = ("specifications of the schema", "templates/validations.yaml", "error calling tpl")
 SWARM = {"target": {"address": "triton:8001"}}
-LADDER = with_values(SWARM, {"job": {"enabled": True, "command": "ladder", "models": ["a", "b"]}})
+LADDER = with_values(SWARM, {"job": {"enabled": True, "command": "ladder", "models": ["a", "b"], "workers": 2}})
 
 
 CHANGES = changes(SCHEMA, PATHS)

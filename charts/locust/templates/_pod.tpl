@@ -27,6 +27,17 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* Workers on different nodes, where there are some. Arguments: root, component. */}}
+{{- define "locust.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "locust.selectorLabels" . | nindent 8 }}
+{{- end -}}
+
 {{- define "locust.container" -}}
 image: {{ include "locust.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -41,6 +52,12 @@ securityContext:
     drop: [ALL]
   seccompProfile:
     type: RuntimeDefault
+{{- end -}}
+
+{{/* A Job can't be changed: all that its Pods depend on, so that each change makes another Job. */}}
+{{- define "locust.jobChecksum" -}}
+{{- $values := pick .Values "job" "image" "placement" "security" "podLabels" "podAnnotations" "commonLabels" "imagePullSecrets" "workers" -}}
+{{- list (include "locust.environment" .) $values .Chart.AppVersion | toJson | sha256sum | trunc 8 -}}
 {{- end -}}
 
 {{/* A changed model or rate restarts the Pods, which read them when they start. */}}
