@@ -120,6 +120,7 @@ def _tune(options: argparse.Namespace, command: str) -> int:
     from .tuning.files import write_deployment
     from .tuning.request import read_tune_request
     from .tuning.run import Server, Tune
+    from .tuning.words import tuning_notes
 
     asked, progress = read_tune_request(options), Progress(options.quiet)
     with asked.request.server() as (control, endpoint), asked.request.crew(progress.say) as crew:
@@ -133,6 +134,8 @@ def _tune(options: argparse.Namespace, command: str) -> int:
     print(f"results: {output / 'results.json'}, report: {output / 'report.html'}")
     for key, path in files.items():
         print(f"{key}: {path}")
+    for note in (f"The search ended because {results.tuning.stopped}.", *tuning_notes(results)):
+        print(note)
     return 0 if results.tuning.way else 1
 
 
@@ -142,11 +145,11 @@ def _sweep(options: argparse.Namespace, command: str) -> int:
     from .ways.request import read_sweep_request
     from .ways.run import Sweeps
 
-    asked = read_sweep_request(options)
+    asked, progress = read_sweep_request(options), Progress(options.quiet)
     request = asked.request
-    with request.server() as (control, endpoint), request.crew() as crew:
+    with request.server() as (control, endpoint), request.crew(progress.say) as crew:
         job = request.job(control, endpoint, command)
-        results = Sweeps(job, asked, control, Progress(options.quiet), crew).run()
+        results = Sweeps(job, asked, control, progress, crew).run()
     write_report(results, request.output / "report.html")
     if request.configmap is not None:
         request.configmap.save({"results.json": request.output / "results.json"})

@@ -82,8 +82,9 @@ def unmet(model: ModelResult) -> str:
 
 
 def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
+    unloaded = "" if model.unloaded_ms is None else f"{model.unloaded_ms:.1f}"
     if model.rate_per_s is None:
-        return [model.model, "not met", "", "", f"{model.unloaded_ms:.1f}", "", "", ""]
+        return [model.model, "not met", "", "", unloaded, "", "", ""]
     repeats = model.confirmations
     servers = [p.server for p in repeats if p.server]
     mean = sum(p.objective_quantile_ms for p in repeats) / len(repeats)
@@ -94,4 +95,4 @@ def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
         queue = sum(s.queue_ms for s in servers) / len(servers)
         more = [f"{queue:.1f}", f"{compute:.1f}", f"{sum(s.batch_size for s in servers) / len(servers):.2f}"]
     rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}"
-    return [model.model, rate, ratio, f"{mean:.1f}", f"{model.unloaded_ms:.1f}", *more]
+    return [model.model, rate, ratio, f"{mean:.1f}", unloaded, *more]

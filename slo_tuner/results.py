@@ -100,7 +100,7 @@ class ModelResult(_Record):
     rate_per_s: float | None
     missed_per_s: float | None
     generator_limited: bool = False
-    unloaded_ms: float
+    unloaded_ms: float | None = None
     load_s: float | None = None
     sweep: tuple[SweepPoint, ...] = ()
     points: tuple[Point, ...] = ()

@@ -20,8 +20,13 @@ def generator_need(trials: Sequence[Trial]) -> GeneratorNeed | None:
     return GeneratorNeed(rate_per_s=rate, cpu_ms=cpu_ms, processes=workers_for(rate, cpu_ms))
 
 
-def said(need: GeneratorNeed) -> str:
-    """The finding in one sentence."""
+def said(need: GeneratorNeed, workers: int) -> str:
+    """The finding in one sentence; `workers` is how many processes there were."""
+    if need.processes <= workers:
+        return (
+            f"The load generator sent late, although {need.rate_per_s:.0f} requests/s at {need.cpu_ms:.2f} ms of CPU "
+            f"time need no more than its {workers} processes: something else kept their machine busy"
+        )
     return (
         f"The load generator was too weak: a request costs it {need.cpu_ms:.2f} ms of CPU time, and "
         f"{need.rate_per_s:.0f} requests/s need {need.processes} processes, each with a core of its own: "

@@ -107,7 +107,7 @@ def _model_result(subject: Subject, name: str, trials: Sequence[Trial], rate: fl
         rate_per_s=found.rate_per_s if found is not None else None,
         missed_per_s=found.missed_per_s if found is not None else None,
         generator_limited=any(trial.generator_limited for trial in trials),
-        unloaded_ms=next((t.unloaded_ms for t in trials if t.unloaded_ms is not None), 0.0),
+        unloaded_ms=next((t.unloaded_ms for t in trials if t.unloaded_ms is not None), None),
         load_s=found.load_s if found is not None else None,
         points=tuple(point for trial in trials for point in trial.points),
         server_config=as_dict(with_configuration(subject.as_found, configuration)),

@@ -23,7 +23,7 @@ def way_plot(tuning: Tuning) -> Figure:
         for row, step in enumerate(steps):
             before = steps[row + 1].rate_per_s if row + 1 < len(steps) else 0.0
             axes.barh(row, step.rate_per_s, color="#2e9a6a" if row == 0 else "#2a78b5", height=0.6)
-            gain = f" ({100 * (step.rate_per_s / before - 1):+.0f} %)" if before else ""
+            gain = f" ({100 * (step.rate_per_s / before - 1):+.0f} %)" if before and step.rate_per_s else ""
             label = f"{step.rate_per_s:.1f}{gain}" if step.rate_per_s else "not met"
             axes.annotate(label, (step.rate_per_s, row), (6, 0), textcoords="offset points", va="center")
         axes.set_yticks(range(len(steps)), [change(step) for step in steps])

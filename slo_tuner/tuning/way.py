@@ -51,9 +51,14 @@ def best_way(start: Configuration, goal: Configuration, known: Knowledge) -> tup
 
 
 def steps(way: tuple[Configuration, ...], known: Knowledge, least_gain: float) -> tuple[Step, ...]:
-    """The way with its rates (0 where the objective was not kept); last changes that gained less are left out."""
+    """The way with its rates (0 where the objective was not kept); last changes that gained less are left out.
+
+    A stop that was not searched, as the load generator was too weak, is none: its change is joined with the next one.
+    """
     made: list[Step] = []
     for stop in way:
+        if made and stop != way[-1] and not known.rates(stop) and not known.is_without_rate(stop):
+            continue
         changed = ", ".join(made[-1].configuration.differences(stop)) if made else ""
         made.append(Step(stop, max(known.rates(stop), default=0.0), changed))
     while len(made) > 1 and made[-2].rate_per_s * (1 + least_gain) >= made[-1].rate_per_s:

@@ -22,7 +22,8 @@ def tuning_notes(results: TuningResults) -> list[str]:
     """What a reader must know before trusting the winner."""
     tuning, notes = results.tuning, []
     if tuning.generator is not None:
-        notes.append(said(tuning.generator) + ". Rates are lower bounds.")
+        workers = int(results.environment.get("load_workers", 1))
+        notes.append(said(tuning.generator, workers) + ". Rates are lower bounds.")
     refused = sum(trial.outcome == "refused" for trial in tuning.trials)
     if refused:
         notes.append(

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,6 +74,21 @@ def test_a_running_server_is_measured_over_http(served: dict[str, str], tmp_path
     assert done.returncode == 0, done.stderr
     point = json.loads((tmp_path / "results.json").read_text())["models"][0]["points"][0]
     assert point["errors"] == 0 and point["kept"] and point["server"]["requests"] > 0
+
+
+def test_workers_that_come_from_elsewhere_make_the_load(served: dict[str, str], tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    worker = [sys.executable, "-m", "slo_tuner", "worker", f"127.0.0.1:{port}"]
+    workers = [subprocess.Popen(worker) for _ in range(2)]
+    arguments = ["measure", "onnx_fp32", f"--address={served['grpc']}", "--rate=20", "--effort=smoke"]
+    done = run_tuner([*arguments, "--workers=2", f"--workers-at=127.0.0.1:{port}", f"--output={tmp_path}"])
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    (point,) = results["models"][0]["points"]
+    assert results["environment"]["load_workers"] == 2 and point["requests"] == point["due"] and not point["errors"]
+    assert [process.wait(20) for process in workers] == [0, 0], "they end with the tuner"
 
 
 def test_two_load_workers_measure_what_one_process_measures(served: dict[str, str], tmp_path: Path) -> None:

@@ -65,9 +65,9 @@ def served(repository: Path, server_python: str, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def tuned(served: Served, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The output folder of a tuning, and the configuration that was served before."""
+    """The output folder of a tuning with two load workers, and the configuration that was served before."""
     output, before = tmp_path_factory.mktemp("tuned"), served.config()
-    done = run_tuner(served.tune(output, "--total-rate=1000", "--machine=n1-standard-4"))
+    done = run_tuner(served.tune(output, "--workers=2", "--total-rate=1000", "--machine=n1-standard-4"))
     assert done.returncode == 0, done.stderr
     return output, before
 
@@ -85,6 +85,12 @@ def test_trials_were_measured_under_several_configurations(tuning: dict[str, Any
     tried = {json.dumps(trial["configuration"]) for trial in tuning["trials"] if trial["saturation"]}
     assert len(tried) >= 3
     assert tuning["stopped"] and tuning["deployment"]["replicas"] >= 1
+
+
+def test_two_workers_made_the_load(tuned: tuple[Path, dict[str, Any]]) -> None:
+    results = json.loads((tuned[0] / "results.json").read_text())
+    assert results["environment"]["load_workers"] == 2
+    assert all(point["requests"] and not point["errors"] for point in results["models"][0]["points"])
 
 
 def test_the_server_s_counters_saw_the_batches_of_each_configuration(tuning: dict[str, Any]) -> None:

@@ -13,8 +13,11 @@ from slo_tuner.report import headline, notes, render_report
 from slo_tuner.results import write_results
 from slo_tuner.tuning.deployment import plan_entry_text, values_text
 from slo_tuner.tuning.files import write_deployment
+from slo_tuner.tuning.knowledge import Knowledge
 from slo_tuner.tuning.record import TuningResults, read_any_results
 from slo_tuner.tuning.space import Configuration
+from slo_tuner.tuning.trial import Aim, Trial
+from slo_tuner.tuning.way import steps
 
 PLAN = Path(__file__).parents[3] / "plans" / "tiny.yaml"
 WINNER = Configuration(batch=8, instances=2, delay_us=500, preferred=(4,))
@@ -34,7 +37,7 @@ def test_the_baseline_and_the_winner_are_compared(results: TuningResults) -> Non
     assert [model.model for model in results.models] == ["m as found", "m tuned"]
     tuned = results.models[1]
     assert tuned.rate_per_s == results.tuning.deployment.per_pod_per_s  # type: ignore[union-attr]
-    assert tuned.unloaded_ms > 0 and len(tuned.confirmations) >= 3
+    assert tuned.unloaded_ms and len(tuned.confirmations) >= 3
     assert "times what m as found keeps" in headline(results)
 
 
@@ -61,16 +64,42 @@ def test_a_tuning_without_a_winner_has_a_page_and_no_files(tmp_path: Path) -> No
     assert write_deployment(results, tmp_path, None) == {}
 
 
-def test_a_weak_generator_is_told_how_many_processes_it_takes() -> None:
+@pytest.fixture(scope="module")
+def limited() -> TuningResults:
+    """A tuning whose load generator lagged above 100 requests/s."""
+
     class Weak(SimulatedBench):
         def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
             point = super().point(rate, purpose)
             return point.model_copy(update={"void_reason": "late", "generator_cpu_ms": 9.0}) if rate > 100 else point
 
-    results = finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
-    need = results.tuning.generator
+    return finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
+
+
+def test_a_weak_generator_is_told_how_many_processes_it_takes(limited: TuningResults) -> None:
+    need = limited.tuning.generator
     assert need is not None and need.processes == -(-need.rate_per_s * need.cpu_ms // 600)
-    assert f"need {need.processes} processes" in "\n".join(notes(results))
+    assert f"need {need.processes} processes" in "\n".join(notes(limited))
+
+
+def test_workers_with_time_left_blame_what_else_runs_on_their_machine(limited: TuningResults) -> None:
+    strong = limited.model_copy(update={"environment": {**limited.environment, "load_workers": 64}})
+    assert "something else kept their machine busy" in "\n".join(notes(strong))
+
+
+def test_a_stop_that_was_not_measured_is_no_step_of_the_way() -> None:
+    found, passed, goal = (Configuration(batch=b, instances=n) for b, n in ((8, 1), (8, 2), (4, 2)))
+    known = Knowledge([found, passed, goal], Aim(0.05, 0.05))
+    for number, (configuration, rate) in enumerate([(found, 100.0), (goal, 150.0)], start=1):
+        facts = {"role": "leader", "reason": "", "outcome": "rate", "rate_per_s": rate}
+        known.add(Trial(number=number, configuration=configuration, **facts))
+    made = steps((found, passed, goal), known, 0.01)
+    assert [(step.rate_per_s, step.changed) for step in made] == [(100.0, ""), (150.0, "batch, instances")]
+
+
+def test_a_latency_that_was_not_measured_is_no_number(results: TuningResults) -> None:
+    blank = results.models[-1].model_copy(update={"unloaded_ms": None})
+    assert render_report(results.model_copy(update={"models": (results.models[0], blank)}))
 
 
 def test_the_values_file_names_the_model_its_tuning_and_the_capacity_of_a_pod(results: TuningResults) -> None:
