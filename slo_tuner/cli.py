@@ -25,10 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"slo-tuner: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(
-            f"slo-tuner: interrupted; {_KEPT.get(options.command, _KEPT['measure'])} are in results.json",
-            file=sys.stderr,
-        )
+        kept = _KEPT.get(options.command, "models measured completely")
+        print(f"slo-tuner: interrupted; {kept} are in results.json", file=sys.stderr)
         return 130
 
 

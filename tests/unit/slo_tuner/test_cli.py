@@ -96,6 +96,25 @@ def test_a_wrong_option_of_sweep_is_named(
     assert _error(capsys).startswith(f"slo-tuner: error: {message}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        (["measure", "m", "--address=h:1"], "models measured completely are"),
+        (["tune", "m", "--address=h:1"], "trials (go on with --resume) are"),
+        (["sweep", "m", "--through=a=h:1"], "rounds measured completely are"),
+    ],
+)
+def test_an_interruption_tells_what_is_kept(
+    arguments: list[str], kept: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("slo_tuner.cli._run", interrupted)
+    assert main(arguments) == 130
+    assert _error(capsys) == f"slo-tuner: interrupted; {kept} in results.json"
+
+
 @pytest.mark.parametrize("address", ["localhost", "http://localhost:8001", ":8001", "host:port", "host:70000"])
 def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2
