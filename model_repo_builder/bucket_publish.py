@@ -112,7 +112,8 @@ def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Publis
         return
     target = f"{made.variant}/{version}/{inside.as_posix()}"
     old = f"{before.version}/{inside.as_posix()}" if before else ""
-    is_artefact = inside.parts[0] == ENGINES[made.engine].artefact
+    engine = ENGINES[made.engine]
+    is_artefact = inside.parts[0] in (engine.artefact, *engine.beside)
     if before and is_artefact and before.artefact == made.artefact and old in before.objects:
         bucket.copy(f"{made.variant}/{old}", target)
     else:

@@ -90,11 +90,12 @@ class Stage:
         if published.config == wanted:
             return published
         version = self.version_folder(variant)
-        artefact = origin / published.variant / VERSION / variant.how.artefact
-        if artefact.is_dir():
-            shutil.copytree(artefact, version / artefact.name, copy_function=shutil.copy2)
-        else:
-            (version / artefact.name).hardlink_to(artefact)
+        for name in (variant.how.artefact, *variant.how.beside):
+            artefact = origin / published.variant / VERSION / name
+            if artefact.is_dir():
+                shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
+            else:
+                (version / name).hardlink_to(artefact)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,

@@ -10,10 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from model_repo_builder.engines.base import Job
 from model_repo_builder.signature import Signature, Tensor
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
+
+
+def write(job: Job, target: Path) -> None:
+    """Write `target` for the job; the conversion itself is shared by all variants of the same base."""
+    shared = job.base.with_name(f"{job.base.name}.onnx")
+    if not shared.exists():
+        job.progress("converting to ONNX")
+        convert(job.base, job.base_signature, shared)
+    with_input_dtype(shared, job.signature, target)
 
 
 def convert(savedmodel: Path, signature: Signature, target: Path) -> None:

@@ -61,11 +61,7 @@ def _build(job: Job) -> dict[str, str]:
 
     assert isinstance(job.options, ONNXRuntimeOptions)
     target = job.folder / ARTEFACT
-    shared = job.base.with_name(f"{job.base.name}.onnx")
-    if not shared.exists():
-        job.progress("converting to ONNX")
-        onnx_graph.convert(job.base, job.base_signature, shared)
-    onnx_graph.with_input_dtype(shared, job.signature, target)
+    onnx_graph.write(job, target)
     if job.precision != "int8":
         return {}
     weight_range = _weight_range(job.options)

@@ -35,15 +35,7 @@ def unavailable(compute_capability: str | None) -> str | None:
     missing = tensorrt_missing()
     if missing:
         return missing
-    found = gpu.find()
-    if found is None:
-        return "tftrt (TensorFlow finds no GPU); allowed: a machine with an NVIDIA GPU and its driver"
-    if compute_capability not in (None, found.compute_capability):
-        return (
-            f"tftrt (the plan's compute_capability is {compute_capability}, the {found.name} has "
-            f"{found.compute_capability}); allowed: a GPU of {compute_capability}, another plan, or --any-gpu"
-        )
-    return None
+    return gpu.refusal("tftrt", gpu.find(), compute_capability)
 
 
 def tensorrt_missing() -> str | None:

@@ -37,7 +37,7 @@ def test_versions_of_tensorrt_that_do_not_fit_are_both_named(monkeypatch: pytest
 def test_a_missing_gpu_and_a_gpu_of_another_kind_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tftrt, "tensorrt_missing", lambda: None)
     monkeypatch.setattr(gpu, "find", lambda: None)
-    assert "finds no GPU" in str(tftrt.unavailable(None))
+    assert "no GPU is found" in str(tftrt.unavailable(None))
     monkeypatch.setattr(gpu, "find", lambda: gpu.Gpu("NVIDIA L4", "8.9"))
     assert "compute_capability is 7.5, the NVIDIA L4 has 8.9" in str(tftrt.unavailable("7.5"))
     assert tftrt.unavailable("8.9") is None and tftrt.unavailable(None) is None

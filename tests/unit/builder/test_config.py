@@ -15,7 +15,11 @@ PLANS = Path(__file__).parents[3] / "plans"
 GOLDEN = Path(__file__).parent / "golden"
 CASES = [
     (path, runtime, variant.name)
-    for path, runtimes in ((PLANS / "resnet50-t4.yaml", ["ngc"]), (PLANS / "resnet50-cpu.yaml", ["python", "ngc"]))
+    for path, runtimes in (
+        (PLANS / "resnet50-t4.yaml", ["ngc"]),
+        (PLANS / "resnet50-cpu.yaml", ["python", "ngc"]),
+        (PLANS / "bert-base-t4.yaml", ["ngc"]),
+    )
     for runtime in runtimes
     for variant in plan.load(path, runtime).variants
 ]
@@ -25,8 +29,9 @@ def golden_text(path: Path, runtime: str, name: str) -> str:
     """What the builder writes for one variant of a plan of this repository."""
     chosen = plan.load(path, runtime)
     variant = next(variant for variant in chosen.variants if variant.name == name)
-    signature = source.keras_signature(chosen.model).in_form(chosen.form(variant))
-    return config.render(variant, signature, runtime)
+    signature = source.signature(chosen.model)
+    assert signature is not None
+    return config.render(variant, signature.in_form(chosen.form(variant)), runtime)
 
 
 def golden_path(path: Path, runtime: str, name: str) -> Path:

@@ -32,7 +32,7 @@ REFUSED = [
     (("variants", 1, "name"), "original", "variants: original twice; allowed: each name once"),
     (("variants", 1, "name"), "../up", "variants.../up.name: ../up; allowed: letters, digits"),
     (("variants", 1, "presicion"), "int8", "variants.fast.presicion: unknown key; allowed: name, engine"),
-    (("variants", 1, "engine"), "onnx", "variants.fast.engine: onnx; allowed: onnxruntime, tensorflow, tftrt"),
+    (("variants", 1, "engine"), "onnx", "variants.fast.engine: onnx; allowed: onnxruntime, tensorflow, tensorrt"),
     (("variants", 1, "precision"), "fp8", "variants.fast.precision: fp8; allowed: fp32, fp16, int8"),
     (("variants", 1, "precision"), "fp16", "variants.fast.precision: fp16; allowed: fp32, int8 for engine onnxruntime"),
     (("variants", 1, "max_batch_size"), "many", "variants.fast.max_batch_size: many; allowed: a whole number"),
