@@ -11,7 +11,11 @@ from pathlib import Path
 from .errors import SloTunerError
 from .options import make_parser
 
-_KEPT = {"tune": "trials (go on with --resume)", "sweep": "rounds measured completely"}
+_KEPT = {
+    "tune": "trials (go on with --resume)",
+    "sweep": "rounds measured completely",
+    "tiers": "scenarios played completely",
+}
 """What an interrupted command leaves in results.json, where it is not models."""
 
 
@@ -67,7 +71,7 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "serve":
         return _serve(options)
     command = shlex.join(["slo-tuner", *given])
-    return {"tune": _tune, "sweep": _sweep}.get(options.command, _measure)(options, command)
+    return {"tune": _tune, "sweep": _sweep, "tiers": _tiers}.get(options.command, _measure)(options, command)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -148,6 +152,25 @@ def _sweep(options: argparse.Namespace, command: str) -> int:
     with request.server() as (control, endpoint), request.crew(progress.say) as crew:
         job = request.job(control, endpoint, command)
         results = Sweeps(job, asked, control, progress, crew).run()
+    write_report(results, request.output / "report.html")
+    if request.configmap is not None:
+        request.configmap.save({"results.json": request.output / "results.json"})
+    print_results(results)
+    print(f"results: {request.output / 'results.json'}, report: {request.output / 'report.html'}")
+    return 0
+
+
+def _tiers(options: argparse.Namespace, command: str) -> int:
+    from .progress import Progress
+    from .report import print_results, write_report
+    from .tiers.request import read_tiers_request
+    from .tiers.run import TierRuns
+
+    asked = read_tiers_request(options)
+    request = asked.request
+    with request.server() as (control, endpoint):
+        job = request.job(control, endpoint, command)
+        results = TierRuns(job, asked, control, Progress(options.quiet)).run()
     write_report(results, request.output / "report.html")
     if request.configmap is not None:
         request.configmap.save({"results.json": request.output / "results.json"})

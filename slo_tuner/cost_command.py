@@ -13,6 +13,7 @@ from .errors import UsageError
 from .prices import OWN_TABLE, Offer, PriceTable, Spare, read_prices
 from .report import write_report
 from .results import Results, write_results
+from .tiers.record import TierResults
 from .tuning.record import read_any_results
 from .validation import positive
 
@@ -40,9 +41,10 @@ def cost_command(options: argparse.Namespace) -> int:
 
 def _read(path: Path) -> Results:
     results = read_any_results(path)
-    if results.ways is not None:
+    if results.ways is not None or isinstance(results, TierResults):
+        command = "a sweep finds" if results.ways is not None else "a run of tiers finds"
         raise UsageError(
-            "results", str(path), "a sweep finds no rate within an objective; give those of measure or ladder"
+            "results", str(path), f"{command} no rate within an objective; give those of measure or ladder"
         )
     return results
 

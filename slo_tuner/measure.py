@@ -14,7 +14,7 @@ from .crew import Crew
 from .distributed import Distributed
 from .effort import Effort
 from .errors import ServerError
-from .generator import Generator, InProcess
+from .generator import Generator, InProcess, Run
 from .gpu import find_gpus
 from .messages import Assignment
 from .objective import Objective
@@ -22,6 +22,7 @@ from .payload import Payload, make_payload
 from .point import MeasuredPoint, Target, measure_point
 from .request_values import declared
 from .results import ModelResult, Point, Purpose, SweepPoint
+from .rows import Floats
 from .search import Limits, search
 from .server_metrics import MetricsEndpoint, counted_as
 from .transport import RequestError
@@ -82,6 +83,10 @@ class Meter:
     def close(self) -> None:
         """Close the connections of the load."""
         self._generator.close()
+
+    def open(self, offsets_s: Floats) -> Run:
+        """Send requests at these times, ascending, shape [n]; the caller watches and ends it."""
+        return self._generator.open(offsets_s)
 
     def check_answered(self) -> None:
         """ServerError, with the reason, unless one request where the load goes is answered."""

@@ -58,6 +58,14 @@ def make_parser() -> argparse.ArgumentParser:
     sweep.set_defaults(repository=None, tritonserver=None, server_python=None)
     _add_load(sweep)
 
+    tiers = commands.add_parser("tiers", help="bursts on two models of one server: tier 1 keeps its objective")
+    tiers.add_argument("tier1", help="the model of tier 1")
+    tiers.add_argument("tier2", help="the model of tier 2")
+    _add_tiers(tiers)
+    _add_measurement(tiers)
+    # Requests of an overloaded model are waited for, so that their latency is seen.
+    tiers.set_defaults(timeout_s="10")
+
     report = commands.add_parser("report", help="make report.html and the table again from results.json")
     report.add_argument("results", type=Path, help="results.json")
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
@@ -109,6 +117,23 @@ def _add_tuning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prices", type=Path, metavar="FILE", help="a price table in place of the package's own")
     parser.add_argument("--plan", type=Path, metavar="FILE", help="the model's plan, to complete its new entry from")
     parser.add_argument("--resume", action="store_true", help="go on with the trials in --output's results.json")
+
+
+def _add_tiers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tier2-objective", default="p95<=500ms", help="objective of tier 2 (default %(default)s); --objective: tier 1"
+    )
+    parser.add_argument(
+        "--capacities", metavar="REQ_PER_S,REQ_PER_S", help="what each model serves alone (default: measured first)"
+    )
+    parser.add_argument("--scenarios", metavar="NAME,...", help="of within, tier-1 and tier-2 (default: all)")
+    parser.add_argument("--phase-s", default="20", help="length of a phase, three to a run (default %(default)s)")
+    parser.add_argument(
+        "--tier-executions",
+        metavar="N",
+        default="1",
+        help="executions side by side on the server of its own (default %(default)s)",
+    )
 
 
 def _add_measurement(parser: argparse.ArgumentParser) -> None:

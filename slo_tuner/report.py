@@ -13,6 +13,9 @@ from .plots import ladder_plot, latency_plot, stages_plot, svg, sweep_plot
 from .progress import baseline, print_table, unmet
 from .results import Results, Ways
 from .sequence_plot import has_lengths, sequence_plot
+from .tiers.plots import scenario_plot
+from .tiers.record import TierResults, Tiers
+from .tiers.words import cells_of, print_tiers, recovered_s, runs, tiers_headline, tiers_notes
 from .tuning.plots import surface_plot, way_plot
 from .tuning.record import TuningResults, read_any_results
 from .tuning.words import change, tuning_notes
@@ -33,7 +36,9 @@ def report_command(results_file: Path, output: Path | None) -> int:
 
 def print_results(results: Results) -> None:
     """Print the table of the results to standard output."""
-    if results.ways is not None:
+    if isinstance(results, TierResults):
+        print_tiers(results.tiers)
+    elif results.ways is not None:
         print_ways(results.ways)
     else:
         print_table(results)
@@ -61,10 +66,18 @@ def render_report(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    if results.ways is not None:
-        found = {"headline": ways_headline(results.ways), "notes": ways_notes(results), **_ways(results.ways)}
+    if isinstance(results, TierResults):
+        found = {"headline": tiers_headline(results.tiers), "notes": tiers_notes(results), **_tiers(results.tiers)}
+    elif results.ways is not None:
+        found = {
+            "headline": ways_headline(results.ways),
+            "notes": ways_notes(results),
+            "tiers": None,
+            **_ways(results.ways),
+        }
     else:
-        found = {"headline": headline(results), "notes": notes(results), "ways": None, **_ladder(results)}
+        none = {"ways": None, "tiers": None}
+        found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
     objective = results.objective.objective()
     return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
 
@@ -84,6 +97,13 @@ def _ladder(results: Results) -> dict[str, object]:
         **_cost(results.cost),
         **_tuning(results),
     }
+
+
+def _tiers(tiers: Tiers) -> dict[str, object]:
+    """What the page shows of models of different tiers under bursts."""
+    scenarios = [(scenario, svg(scenario_plot(tiers, scenario))) for scenario in tiers.scenarios]
+    words = {"runs": runs, "cells_of": cells_of, "recovered_s": recovered_s}
+    return {"ways": None, "tiers": tiers, "scenarios": scenarios, **words}
 
 
 def _ways(ways: Ways) -> dict[str, object]:

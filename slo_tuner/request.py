@@ -43,6 +43,7 @@ class Request:
     server_python: str | None
     configmap: ConfigMapStore | None
     workers: Workers
+    server_arguments: tuple[str, ...] = ()
 
     def crew(self, say: Callable[[str], None]) -> AbstractContextManager[Crew | None]:
         """The workers that generate the load; None where this process does it alone."""
@@ -57,7 +58,8 @@ class Request:
                 yield control, self.endpoint
             return
         program = find_tritonserver(self.tritonserver, self.server_python)
-        with TritonProcess(program, self.repository, pick_ports(), self.output / "tritonserver.log") as process:
+        log = self.output / "tritonserver.log"
+        with TritonProcess(program, self.repository, pick_ports(), log, self.server_arguments) as process:
             endpoint = replace(
                 self.endpoint,
                 address=process.http_address if self.endpoint.protocol == "http" else process.grpc_address,

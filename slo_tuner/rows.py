@@ -9,6 +9,8 @@ import numpy as np
 from locust.env import Environment
 from numpy.typing import NDArray
 
+from .outcome import Outcome, outcome_of
+
 Floats = NDArray[np.float64]
 
 
@@ -19,6 +21,7 @@ class Rows:
         self.table = table
         self.due, self.sent, self.done = table[:, 0], table[:, 1], table[:, 2]
         self.ok: NDArray[np.bool_] = table[:, 3] > 0
+        self.outcome = table[:, 3]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -43,6 +46,16 @@ class Rows:
         """How much later than intended a request was sent, in ms."""
         return np.asarray((self.sent - self.due) * 1000, dtype=np.float64)
 
+    def since(self, start: float) -> "Rows":
+        """The requests due from `start` on, with their times counted from there."""
+        table = self.table[self.due >= start].copy()
+        table[:, :3] -= start
+        return Rows(table)
+
+    def ended(self, outcome: Outcome) -> "Rows":
+        """The requests with this outcome."""
+        return Rows(self.table[self.outcome == outcome])
+
     def missed(self, limit_ms: float) -> NDArray[np.bool_]:
         """Which requests failed or took longer than the limit, counted from the intended send time."""
         return ~self.ok | (self.latency_ms > limit_ms)
@@ -55,9 +68,9 @@ class Rows:
         return ~self.ok | ((self.done - self.sent) * 1000 > limit_ms + delay_ms)
 
     def save(self, path: Path, start: float) -> None:
-        """Write the rows as gzipped CSV, times in ms from `start` (seconds)."""
+        """Write the rows as gzipped CSV, times in ms from `start` (seconds); `ok` is the Outcome, 1 for an answer."""
         times = (self.table[:, :3] - start) * 1000
-        lines = map("%.3f,%.3f,%.3f,%d".__mod__, zip(*times.T.tolist(), self.ok.tolist(), strict=True))
+        lines = map("%.3f,%.3f,%.3f,%d".__mod__, zip(*times.T.tolist(), self.outcome.tolist(), strict=True))
         text = "\n".join(["due_ms,sent_ms,done_ms,ok", *lines, ""])
         path.parent.mkdir(parents=True, exist_ok=True)
         # A fast server makes hundreds of thousands of rows: the best compression would take longer than the point.
@@ -74,7 +87,7 @@ class Recorder:
         self._event.add_listener(self._record)
 
     def _record(self, context: dict[str, float], exception: Exception | None, **_: object) -> None:
-        self._values.extend((context["due"], context["sent"], context["done"], exception is None))
+        self._values.extend((context["due"], context["sent"], context["done"], outcome_of(exception)))
         if exception is not None:
             reason = str(exception)
             self.errors[reason] = self.errors.get(reason, 0) + 1

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from ..results import Results, read_results
+from ..tiers.record import TierResults
 from .space import Configuration
 from .trial import Trial
 
@@ -93,5 +94,6 @@ class TuningResults(Results):
 
 def read_any_results(path: Path) -> Results:
     """Results of any command; ResultsError names the first field that is wrong."""
-    tuned = path.is_file() and '"tuning": {' in path.read_text(errors="replace")
-    return read_results(path, TuningResults if tuned else Results)
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    kinds: dict[str, type[Results]] = {'"tuning": {': TuningResults, '"tiers": {': TierResults}
+    return read_results(path, next((kind for part, kind in kinds.items() if part in text), Results))

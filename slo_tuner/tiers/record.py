@@ -1,0 +1,81 @@
+"""The tiers' part of results.json: both models under the same bursts, with their tiers and without."""
+
+from pydantic import BaseModel, ConfigDict
+
+from ..results import ObjectiveRecord, Results
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(_Record):
+    """What became of one model's requests that were due in [start_s, end_s) of a run.
+
+    A request is answered, shed (the queue was full), timed out in the queue, or failed otherwise. `late`, and the
+    objective's quantile, are of those that the server took: answered or failed, counted from when they were due.
+    """
+
+    start_s: float
+    end_s: float
+    due: int
+    answered: int
+    shed: int
+    timed_out: int
+    failed: int
+    late: int
+    quantile_ms: float | None
+
+    @property
+    def refused(self) -> int:
+        """Requests that a queue policy ended."""
+        return self.shed + self.timed_out
+
+    def kept(self, miss_share: float) -> bool:
+        """Whether the requests that the server took kept the objective; true where it took none."""
+        return self.late <= miss_share * (self.due - self.refused)
+
+
+class Played(_Record):
+    """One model in one run: its offered rates, and what came of them by phase (steady, burst, steady) and over time."""
+
+    rates_per_s: tuple[float, float, float]
+    phases: tuple[Window, Window, Window]
+    windows: tuple[Window, ...]
+    error_reasons: dict[str, int]
+    send_delay_p95_ms: float
+    rows_file: str
+
+
+class ScenarioResult(_Record):
+    """One scenario: both models with their tiers, and the control run without; tier 1 first."""
+
+    name: str
+    title: str
+    tiers: tuple[Played, Played]
+    control: tuple[Played, Played]
+
+
+class TieredModel(_Record):
+    """A model as it was built, and what it serves alone: its capacity is the throughput of a closed loop."""
+
+    model: str
+    tier: int
+    objective: ObjectiveRecord
+    unloaded_ms: float
+    capacity_per_s: float
+    server_config: dict[str, object]
+
+
+class Tiers(_Record):
+    """Two models of different tiers on one server; `phase_s` is the length of each of the three phases."""
+
+    models: tuple[TieredModel, TieredModel]
+    phase_s: float
+    scenarios: tuple[ScenarioResult, ...] = ()
+
+
+class TierResults(Results):
+    """results.json of `slo-tuner tiers`."""
+
+    tiers: Tiers
