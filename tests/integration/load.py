@@ -7,6 +7,7 @@ has answers, and at the end one line of JSON: each stream's requests and failure
 generator's image.
 """
 
+import http.client
 import json
 import signal
 import sys
@@ -98,6 +99,40 @@ class Renewed:
         self._transport.close()
 
 
+class Rest:
+    """TensorFlow Serving's REST API, each request on a connection of its own."""
+
+    def __init__(self, address: str, payload: Payload) -> None:
+        self._address, self._model = address, f"/v1/models/{payload.model}"
+        signatures = json.loads(self._ask("GET", f"{self._model}/metadata"))["metadata"]["signature_def"]
+        (tensor,) = signatures["signature_def"]["serving_default"]["inputs"].values()
+        shape = [int(dim["size"]) for dim in tensor["tensor_shape"]["dim"]][1:]
+        self._body = json.dumps({"instances": [np.zeros(shape).tolist()]})
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
+        connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, body, {"Connection": "close"})
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise RequestError(f"{type(error).__name__}: {error}"[:160]) from None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise RequestError(f"HTTP {answer.status}: {content.decode(errors='replace')[:160]}")
+        return content
+
+    def send(self) -> int:
+        return len(self._ask("POST", f"{self._model}:predict", self._body))
+
+    def close(self) -> None:
+        """There is no connection that outlives its request."""
+
+
+TRANSPORTS = {"grpc": Retrying, "http": Renewed, "rest": Rest}
+
+
 class Stream:
     """One flow of requests, and what became of each."""
 
@@ -118,7 +153,7 @@ class Stream:
         control.check_reachable(30.0)
         payload = make_payload(control.metadata(self.model), control.config(self.model).max_batch_size, {})
         control.close()
-        transport: Transport = (Renewed if self.protocol == "http" else Retrying)(self.address, payload)
+        transport: Transport = TRANSPORTS[self.protocol](self.address, payload)
         route = Route(self.model, self.protocol, transport)
         bursts = endless_arrivals(self.rate_per_s / self.burst)
         offsets_s = (at_s for at_s in bursts for _ in range(self.burst))
