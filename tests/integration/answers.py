@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,17 @@ print(json.dumps([float(value) for value in session.run(None, {tensor.name: imag
 
 
 def ask(namespace: str, image: str, host: str, model: str) -> dict[str, Any]:
-    """The answers over `http` and `grpc`, each with the name of the `model` that gave it and its `output`."""
+    """The answers of a server over `http` and `grpc`, each with the name of the `model` and its `output`."""
+    return ask_at(namespace, image, {"http": f"{host}:8000", "grpc": f"{host}:8001"}, model)
+
+
+def ask_at(namespace: str, image: str, addresses: Mapping[str, str], model: str) -> dict[str, Any]:
+    """The same, where each protocol has its address as host:port."""
     pod = f"ask-{model.replace('_', '-')}"
     kubectl("-n", namespace, "delete", "pod", pod, "--ignore-not-found")
-    start_pod(namespace, pod, image, ["python3", "/task/ask.py", host, model], {"ask.py": ASK})
+    start_pod(
+        namespace, pod, image, ["python3", "/task/ask.py", addresses["http"], addresses["grpc"], model], {"ask.py": ASK}
+    )
     return dict(json.loads(wait_for_end(namespace, pod).splitlines()[-1]))
 
 

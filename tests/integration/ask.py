@@ -1,6 +1,6 @@
 """One inference over HTTP and over gRPC with a seeded input; prints both answers as one line of JSON.
 
-python3 ask.py HOST MODEL; runs in a Pod of the load generator's image.
+python3 ask.py HTTP_ADDRESS GRPC_ADDRESS MODEL; runs in a Pod of the load generator's image.
 """
 
 import json
@@ -11,11 +11,11 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 
 
-def answers(host: str, model: str) -> dict[str, object]:
+def answers(http: str, grpc: str, model: str) -> dict[str, object]:
     """The model that answered, and its first output, by protocol."""
     found: dict[str, object] = {}
-    for name, protocol, port in (("http", triton_http, 8000), ("grpc", triton_grpc, 8001)):
-        client = protocol.InferenceServerClient(f"{host}:{port}")
+    for name, protocol, address in (("http", triton_http, http), ("grpc", triton_grpc, grpc)):
+        client = protocol.InferenceServerClient(address)
         metadata = client.get_model_metadata(model, **({"as_json": True} if name == "grpc" else {}))
         tensor = metadata["inputs"][0]
         shape = [max(1, int(size)) for size in tensor["shape"]]
@@ -31,4 +31,4 @@ def answers(host: str, model: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(answers(sys.argv[1], sys.argv[2])))
+    print(json.dumps(answers(*sys.argv[1:])))

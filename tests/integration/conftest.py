@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "ci"), str(ROOT / "tests" / "chart")]
 
 import build_images  # noqa: E402
+import local_images  # noqa: E402
 from cluster import diagnose, kubectl, wait_until  # noqa: E402
 from records import Records  # noqa: E402
 
@@ -52,21 +51,23 @@ def models(builder_python: str, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def images(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def images(models: Path) -> dict[str, str]:
     """Full names of the product's images and of `repository`, by name; all of them are in the cluster."""
-    context = tmp_path_factory.mktemp("repository")
-    shutil.copytree(HERE / "repository", context, dirs_exist_ok=True)
-    shutil.copytree(models, context / "models", ignore=shutil.ignore_patterns(".*"))
     # A name of its own for each run: a cluster does not fetch a name that it has already.
     named = {name: build_images.image(name) for name in build_images.NAMES}
     named["repository"] = f"tiny-repository:{RUN}"
-    build = shlex.split(os.environ.get("IMAGE_BUILD", "docker build"))
-    build += shlex.split(os.environ.get("IMAGE_BUILD_ARGS", ""))
-    load = shlex.split(os.environ.get("IMAGE_LOAD", "kind load docker-image"))
-    for command in ([*build, "--quiet", "--tag", named["repository"], str(context)], [*load, *named.values()]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
-        assert done.returncode == 0, f"{shlex.join(command)}:\n{done.stderr}"
+    local_images.build_repository(named["repository"], sorted(path.parent for path in models.glob("*/config.pbtxt")))
+    local_images.load(*named.values())
     return named
+
+
+@pytest.fixture(scope="session")
+def gateway_image() -> str:
+    """The full name of the gateway's image, which is in the cluster."""
+    name = f"gateway:{RUN}"
+    local_images.build_gateway(name)
+    local_images.load(name)
+    return name
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from answers import ask, close, local_output
 from choices import QUICK_DRAIN, SMALL, Values, merged
 from cluster import CommandFailed, Object, apply, forwarded, get, is_ready, items, name_of, run, wait_until
 from counters import answered
+from jobs import run_job
 from release import ROOT, Release
 from umbrella import assemble
 
@@ -96,23 +97,11 @@ def _statistics(url: str, at_least: int) -> Object:
 
 
 def test_a_job_measures_and_its_configmap_becomes_a_report(release: Release, tmp_path: Path) -> None:
-    job = {
-        "enabled": True,
-        "extraArgs": ["--rate=10", "--effort=smoke"],
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-    }
     target = {"address": f"{release.name}-triton:8001", "model": MODEL}
-    measuring = Release(release.namespace, ROOT / "charts" / "locust", name="measuring")
-    values = {"swarm": {"enabled": False}, "job": job, "target": target, "objective": "p95<=1s"}
-    measuring.install(values, wait=False)
-
-    def kept() -> list[Object]:
-        maps = items(release.namespace, "configmaps")
-        return [found for found in maps if name_of(found) == "measuring-locust-results"]
-
-    (found,) = wait_until("the Job has kept its results", kept, 120)
+    job = {"extraArgs": ["--rate=10", "--effort=smoke"]}
+    files = run_job(release.namespace, "measuring", job, 120, target=target, objective="p95<=1s")
     results = tmp_path / "results.json"
-    results.write_text(found["data"]["results.json"])
+    results.write_text(files["results.json"])
     (model,) = json.loads(results.read_text())["models"]
     assert (model["model"], model["met"], model["rate_per_s"]) == (MODEL, True, 10.0)
     run([sys.executable, "-m", "slo_tuner", "report", str(results)])
