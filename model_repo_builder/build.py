@@ -97,7 +97,7 @@ class Workshop:
         self.plan = plan
         self._folder = folder
         self._report = report
-        self._forms = {plan.model.form}
+        self._forms: set[Form] = set()
         for form in (plan.form(step.variant) for step in steps if not step.reusable):
             self._forms |= {form, self.base(form)}
         self._references: dict[Form, Outputs] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -119,6 +120,8 @@ def freeze(model: Model, folder: Path, forms: Iterable[Form]) -> Frozen:
     signature = loaded.signature.in_form(model.form)
     for form in sorted(set(forms), key=lambda form: form.name):
         export(loaded.network, signature.in_form(form), folder / form.name)
+        # Graphs refer to themselves: what is left of one is several times its weights.
+        gc.collect()
     return Frozen(folder, signature, loaded.weights, loaded.pretrained)
 
 

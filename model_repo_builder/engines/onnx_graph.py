@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from model_repo_builder.engines import onnx_weights
 from model_repo_builder.engines.base import Job
 from model_repo_builder.signature import Signature, Tensor
 
@@ -33,19 +34,22 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    # Otherwise it copies the whole graph before each pass, to go on without a pass that fails: minutes and gigabytes.
+    # Otherwise it copies the whole graph once more before each pass, to go on without a pass that fails.
     os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     import tf2onnx
 
     function = tf.saved_model.load(str(savedmodel)).signatures["serving_default"]
     frozen = convert_variables_to_constants_v2(function)
     inputs, outputs = _names(frozen.inputs, signature.inputs), _names(frozen.outputs, signature.outputs)
+    graph = frozen.graph.as_graph_def()
+    weights = onnx_weights.take_out(graph)
     model, _ = tf2onnx.convert._convert_common(
-        frozen.graph.as_graph_def(),
-        input_names=list(inputs),
+        graph,
+        input_names=[*inputs, *(f"{name}:0" for name in weights)],
         output_names=list(outputs),
         opset=OPSET,
     )
+    onnx_weights.put_back(model.graph, weights)
     _rename(model.graph, {**inputs, **outputs})
     for value, tensor in zip([*model.graph.input, *model.graph.output], _in_order(model, signature), strict=True):
         _set_shape(value, tensor.shape)

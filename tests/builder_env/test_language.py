@@ -14,6 +14,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder import huggingface_source, plan, source
 from model_repo_builder.build import build
+from model_repo_builder.engines import onnx_weights
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.report import Report
 from slo_tuner.request_values import Values, declared
@@ -75,6 +76,20 @@ def test_distilbert_takes_no_token_types(raw: dict[str, Any], tmp_path: Path) ->
     rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
     assert [tensor.name for tensor in rows[1].manifest.signature.inputs] == ["input_ids", "attention_mask"]
     assert rows[1].manifest.agreement.top1 == 1.0
+
+
+def test_large_weights_come_back_as_they_were(
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx
+
+    monkeypatch.setattr(onnx_weights, "LARGE", 500)
+    raw["variants"] = raw["variants"][1:3]
+    rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+    graph = onnx.load(tmp_path / "models" / "onnx_fp32" / "1" / "model.onnx").graph
+    assert {value.name for value in graph.input} == {"input_ids", "attention_mask", "token_type_ids"}
+    assert [row.manifest.agreement.top1 > 0.5 for row in rows] == [True, True]
+    assert rows[0].manifest.agreement.max_abs_diff < 1e-5
 
 
 def test_clients_may_send_int64(raw: dict[str, Any], tmp_path: Path) -> None:
