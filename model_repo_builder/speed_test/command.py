@@ -11,6 +11,7 @@ from typing import Any
 
 from model_repo_builder import images, photographs
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.examples import IMAGES, kind_of
 from model_repo_builder.report import Report, console
 from model_repo_builder.speed_test import tables, variants
 from model_repo_builder.speed_test.measure import measure
@@ -38,10 +39,10 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure every chosen variant; the log is kept however the test ends."""
-    pictures = options.image or [photographs.file(photographs.CAT, "--image")]
-    for path in pictures:
+    for path in options.image or ():
         images.decode(path, "--image")
     jobs = _jobs(options)
+    pictures = _pictures(jobs, options.image or ())
     environment = describe_environment({})
     variants.require_gpu([job.variant for job in jobs], environment["gpus"])
     options.output.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,15 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(f"log and every latency: {options.output}/speed-test.log, speed-test.json")
     return 0
+
+
+def _pictures(jobs: Sequence[Job], asked: Sequence[Path]) -> Sequence[Path]:
+    """The images to show: those that were asked for, or a cat; none to models that take none."""
+    others = [job.variant for job in jobs if kind_of(job.variant.manifest.signature) is not IMAGES]
+    if others and asked:
+        noun = kind_of(others[0].manifest.signature).noun
+        raise InvalidError("--image", asked[0], f"nothing, as {others[0].name} takes {noun}")
+    return asked or ([] if others else [photographs.file(photographs.CAT, "--image")])
 
 
 def _jobs(options: argparse.Namespace) -> list[Job]:

@@ -37,9 +37,7 @@ def measure(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
         images=tuple(
-            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-            for path in pictures
-            if _kind(jobs[0]) is examples.IMAGES
+            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in pictures
         ),
         variants=tuple(_variant(job, pictures, report) for job in jobs),
     )

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import yaml
 from google.protobuf import text_format
+from PIL import Image
 from rich.console import Console
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder import huggingface_source, plan, source
 from model_repo_builder.build import build
+from model_repo_builder.cli import main
 from model_repo_builder.engines import onnx_weights
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.report import Report
+from model_repo_builder.speed_test.results import SpeedTest
 from slo_tuner.request_values import Values, declared
 
 pytestmark = pytest.mark.slow
@@ -214,3 +217,22 @@ def test_a_transformers_that_does_not_fit_is_named_with_its_group(
     monkeypatch.setattr(importlib.metadata, "version", version_without("transformers", version))
     with pytest.raises(InvalidError, match=message):
         source.check(plan.parse(raw).model)
+
+
+def test_the_speed_test_shows_sequences_and_guesses_nothing(models: Path, tmp_path: Path) -> None:
+    quick = ["--repeats=1", "--seconds=0.01", "--batch=1,4", "--only=original,onnx_int8_128"]
+    assert main(["speed-test", str(models), f"--output={tmp_path}", *quick]) == 0
+    test = SpeedTest.model_validate_json((tmp_path / "speed-test.json").read_text())
+    assert (test.noun, test.images) == ("sequences", ())
+    assert [len(variant.points) for variant in test.variants] == [2, 2]
+    log = (tmp_path / "speed-test.log").read_text()
+    assert "sequences a second" in log and "images" not in log and "top-5" not in log
+
+
+def test_the_speed_test_shows_no_images_to_a_model_of_sequences(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "red.png"
+    Image.new("RGB", (8, 8), "red").save(picture)
+    assert main(["speed-test", str(models), f"--output={tmp_path}", f"--image={picture}"]) == 2
+    assert "red.png; allowed: nothing, as original takes sequences" in capsys.readouterr().err
