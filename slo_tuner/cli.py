@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
         from .validation import check_address
         from .worker import worker_command
 
-        return worker_command(check_address("HOST:PORT", options.master))
+        return worker_command(check_address("HOST:PORT", options.master.removeprefix("dns:///")))
 
     _interrupt_main_on_signals()
     if options.command == "serve":

@@ -29,7 +29,10 @@ class ConfigMapStore:
 
         self.name = name
         try:
-            config.load_config()
+            if "KUBERNETES_SERVICE_HOST" in os.environ:
+                config.load_incluster_config()
+            else:
+                config.load_kube_config()
         except config.ConfigException as error:
             raise ResultsError(f"save-configmap: no cluster to save to: {error}") from None
         self.namespace = os.environ.get("POD_NAMESPACE") or _context_namespace(config)

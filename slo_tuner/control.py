@@ -27,6 +27,9 @@ class Control:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+        # Its destructor would close it once more. gRPC counts channels that are closed, and when that comes to none as
+        # the interpreter ends, waits for greenlets that can't run any more.
+        self._client.close = lambda: None
 
     def check_reachable(self, deadline_s: float = 5.0) -> None:
         """ServerError unless a server answers within the deadline."""

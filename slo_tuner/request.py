@@ -51,10 +51,14 @@ class Request:
 
     @contextmanager
     def server(self) -> Iterator[tuple[Control, Endpoint]]:
-        """A server to measure: its own on the repository, or the running one at the address."""
+        """A server to measure: its own on the repository, or the running one at the address.
+
+        ServerError when it, or its metrics, can't be reached; UsageError for a model that it does not have.
+        """
         if self.repository is None:
             with closing(Control(self.endpoint.control_address)) as control:
                 control.check_reachable()
+                self._check(control)
                 yield control, self.endpoint
             return
         program = find_tritonserver(self.tritonserver, self.server_python)
@@ -70,20 +74,15 @@ class Request:
             # Closed before the server is stopped: tritonserver waits for its gRPC connections to end.
             with closing(Control(process.grpc_address, process)) as control:
                 try:
+                    self._check(control)
                     yield control, endpoint
                 except ServerError:
                     process.check()  # that the server died says more than what failed because of it
                     raise
 
     def job(self, control: Control, endpoint: Endpoint, command: str) -> Job:
-        """The job on that server; UsageError for a model that it does not have."""
-        available = control.models()
-        models = self.models or tuple(_baseline_first(available))
-        for model in models:
-            if model not in available:
-                raise UsageError("model", model, f"the server's repository has {', '.join(available) or 'no model'}")
-        if not models:
-            raise UsageError("models", "", "the server's repository has no model")
+        """The job on that server."""
+        models = self.models or tuple(_baseline_first(control.models()))
         return Job(
             models=models,
             objective=self.objective,
@@ -96,6 +95,16 @@ class Request:
             alone=self.alone,
             rate_per_s=self.rate_per_s,
         )
+
+    def _check(self, control: Control) -> None:
+        available = control.models()
+        if not available:
+            raise UsageError("models", "", "the server's repository has no model")
+        for model in self.models or ():
+            if model not in available:
+                raise UsageError("model", model, f"the server's repository has {', '.join(available)}")
+        if metrics := self.endpoint.metrics():
+            metrics.check()
 
     @property
     def alone(self) -> bool:

@@ -57,14 +57,22 @@ class MetricsEndpoint:
 
     def _samples(self) -> list[tuple[str, dict[str, str], float]]:
         try:
-            text = self._http.request("GET", self.url).data.decode()
+            answer = self._http.request("GET", self.url)
         except urllib3.exceptions.HTTPError as error:
-            raise ServerError(f"metrics at {self.url} cannot be read: {error}") from None
+            # Its reason begins with the object that failed.
+            reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]
+            raise ServerError(f"metrics at {self.url} cannot be read: {reason}") from None
+        if answer.status != 200:
+            raise ServerError(f"metrics at {self.url} cannot be read: the answer is {answer.status} {answer.reason}")
         return [
             (sample.name, sample.labels, sample.value)
-            for family in text_string_to_metric_families(text)
+            for family in text_string_to_metric_families(answer.data.decode())
             for sample in family.samples
         ]
+
+    def check(self) -> None:
+        """ServerError unless they can be read."""
+        self._samples()
 
     def counters(self, model: str) -> Counters:
         """The counters of `model`, summed over its versions; zeros for a model that has served nothing yet."""

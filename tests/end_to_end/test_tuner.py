@@ -154,6 +154,21 @@ def test_a_resumed_tuning_keeps_its_objective(served: Served, tuned: tuple[Path,
     assert "its objective is p95<=400ms" in done.stderr
 
 
+def test_a_model_that_is_not_there_is_refused_before_anything_is_touched(served: Served, tmp_path: Path) -> None:
+    done = run_tuner(["tune", "resnet", f"--address={served.grpc}", f"--output={tmp_path}", *SMALL])
+    assert done.returncode == 2
+    assert done.stderr.startswith("slo-tuner: error: model: 'resnet' is not allowed; the server's repository has ")
+
+
+def test_metrics_of_another_port_are_refused(served: Served, tmp_path: Path) -> None:
+    url = f"http://{served.http}/metrics"
+    done = run_tuner(
+        ["tune", MODEL, f"--address={served.grpc}", f"--metrics-url={url}", f"--output={tmp_path}", *SMALL]
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"slo-tuner: error: metrics at {url} cannot be read: the answer is 4")
+
+
 def test_a_server_that_loads_no_models_by_request_is_refused(
     repository: Path, server_python: str, tmp_path: Path
 ) -> None:
