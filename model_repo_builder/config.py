@@ -9,7 +9,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan import Variant
 from model_repo_builder.signature import Signature, Tensor
-from model_repo_builder.tiers import queue_of, set_tier
+from model_repo_builder.tiers import priority_of, queue_of, set_tier
 from slo_tuner.request_values import Values, declare
 
 TYPES = {
@@ -78,8 +78,9 @@ def _batching(config: Any, variant: Variant) -> None:
 
 def _priority(config: Any, variant: Variant) -> None:
     levels = {"max": pb.ModelOptimizationPolicy.PRIORITY_MAX, "min": pb.ModelOptimizationPolicy.PRIORITY_MIN}
-    if variant.priority in levels:
-        config.optimization.priority = levels[variant.priority]
+    priority = priority_of(variant, config.backend)
+    if priority in levels:
+        config.optimization.priority = levels[priority]
 
 
 def _warm_up_sizes(variant: Variant) -> list[int]:

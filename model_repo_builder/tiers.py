@@ -36,3 +36,10 @@ def queue_of(variant: Variant) -> Queue | None:
         waiting = QUEUE_BATCHES * variant.max_batch_size * variant.instances
         return Queue(max_size=waiting, timeout_us=QUEUE_TIMEOUT_US, on_timeout="reject")
     return variant.queue
+
+
+def priority_of(variant: Variant, backend: str) -> str:
+    """The plan's own optimization priority; without one the tier's where it is heeded: by TensorRT's CUDA streams."""
+    if variant.priority == "default" and variant.tier is not None and backend == "tensorrt":
+        return {1: "max", 2: "min"}[variant.tier]
+    return variant.priority

@@ -64,6 +64,21 @@ def test_a_queue_of_the_plan_s_own_stays(raw: dict[str, Any]) -> None:
     assert (policy.default_timeout_microseconds, policy.max_queue_size) == (1000, 7)
 
 
+@pytest.mark.parametrize(
+    ("tier", "priority"),
+    [(1, pb.ModelOptimizationPolicy.PRIORITY_MAX), (2, pb.ModelOptimizationPolicy.PRIORITY_MIN)],
+)
+def test_tensorrt_gives_a_tier_s_cuda_streams_its_priority(changed: Changed, tier: int, priority: int) -> None:
+    variant = {"name": "fast", "engine": "tensorrt", "device": "gpu", "tier": tier}
+    parsed = plan.parse(changed("variants", 1, value=variant), runtime="ngc")
+    message = config.model_config(parsed.variants[1], source.keras_signature(parsed.model), "ngc")
+    assert message.optimization.priority == priority
+
+
+def test_other_backends_heed_no_priority_so_none_is_written(changed: Changed) -> None:
+    assert not _config(changed("variants", 1, "tier", value=1)).HasField("optimization")
+
+
 @pytest.mark.parametrize("tier", [0, 3, "first"])
 def test_any_other_tier_is_refused(changed: Changed, tier: object) -> None:
     with pytest.raises(InvalidError, match="tier"):
