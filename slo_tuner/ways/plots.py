@@ -36,19 +36,20 @@ def curves_plot(ways: Ways) -> Figure:
 
 
 def added_plot(ways: Ways) -> Figure:
-    """What the other ways add to the P50 and the P95 of the first, in ms."""
+    """What the other ways add to the P50 and the P95 of the first, in percent of them."""
     found = levels(ways)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(8.2, 3.2))
         for number, way in enumerate(ways.ways[1:], start=1):
             own = [level for level in found if level.way == way.name]
             color = COLORS[1 + number % (len(COLORS) - 1)]
-            p50 = [level.p50_ms.added for level in own if level.p50_ms.added]
-            p95 = [level.p95_ms.added for level in own if level.p95_ms.added]
+            p50 = [level.p50_ms.added_share for level in own if level.p50_ms.added_share]
+            p95 = [level.p95_ms.added_share for level in own if level.p95_ms.added_share]
             _curve(axes, own, p50, color, f"{way.name}, P50", "-")
             _curve(axes, own, p95, color, f"{way.name}, P95", "--")
         axes.axhline(0, color="#222", linewidth=0.8)
-        axes.set(ylabel=f"ms more than through {ways.ways[0].name}")
+        axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+        axes.set(ylabel=f"more than through {ways.ways[0].name}")
         _in_flight_axis(axes, found)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         return figure
