@@ -109,19 +109,24 @@ def test_the_chart_takes_the_values_file_and_its_hook_serves_them(
     for name, text in scripts.items():
         (tmp_path / name).write_text(text)
     container = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]
-    command = [
-        part.replace("/etc/triton", str(tmp_path)) for part in container["lifecycle"]["postStart"]["exec"]["command"]
-    ]
+    # The server's log and port here, and this Python.
+    here = {"/etc/triton": str(tmp_path), "/proc/1/fd/2": str(tmp_path / "log"), "python3": sys.executable}
+    command = [_replaced(part, here) for part in container["lifecycle"]["postStart"]["exec"]["command"]]
     command[command.index("8000")] = served.http.rpartition(":")[2]
-    assert command[0] == "python3"
     try:
-        subprocess.run([sys.executable, *command[1:]], check=True, timeout=60)
+        subprocess.run(command, check=True, timeout=60)
         config = served.config()
         assert (config["max_batch_size"], config["instance_group"][0]["count"]) == (2, 2)
     finally:
         urllib3.request("POST", f"http://{served.http}/v2/repository/models/{MODEL}/unload", json={})
         urllib3.request("POST", f"http://{served.http}/v2/repository/models/{MODEL}/load", json={})
     assert _settled(served) == tuned[1]
+
+
+def _replaced(text: str, replacements: dict[str, str]) -> str:
+    for old, new in replacements.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _settled(served: Served, deadline_s: float = 30.0) -> dict[str, Any]:

@@ -28,14 +28,20 @@ def tuned(config, values):
     batcher["preferred_batch_size"] = values.get("preferredBatchSizes", [])
     if "maxQueueDelayMicroseconds" in values:
         batcher["max_queue_delay_microseconds"] = values["maxQueueDelayMicroseconds"]
-    # A warm-up batch above the largest one would end Triton 2.51 with a segmentation fault.
-    samples = [sample | {"batch_size": min(sample["batch_size"], largest)} for sample in config.get("model_warmup", [])]
+    samples = config.get("model_warmup", [])
     return config | {
         "max_batch_size": largest,
         "dynamic_batching": batcher,
         "instance_group": [group | {"count": values.get("instances", group.get("count", 1))} for group in groups],
-        "model_warmup": samples,
+        "model_warmup": cut_warm_up(samples, largest),
     }
+
+
+def cut_warm_up(samples, largest):
+    """Without batches above the largest one, which would end Triton 2.51 with a segmentation fault."""
+    fitting = [sample for sample in samples if sample["batch_size"] <= largest]
+    above = [sample | {"batch_size": largest} for sample in samples if sample["batch_size"] > largest]
+    return fitting if largest in [sample["batch_size"] for sample in fitting] else fitting + above[:1]
 
 
 def check_tier(config, tier):
