@@ -76,7 +76,8 @@ def start_pod(namespace: str, name: str, image: str, command: list[str], files: 
         "workingDir": "/tmp",
         "env": [{"name": "HOME", "value": "/tmp"}],
         "securityContext": confined,
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        # A load generator holds a thread for each gRPC call in flight: thousands of them when a server is overrun.
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}},
         "volumeMounts": [{"name": "task", "mountPath": "/task"}, {"name": "tmp", "mountPath": "/tmp"}],
     }
     identity = {
