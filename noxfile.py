@@ -19,6 +19,8 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+# What the project's own tests import, whether they start a server or not.
+TESTED = ("client", "front", "image-client", "tests", "charts")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -140,14 +142,14 @@ def builder_tests(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and small builds."""
     _test_builder(session, "not slow")
-    _install(session, "client", "front", "image-client", "tests", "charts")
+    _install(session, *TESTED)
     session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
 
 
 @nox.session(default=False, requires=["server_env", "builder_env"])
 def server_tests(session: nox.Session) -> None:
     """Test everything with the real tritonserver: a whole ladder, the tuner, the REST front, lost servers."""
-    _install(session, "client", "front", "image-client", "tests", "charts")
+    _install(session, *TESTED)
     session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
     session.run("python", "-m", "pytest", "tests/end_to_end", *session.posargs)
 

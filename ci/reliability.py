@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,38 +30,46 @@ def where(measured: dict[str, Any]) -> str:
 
 def changes(measured: dict[str, Any]) -> str:
     """One line for each change and stream."""
-    lines = [
-        "| Change | Took | Client | Requests | Failed | P50 | P99 |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
-    ]
-    for change in measured["changes"]:
-        for one in change["streams"]:
-            lines.append(
-                f"| {change['change']} | {change['took_s']:.0f} s | {one['stream']} | {one['requests']} |"
-                f" {one['failed']} | {one['p50_ms']:.1f} ms | {one['p99_ms']:.1f} ms |"
-            )
-    return "\n".join(lines) + "\n"
+    return _table(
+        [
+            "| Change | Took | Client | Requests | Failed | P50 | P99 |",
+            "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+        ],
+        (
+            f"| {change['change']} | {change['took_s']:.0f} s | {one['stream']} | {one['requests']} |"
+            f" {one['failed']} | {one['p50_ms']:.1f} ms | {one['p99_ms']:.1f} ms |"
+            for change in measured["changes"]
+            for one in change["streams"]
+        ),
+    )
 
 
 def spreads(measured: dict[str, Any]) -> str:
     """One line for each number of servers and stream."""
-    lines = ["| Servers | Client | Requests of each server | Busiest / mean |", "| ---: | --- | --- | ---: |"]
-    for spread in measured["spreads"]:
-        for one in spread["streams"]:
-            counts = one["by_pod"]
-            lines.append(
-                f"| {spread['servers']} | {one['stream']} | {', '.join(map(str, counts))} |"
-                f" {max(counts) * len(counts) / sum(counts):.2f} |"
-            )
-    return "\n".join(lines) + "\n"
+    return _table(
+        ["| Servers | Client | Requests of each server | Busiest / mean |", "| ---: | --- | --- | ---: |"],
+        (
+            f"| {spread['servers']} | {one['stream']} | {', '.join(map(str, one['by_pod']))} |"
+            f" {max(one['by_pod']) * len(one['by_pod']) / sum(one['by_pod']):.2f} |"
+            for spread in measured["spreads"]
+            for one in spread["streams"]
+        ),
+    )
 
 
 def alerts(measured: dict[str, Any]) -> str:
     """One line for each alert."""
-    lines = ["| Alert | Its rule waits | Fired after | Resolved after |", "| --- | ---: | ---: | ---: |"]
-    for one in measured["alerts"]:
-        lines.append(f"| {one['alert']} | {one['for_s']} s | {one['fired_s']:.0f} s | {one['resolved_s']:.0f} s |")
-    return "\n".join(lines) + "\n"
+    return _table(
+        ["| Alert | Its rule waits | Fired after | Resolved after |", "| --- | ---: | ---: | ---: |"],
+        (
+            f"| {one['alert']} | {one['for_s']} s | {one['fired_s']:.0f} s | {one['resolved_s']:.0f} s |"
+            for one in measured["alerts"]
+        ),
+    )
+
+
+def _table(head: list[str], rows: Iterable[str]) -> str:
+    return "\n".join([*head, *rows]) + "\n"
 
 
 TABLES = {"where": where, "changes": changes, "spreads": spreads, "alerts": alerts}

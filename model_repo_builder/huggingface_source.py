@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan import Model
+from model_repo_builder.plan_model import Model
 from model_repo_builder.sequences import IDS, LEAST_VOCABULARY, MASK, TYPES
 from model_repo_builder.signature import Signature, Tensor
 

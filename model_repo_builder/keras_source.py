@@ -12,7 +12,7 @@ import numpy as np
 
 from model_repo_builder import efficientnet_lite, images
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan import Model
+from model_repo_builder.plan_model import Model
 from model_repo_builder.preprocessing import preprocess
 from model_repo_builder.signature import Signature
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model_repo_builder.errors import BuildError
 from model_repo_builder.package_files import LABELS
-from model_repo_builder.plan import Model
+from model_repo_builder.plan_model import Model
 
 
 def identity(model: Model) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from model_repo_builder import bucket, bucket_source
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan import Model
+from model_repo_builder.plan_model import Model
 from model_repo_builder.signature import Signature, Tensor
 
 

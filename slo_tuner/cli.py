@@ -4,12 +4,17 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import SloTunerError
 from .options import make_parser
+
+if TYPE_CHECKING:
+    from .request import Request
+    from .results import Results
 
 _KEPT = {
     "tune": "trials (go on with --resume)",
@@ -100,25 +105,18 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace, command: str) -> int:
     from .ladder import Ladder
-    from .progress import Progress, print_table
-    from .report import write_report
+    from .progress import Progress
     from .request import read_request
 
     request, progress = read_request(options), Progress(options.quiet)
     with request.server() as (control, endpoint), request.crew(progress.say) as crew:
-        job = request.job(control, endpoint, command)
-        results = Ladder(job, control, progress, crew).run()
-    write_report(results, job.output / "report.html")
-    if request.configmap is not None:
-        request.configmap.save({"results.json": job.output / "results.json"})
-    print_table(results)
-    print(f"results: {job.output / 'results.json'}, report: {job.output / 'report.html'}")
+        results = Ladder(request.job(control, endpoint, command), control, progress, crew).run()
+    _finish(request, results)
     return 0
 
 
 def _tune(options: argparse.Namespace, command: str) -> int:
-    from .progress import Progress, print_table
-    from .report import write_report
+    from .progress import Progress
     from .tuning.files import write_deployment
     from .tuning.request import read_tune_request
     from .tuning.run import Server, Tune
@@ -127,15 +125,7 @@ def _tune(options: argparse.Namespace, command: str) -> int:
     asked, progress = read_tune_request(options), Progress(options.quiet)
     with asked.request.server() as (control, endpoint), asked.request.crew(progress.say) as crew:
         results = Tune(asked, Server(control, endpoint, crew), command, progress).run()
-    output = asked.request.output
-    write_report(results, output / "report.html")
-    files = write_deployment(results, output, asked.plan)
-    if asked.request.configmap is not None:
-        asked.request.configmap.save({"results.json": output / "results.json", **files})
-    print_table(results)
-    print(f"results: {output / 'results.json'}, report: {output / 'report.html'}")
-    for key, path in files.items():
-        print(f"{key}: {path}")
+    _finish(asked.request, results, lambda: write_deployment(results, asked.request.output, asked.plan))
     for note in (f"The search ended because {results.tuning.stopped}.", *tuning_notes(results)):
         print(note)
     return 0 if results.tuning.way else 1
@@ -143,37 +133,43 @@ def _tune(options: argparse.Namespace, command: str) -> int:
 
 def _sweep(options: argparse.Namespace, command: str) -> int:
     from .progress import Progress
-    from .report import print_results, write_report
     from .ways.request import read_sweep_request
     from .ways.run import Sweeps
 
     asked, progress = read_sweep_request(options), Progress(options.quiet)
     request = asked.request
     with request.server() as (control, endpoint), request.crew(progress.say) as crew:
-        job = request.job(control, endpoint, command)
-        results = Sweeps(job, asked, control, progress, crew).run()
-    write_report(results, request.output / "report.html")
-    if request.configmap is not None:
-        request.configmap.save({"results.json": request.output / "results.json"})
-    print_results(results)
-    print(f"results: {request.output / 'results.json'}, report: {request.output / 'report.html'}")
+        results = Sweeps(request.job(control, endpoint, command), asked, control, progress, crew).run()
+    _finish(request, results)
     return 0
 
 
 def _tiers(options: argparse.Namespace, command: str) -> int:
     from .progress import Progress
-    from .report import print_results, write_report
     from .tiers.request import read_tiers_request
     from .tiers.run import TierRuns
 
     asked = read_tiers_request(options)
-    request = asked.request
-    with request.server() as (control, endpoint):
-        job = request.job(control, endpoint, command)
+    with asked.request.server() as (control, endpoint):
+        job = asked.request.job(control, endpoint, command)
         results = TierRuns(job, asked, control, Progress(options.quiet)).run()
-    write_report(results, request.output / "report.html")
-    if request.configmap is not None:
-        request.configmap.save({"results.json": request.output / "results.json"})
-    print_results(results)
-    print(f"results: {request.output / 'results.json'}, report: {request.output / 'report.html'}")
+    _finish(asked.request, results)
     return 0
+
+
+def _finish(request: "Request", results: "Results", write_more: Callable[[], dict[str, Path]] = dict) -> None:
+    """Write the report and what `write_more` writes, keep all of it where asked, and print results and files.
+
+    `write_more` returns its files by the names that they have in a ConfigMap.
+    """
+    from .report import print_results, write_report
+
+    output = request.output
+    write_report(results, output / "report.html")
+    files = write_more()
+    if request.configmap is not None:
+        request.configmap.save({"results.json": output / "results.json", **files})
+    print_results(results)
+    print(f"results: {output / 'results.json'}, report: {output / 'report.html'}")
+    for name, path in files.items():
+        print(f"{name}: {path}")

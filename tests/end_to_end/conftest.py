@@ -16,10 +16,19 @@ Completed = subprocess.CompletedProcess[str]
 
 
 def python_of(name: str) -> str:
-    """The interpreter of another environment, which `nox -s tests` names."""
+    """The interpreter of another environment, which `nox -s server_tests` names."""
     python = os.environ.get(name)
-    assert python, f"{name} is not set: run these tests by `nox -s tests`"
+    assert python, f"{name} is not set: run these tests by `nox -s server_tests`"
     return str((ROOT / python).absolute())
+
+
+def build_plan(plan: Path, output: Path) -> Path:
+    """The model repository that a plan makes, at `output`."""
+    builder = Path(python_of("BUILDER_PYTHON")).with_name("model-repo-builder")
+    command = [str(builder), "build", str(plan), "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return output
 
 
 def run_tuner(arguments: Sequence[str], timeout_s: float = 180.0) -> Completed:
@@ -60,9 +69,4 @@ def server_python() -> str:
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """plans/tiny.yaml, built."""
-    output = tmp_path_factory.mktemp("built") / "models"
-    builder = Path(python_of("BUILDER_PYTHON")).with_name("model-repo-builder")
-    command = [str(builder), "build", str(ROOT / "plans" / "tiny.yaml"), "--output", str(output)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    return output
+    return build_plan(ROOT / "plans" / "tiny.yaml", tmp_path_factory.mktemp("built") / "models")

@@ -1,7 +1,6 @@
 """A language model on the real tritonserver: loaded with its warm-up, and load-tested with numbers that are tokens."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from slo_tuner.control import Control
 from slo_tuner.server import TritonProcess, pick_ports
 from slo_tuner.tritonserver import find_tritonserver
 
-from .conftest import ROOT, python_of, run_tuner
+from .conftest import ROOT, build_plan, run_tuner
 
 LENGTHS = {"onnx_int8": 64, "onnx_int8_128": 128}
 
@@ -22,12 +21,7 @@ LENGTHS = {"onnx_int8": 64, "onnx_int8_128": 128}
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """plans/tiny-bert.yaml, built."""
-    output = tmp_path_factory.mktemp("language") / "models"
-    builder = Path(python_of("BUILDER_PYTHON")).with_name("model-repo-builder")
-    command = [str(builder), "build", str(ROOT / "plans" / "tiny-bert.yaml"), "--output", str(output)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    return output
+    return build_plan(ROOT / "plans" / "tiny-bert.yaml", tmp_path_factory.mktemp("language") / "models")
 
 
 @pytest.fixture(scope="module")

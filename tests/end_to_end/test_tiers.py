@@ -1,13 +1,12 @@
 """Two tiers on the real tritonserver: tier 2 is refused what is too much, tier 1 nothing, and without tiers nobody."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .conftest import ROOT, python_of, run_tuner
+from .conftest import ROOT, build_plan, run_tuner
 
 MODELS = ("interactive", "bulk")
 
@@ -22,11 +21,7 @@ def tiered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan["defaults"] = {"engine": "onnxruntime", "input_dtype": "uint8", "max_batch_size": 2, "options": options}
     plan["variants"] = [{"name": name, "tier": tier} for tier, name in enumerate(MODELS, start=1)]
     (folder / "plan.yaml").write_text(yaml.safe_dump(plan))
-    builder = Path(python_of("BUILDER_PYTHON")).with_name("model-repo-builder")
-    command = [str(builder), "build", str(folder / "plan.yaml"), "--output", str(folder / "models")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder / "models"
+    return build_plan(folder / "plan.yaml", folder / "models")
 
 
 def test_only_tier_2_is_refused_and_only_with_tiers(tiered: Path, server_python: str, tmp_path: Path) -> None:
