@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,15 @@ def _random(model: Model, seed: int, weights: str) -> Loaded:
     network as large as those of a trained one.
     """
     transformers = _transformers()
-    import tf_keras
+    import tensorflow as tf
 
     if _name(model) not in PUBLISHED:
         raise InvalidError("model.source", model.source, f"{', '.join(PUBLISHED)} for random weights")
     architecture = ARCHITECTURES[PUBLISHED[_name(model)]]
     config = _changed(getattr(transformers, architecture.config)(), model)
-    tf_keras.utils.set_random_seed(seed)
+    # Not tf_keras.utils.set_random_seed: on Python 3.12 its generator refuses the float that tf-keras 2.17 gives it.
+    random.seed(seed)
+    tf.random.set_seed(seed)
     try:
         network = getattr(transformers, architecture.network)(config)
         return _loaded(model, architecture, network, weights, pretrained=False)
