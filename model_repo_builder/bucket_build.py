@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from model_repo_builder import bucket_publish, build, fingerprint, manifest, source
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.bucket_source import cached
@@ -11,7 +9,7 @@ from model_repo_builder.plan import Plan
 from model_repo_builder.report import Report, Row
 
 
-def build_to_bucket(plan: Plan, url: str, report: Report, only: Sequence[str] = ()) -> list[Row]:
+def build_to_bucket(plan: Plan, url: str, report: Report) -> list[Row]:
     """Bring the variants of `plan` at `url` up to date; returns a row for each, in the plan's order.
 
     An artefact that only the bucket has is downloaded and not built again; one that only the cache has, because the
@@ -19,17 +17,17 @@ def build_to_bucket(plan: Plan, url: str, report: Report, only: Sequence[str] = 
     """
     bucket = Bucket("--output", url)
     bucket.check()
-    variants = build.ready(plan, only)
+    build.ready(plan)
     repository = cached(url)
     identity = source.identity(plan.model)
-    for variant in variants:
+    for variant in plan.variants:
         wanted = fingerprint.artefact(plan, variant, identity)
         here = manifest.read(repository / variant.name)
         there = bucket_publish.published(bucket, variant.name)
         if there and there.artefact == wanted and (here is None or here.artefact != wanted):
             report.event(variant.name, f"downloading what {url} has of it")
             bucket_publish.download(bucket, variant.name, there, repository)
-    rows = build.build(plan, repository, report, only)
+    rows = build.build(plan, repository, report)
     for row in rows:
         name = row.manifest.variant
         version = bucket_publish.upload(bucket, repository / name, row.manifest)

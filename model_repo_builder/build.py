@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from model_repo_builder import agreement, fingerprint, manifest, photographs, publish, source
 from model_repo_builder.engines.base import Job
-from model_repo_builder.errors import BuilderError, BuildError, InvalidError
+from model_repo_builder.errors import BuilderError, BuildError
 from model_repo_builder.manifest import Manifest
 from model_repo_builder.plan import Plan, Variant
 from model_repo_builder.report import Report, Row
@@ -37,19 +37,19 @@ class Step:
         return self.published is not None and self.published.artefact == self.artefact
 
 
-def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()) -> list[Row]:
+def build(plan: Plan, repository: Path, report: Report) -> list[Row]:
     """Bring the variants of `plan` in `repository` up to date; returns a row for each, in the plan's order.
 
     Raises InvalidError before any work, BuildError when an engine or an agreement check fails; then nothing of
     this build is published.
     """
-    variants = ready(plan, only)
+    ready(plan)
     publish.check_output(repository)
     identity = source.identity(plan.model)
     with publish.staging(repository) as folder:
         steps = [
             Step(variant, fingerprint.artefact(plan, variant, identity), manifest.read(repository / variant.name))
-            for variant in variants
+            for variant in plan.variants
         ]
         workshop = Workshop(plan, steps, folder / "source", report)
         stage = Stage(plan, identity, repository, folder / "variants")
@@ -70,15 +70,13 @@ def build(plan: Plan, repository: Path, report: Report, only: Sequence[str] = ()
     return rows
 
 
-def ready(plan: Plan, only: Sequence[str]) -> list[Variant]:
-    """The variants to build (those of `--only`, or all), when all that can stop them before any work has been asked."""
-    variants = _chosen(plan, only)
-    for variant in variants:
+def ready(plan: Plan) -> None:
+    """All that can stop a build before any work: an engine that is unavailable here, or what `check` finds."""
+    for variant in plan.variants:
         reason = variant.how.unavailable(plan.compute_capability)
         if reason is not None:
             raise BuildError(f"variants.{variant.name}.engine: {reason}")
     check(plan)
-    return variants
 
 
 def check(plan: Plan) -> None:
@@ -214,11 +212,3 @@ def _require_agreement(variant: Variant, result: agreement.Result, pretrained: b
     miss = agreement.shortfall(result, variant.agreement, pretrained)
     if miss is not None:
         raise BuildError(f"variants.{variant.name}.{miss}")
-
-
-def _chosen(plan: Plan, only: Sequence[str]) -> list[Variant]:
-    names = [variant.name for variant in plan.variants]
-    for name in only:
-        if name not in names:
-            raise InvalidError("--only", name, ", ".join(names))
-    return [variant for variant in plan.variants if not only or variant.name in only]

@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace) -> int:
-    chosen = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu)
+    only = [name for name in options.only.split(",") if name]
+    chosen = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
     on_cpu = all(variant.device == "cpu" for variant in chosen.variants)
     # TensorRT says only in its log why it could not build an engine.
@@ -73,11 +74,10 @@ def _build(options: argparse.Namespace) -> int:
     from model_repo_builder.build import build
 
     report = Report(console(), quiet=options.quiet)
-    only = [name for name in options.only.split(",") if name]
     if bucket.is_url(options.output):
-        rows = build_to_bucket(chosen, options.output, report, only)
+        rows = build_to_bucket(chosen, options.output, report)
     else:
-        rows = build(chosen, Path(options.output), report, only)
+        rows = build(chosen, Path(options.output), report)
     report.summary(rows)
     return 0
 

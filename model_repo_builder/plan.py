@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -178,10 +179,11 @@ class Plan(Section):
         return Form(variant.input_dtype or form.dtype, variant.sequence_length or form.length)
 
 
-def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False) -> Plan:
+def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False, only: Sequence[str] = ()) -> Plan:
     """Read and validate a plan; `runtime` replaces the plan's own, `any_gpu` drops its compute capability.
 
-    Relative paths are taken from the plan's folder.
+    With `only` it has these variants alone, and nothing else need fit the others: not the runtime, say. Relative
+    paths are taken from the plan's folder.
 
     Raises InvalidError naming the first field that is wrong, its value and what is allowed.
     """
@@ -191,15 +193,15 @@ def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False) -> Pl
         raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
-    plan = parse(raw, folder=path.parent, runtime=runtime)
+    plan = parse(raw, folder=path.parent, runtime=runtime, only=only)
     return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan
 
 
-def parse(raw: object, folder: Path = Path(), runtime: str | None = None) -> Plan:
-    """Validate what a YAML file holds; `defaults` are keys that every variant starts from."""
+def parse(raw: object, folder: Path = Path(), runtime: str | None = None, only: Sequence[str] = ()) -> Plan:
+    """Validate what a YAML file holds; `defaults` are keys that every variant starts from, `only` is as for load."""
     if not isinstance(raw, dict):
         raise InvalidError("PLAN", type(raw).__name__, "a mapping with the keys model and variants")
-    raw = _with_defaults(dict(raw))
+    raw = _only(_with_defaults(dict(raw)), only)
     if runtime is not None:
         raw["runtime"] = runtime
     try:
@@ -220,6 +222,17 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     if isinstance(raw.get("variants"), list):
         raw["variants"] = [{**defaults, **item} if isinstance(item, dict) else item for item in raw["variants"]]
     return raw
+
+
+def _only(raw: dict[str, Any], only: Sequence[str]) -> dict[str, Any]:
+    variants = raw.get("variants")
+    if not only or not isinstance(variants, list):
+        return raw
+    names = [item.get("name") if isinstance(item, dict) else None for item in variants]
+    for name in only:
+        if name not in names:
+            raise InvalidError("--only", name, ", ".join(str(known) for known in names if known is not None))
+    return {**raw, "variants": [item for item, name in zip(variants, names, strict=True) if name in only]}
 
 
 def _resolve_paths(plan: Plan, folder: Path) -> Plan:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .errors import ServerError, UsageError
 
+STUB = "triton_python_backend_stub"
 _ASK_PYTHON = """
 import json, sys, sysconfig
 print(json.dumps({
@@ -39,10 +40,11 @@ class Tritonserver:
         python = scratch / "backends" / "python"
         python.mkdir(parents=True)
         for file in (self.backends / "python").iterdir():
-            if file.is_file():
+            # A stub that someone has put there would be written over through its link.
+            if file.is_file() and file.name != STUB:
                 (python / file.name).symlink_to(file)
-        shutil.copy(self.stub, python / "triton_python_backend_stub")
-        (python / "triton_python_backend_stub").chmod(0o755)
+        shutil.copy(self.stub, python / STUB)
+        (python / STUB).chmod(0o755)
         return python.parent
 
     def environment(self) -> dict[str, str]:
@@ -83,7 +85,7 @@ def _in_wheel(python: str) -> Tritonserver:
     facts: dict[str, str] = json.loads(asked.stdout)
     site, version = Path(facts["site"]), facts["version"]
     root = site / "pytriton" / "tritonserver"
-    stub = root / "python_backend_stubs" / version / "triton_python_backend_stub"
+    stub = root / "python_backend_stubs" / version / STUB
     if not root.is_dir():
         raise ServerError(
             f"no tritonserver on PATH, and {python} has no package nvidia-pytriton; "

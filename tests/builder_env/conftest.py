@@ -61,5 +61,5 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw["calibration"]["count"] = raw["agreement"]["count"] = 12
     raw["variants"][2]["agreement"] = {}
     folder = tmp_path_factory.mktemp("pretrained") / "repository"
-    build(plan.parse(raw), folder, Report(Console(), quiet=True), only=["original", "onnx_int8"])
+    build(plan.parse(raw, only=["original", "onnx_int8"]), folder, Report(Console(), quiet=True))
     return folder

@@ -100,9 +100,17 @@ def test_too_little_agreement_fails_and_publishes_nothing(copy: Path, raw: dict[
     assert {folder.name: inodes(folder) for folder in copy.iterdir()} == before
 
 
-def test_an_unknown_variant_is_named(copy: Path, raw: dict[str, Any], report: Report) -> None:
+def test_an_unknown_variant_is_named(raw: dict[str, Any]) -> None:
     with pytest.raises(InvalidError, match="--only: fast; allowed: original, onnx_fp32"):
-        build(plan.parse(raw), copy, report, only=["fast"])
+        plan.parse(raw, only=["fast"])
+
+
+def test_what_is_not_chosen_need_not_fit(raw: dict[str, Any]) -> None:
+    raw["variants"].append({"name": "tensorrt_fp16", "engine": "tensorrt", "device": "gpu", "precision": "fp16"})
+    with pytest.raises(InvalidError, match=r"variants\.tensorrt_fp16\.engine: tensorrt under runtime python"):
+        plan.parse(raw, runtime="python")
+    chosen = plan.parse(raw, runtime="python", only=["original"])
+    assert [variant.name for variant in chosen.variants] == ["original"]
 
 
 def test_variants_that_need_the_same_artefact_share_one_build(

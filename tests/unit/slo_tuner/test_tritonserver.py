@@ -46,6 +46,16 @@ def test_the_python_backend_is_completed_outside_of_the_installed_wheel(tmp_path
     ]
 
 
+def test_a_stub_that_is_already_in_the_wheel_is_left_as_it_is(tmp_path: Path) -> None:
+    server = find_tritonserver(server_python=str(_environment(tmp_path / "env")))
+    own = tmp_path / "env/site/pytriton/tritonserver/backends/python/triton_python_backend_stub"
+    own.write_text("in use")
+    backends = server.backend_directory(tmp_path / "scratch")
+    assert own.read_text() == "in use"
+    assert backends is not None
+    assert (backends / "python" / own.name).read_text() != "in use"
+
+
 def test_the_server_gets_the_environment_s_python_and_libraries_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
