@@ -20,7 +20,7 @@ def build_to_bucket(plan: Plan, url: str, report: Report) -> list[Row]:
     build.ready(plan)
     repository = cached(url)
     identity = source.identity(plan.model)
-    for variant in plan.variants:
+    for variant in plan.chosen:
         wanted = fingerprint.artefact(plan, variant, identity)
         here = manifest.read(repository / variant.name)
         there = bucket_publish.published(bucket, variant.name)

@@ -49,7 +49,7 @@ def build(plan: Plan, repository: Path, report: Report) -> list[Row]:
     with publish.staging(repository) as folder:
         steps = [
             Step(variant, fingerprint.artefact(plan, variant, identity), manifest.read(repository / variant.name))
-            for variant in plan.variants
+            for variant in plan.chosen
         ]
         workshop = Workshop(plan, steps, folder / "source", report)
         stage = Stage(plan, identity, repository, folder / "variants")
@@ -72,7 +72,7 @@ def build(plan: Plan, repository: Path, report: Report) -> list[Row]:
 
 def ready(plan: Plan) -> None:
     """All that can stop a build before any work: an engine that is unavailable here, or what `check` finds."""
-    for variant in plan.variants:
+    for variant in plan.chosen:
         reason = variant.how.unavailable(plan.compute_capability)
         if reason is not None:
             raise BuildError(f"variants.{variant.name}.engine: {reason}")

@@ -62,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> int:
     only = [name for name in options.only.split(",") if name]
-    chosen = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
+    valid = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
-    on_cpu = all(variant.device == "cpu" for variant in chosen.variants)
+    on_cpu = all(variant.device == "cpu" for variant in valid.chosen)
     # TensorRT says only in its log why it could not build an engine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if on_cpu else "2")
     if on_cpu:
@@ -75,9 +75,9 @@ def _build(options: argparse.Namespace) -> int:
 
     report = Report(console(), quiet=options.quiet)
     if bucket.is_url(options.output):
-        rows = build_to_bucket(chosen, options.output, report)
+        rows = build_to_bucket(valid, options.output, report)
     else:
-        rows = build(chosen, Path(options.output), report)
+        rows = build(valid, Path(options.output), report)
     report.summary(rows)
     return 0
 

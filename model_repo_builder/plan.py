@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from model_repo_builder import photographs
 from model_repo_builder.engines import ENGINES
@@ -142,6 +142,12 @@ class Plan(Section):
     runtime: Runtime = "ngc"
     compute_capability: str | None = Field(default=None, pattern=r"^\d{1,2}\.\d$")
     variants: tuple[Variant, ...] = Field(min_length=1)
+    _only: Sequence[str] = PrivateAttr(default=())
+
+    @property
+    def chosen(self) -> tuple[Variant, ...]:
+        """The variants to build: those of `--only`, or all."""
+        return tuple(variant for variant in self.variants if not self._only or variant.name in self._only)
 
     @model_validator(mode="after")
     def _names_and_calibration(self) -> Plan:
@@ -160,11 +166,12 @@ class Plan(Section):
         return self
 
     @model_validator(mode="after")
-    def _variants_fit(self) -> Plan:
+    def _variants_fit(self, info: ValidationInfo) -> Plan:
+        self._only = (info.context or {}).get("only", ())
         model = self.model
         for variant in self.variants:
             field = f"variants.{variant.name}"
-            if self.runtime not in variant.how.runtimes:
+            if variant in self.chosen and self.runtime not in variant.how.runtimes:
                 allowed = f"runtime {', '.join(variant.how.runtimes)} for engine {variant.engine}"
                 raise Disallowed(allowed, f"{field}.engine", f"{variant.engine} under runtime {self.runtime}")
             if variant.input_dtype not in (None, *model.dtypes):
@@ -182,8 +189,8 @@ class Plan(Section):
 def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False, only: Sequence[str] = ()) -> Plan:
     """Read and validate a plan; `runtime` replaces the plan's own, `any_gpu` drops its compute capability.
 
-    With `only` it has these variants alone, and nothing else need fit the others: not the runtime, say. Relative
-    paths are taken from the plan's folder.
+    With `only` these variants alone are `chosen`, and the others need not fit the runtime. Relative paths are taken
+    from the plan's folder.
 
     Raises InvalidError naming the first field that is wrong, its value and what is allowed.
     """
@@ -201,13 +208,17 @@ def parse(raw: object, folder: Path = Path(), runtime: str | None = None, only: 
     """Validate what a YAML file holds; `defaults` are keys that every variant starts from, `only` is as for load."""
     if not isinstance(raw, dict):
         raise InvalidError("PLAN", type(raw).__name__, "a mapping with the keys model and variants")
-    raw = _only(_with_defaults(dict(raw)), only)
+    raw = _with_defaults(dict(raw))
     if runtime is not None:
         raw["runtime"] = runtime
     try:
-        plan = Plan.model_validate(raw)
+        plan = Plan.model_validate(raw, context={"only": only})
     except ValidationError as error:
         raise as_invalid(error, {"": Plan}, raw=raw) from None
+    names = [variant.name for variant in plan.variants]
+    for name in only:
+        if name not in names:
+            raise InvalidError("--only", name, ", ".join(names))
     return _resolve_paths(plan, folder)
 
 
@@ -222,17 +233,6 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     if isinstance(raw.get("variants"), list):
         raw["variants"] = [{**defaults, **item} if isinstance(item, dict) else item for item in raw["variants"]]
     return raw
-
-
-def _only(raw: dict[str, Any], only: Sequence[str]) -> dict[str, Any]:
-    variants = raw.get("variants")
-    if not only or not isinstance(variants, list):
-        return raw
-    names = [item.get("name") if isinstance(item, dict) else None for item in variants]
-    for name in only:
-        if name not in names:
-            raise InvalidError("--only", name, ", ".join(str(known) for known in names if known is not None))
-    return {**raw, "variants": [item for item, name in zip(variants, names, strict=True) if name in only]}
 
 
 def _resolve_paths(plan: Plan, folder: Path) -> Plan:

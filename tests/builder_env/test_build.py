@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from model_repo_builder import alias, plan
 from model_repo_builder import build as build_module
-from model_repo_builder import plan
 from model_repo_builder.build import build
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.report import Report
+from model_repo_builder.signature import Signature
 
 
 @pytest.fixture
@@ -109,8 +110,14 @@ def test_what_is_not_chosen_need_not_fit(raw: dict[str, Any]) -> None:
     raw["variants"].append({"name": "tensorrt_fp16", "engine": "tensorrt", "device": "gpu", "precision": "fp16"})
     with pytest.raises(InvalidError, match=r"variants\.tensorrt_fp16\.engine: tensorrt under runtime python"):
         plan.parse(raw, runtime="python")
-    chosen = plan.parse(raw, runtime="python", only=["original"])
-    assert [variant.name for variant in chosen.variants] == ["original"]
+    parsed = plan.parse(raw, runtime="python", only=["original"])
+    assert [variant.name for variant in parsed.chosen] == ["original"]
+
+
+def test_the_alias_of_one_variant_is_that_of_a_whole_build(raw: dict[str, Any]) -> None:
+    raw["variants"][1]["name"] = raw["model"]["name"]
+    parsed = plan.parse(raw, only=["original"])
+    assert alias.render(parsed, parsed.chosen[0], Signature((), ())) == ""
 
 
 def test_variants_that_need_the_same_artefact_share_one_build(
