@@ -15,12 +15,16 @@ Measure = Callable[[Task, float], Trial]
 _SCREEN_GAIN = 1.05
 _MOST_LEADERS = 12
 _MOST_REPEATS = 2
+_MOST_WINNERS = 3
 _MOST_UNMET = 5
 _SIMPLER = 0.001
 
 
 class Explorer:
-    """From a baseline to the winner: screen, try the leaders, walk the way in single changes, repeat the winner."""
+    """From a baseline to the winner: screen, try the leaders, walk the way in single changes, repeat the winner.
+
+    A winner that loses its lead when it is searched again gives way to the next one, which is searched again too.
+    """
 
     def __init__(self, measure: Measure, baseline: Configuration, space: Space, aim: Aim) -> None:
         self._measure, self._aim, self._space = measure, aim, space
@@ -38,10 +42,17 @@ class Explorer:
         if self.known.best() is None:
             return None
         way = self._walk()
-        if way[-1].configuration != self._baseline and not self.known.generator_limited:
+        for _ in range(_MOST_WINNERS):
+            if not self._is_to_be_repeated(way[-1].configuration):
+                break
             self._repeat(way[-1])
+            way = self._walk()
         rates = self.known.rates(way[-1].configuration)
         return Choice(way, tuple(rates), stopped, self.known.generator_limited)
+
+    def _is_to_be_repeated(self, winner: Configuration) -> bool:
+        searched_again = len(self.known.rates(winner)) > 1
+        return winner != self._baseline and not searched_again and not self.known.generator_limited
 
     def _try(self, task: Task) -> Trial:
         trial = self._measure(task, self.known.throughput_per_s)
@@ -109,10 +120,10 @@ class Explorer:
             assert best is not None
             way = best_way(self._baseline, best.configuration, self.known)
             for stop in way[1:-1]:
-                searched = self.known.rates(stop) or self.known.is_without_rate(stop)
+                searched = self.known.rate(stop) is not None or self.known.is_without_rate(stop)
                 if not searched and not self.known.generator_limited:
                     self._try(Task(stop, "path", "a single change on the way", start_per_s=best.rate_per_s))
-            if self.known.best() is best:
+            if self.known.best() == best:
                 return steps(way, self.known, self._least_gain)
 
     def _repeat(self, last: Step) -> None:

@@ -1,15 +1,25 @@
 """What the trials so far tell: rates that were measured, rates to expect, and what there is no use in trying."""
 
+from dataclasses import dataclass
+
 from ..miss_curve import crossing
 from .capacity import ServiceTime, best_rates
 from .fit import Saturation, effective_batch, fit_service_time
 from .space import Configuration
 from .surrogate import Expected, Observation, expect
-from .trial import Aim, Trial
+from .trial import Aim, Trial, rate_of
 
 _MOST_LIMITED = 2
 # Relative errors: of a complete search, of a comparison at one rate, and of a rate guessed from a saturation.
 _EXACT, _COMPARED, _GUESSED = 0.015, 0.06, 0.15
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A configuration and the rate within the objective that its searches found, in requests per second."""
+
+    configuration: Configuration
+    rate_per_s: float
 
 
 class Knowledge:
@@ -33,9 +43,22 @@ class Knowledge:
         """The rates that complete searches found for it, in requests per second."""
         return [t.rate_per_s for t in self.trials if t.configuration == configuration and t.rate_per_s]
 
-    def best(self) -> Trial | None:
-        """The trial with the highest rate; None when the objective was kept at none."""
-        return max((t for t in self.trials if t.rate_per_s), key=lambda t: t.rate_per_s or 0.0, default=None)
+    def rate(self, configuration: Configuration) -> float | None:
+        """The lower median of its rates; None when no search found one."""
+        return rate_of(configuration, self.trials)
+
+    def best(self) -> Rated | None:
+        """The configuration with the highest rate; None when the objective was kept at none.
+
+        The highest of many single searches is partly luck: one that was searched once has to be better than one that
+        was searched again, by more than a search is precise.
+        """
+        found = {t.configuration: self.rate(t.configuration) for t in self.trials}
+        rated = [Rated(configuration, rate) for configuration, rate in found.items() if rate]
+        return max(rated, key=lambda one: one.rate_per_s * self._trust(one.configuration), default=None)
+
+    def _trust(self, configuration: Configuration) -> float:
+        return 1.0 if len(self.rates(configuration)) > 1 else 1 / (1 + self._aim.precision)
 
     def saturated(self, configuration: Configuration) -> Trial | None:
         """The first trial that saturated it."""

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from ..plots import STYLE
 from .record import Tuning
 from .space import Configuration
-from .trial import Trial
+from .trial import Trial, rate_of
 from .words import change
 
 
@@ -62,7 +62,7 @@ def surface_plot(tuning: Tuning) -> Figure:
 
 def _cell(axes: Axes, x: int, y: int, expected: float, trials: list[Trial], dark: bool) -> None:
     """What is known of a cell: the measured rate in bold, else the expected one, and how cheaply it was left out."""
-    found = [t.rate_per_s for t in trials if t.rate_per_s]
+    found = [rate for c in {t.configuration for t in trials} if (rate := rate_of(c, trials)) is not None]
     refused = any(t.outcome == "refused" for t in trials)
     text = "refused" if refused else f"{max(found):.1f}" if found else f"~{expected:.0f}"
     tried = any(t.outcome in ("hopeless", "worse", "unmet") for t in trials) and not found

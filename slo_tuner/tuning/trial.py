@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -76,6 +76,12 @@ class Trial(BaseModel):
     def measured_points(self) -> int:
         """Closed and open loops that were run."""
         return len(self.points) + (self.saturation is not None) + (self.unloaded_ms is not None)
+
+
+def rate_of(configuration: Configuration, trials: Iterable[Trial]) -> float | None:
+    """The lower median of the rates that complete searches found for it, in requests per second; None without any."""
+    rates = sorted(t.rate_per_s for t in trials if t.configuration == configuration and t.rate_per_s)
+    return rates[(len(rates) - 1) // 2] if rates else None
 
 
 @dataclass(frozen=True)

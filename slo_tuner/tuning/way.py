@@ -19,7 +19,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Choice:
-    """The way to the winner, the winner's repeated rates, and why the search ended."""
+    """The way to the winner, the rates of each of the winner's searches, and why the search ended."""
 
     way: tuple[Step, ...]
     rates: tuple[float, ...]
@@ -33,8 +33,8 @@ class Choice:
 
     @property
     def rate_per_s(self) -> float:
-        """The lower median of the winner's rates."""
-        return sorted(self.rates)[(len(self.rates) - 1) // 2]
+        """The winner's rate: the lower median of `rates`."""
+        return self.way[-1].rate_per_s
 
 
 def best_way(start: Configuration, goal: Configuration, known: Knowledge) -> tuple[Configuration, ...]:
@@ -44,7 +44,7 @@ def best_way(start: Configuration, goal: Configuration, known: Knowledge) -> tup
     value = {c: float(expected.log_rate[i]) for i, c in enumerate(known.choices)}
 
     def cost(way: tuple[Configuration, ...]) -> tuple[int, float]:
-        unknown = sum(not known.rates(stop) for stop in way)
+        unknown = sum(known.rate(stop) is None for stop in way)
         return unknown, -sum(value.get(stop, -math.inf) for stop in way)
 
     return min(sorted(ways, key=str), key=cost)
@@ -57,10 +57,10 @@ def steps(way: tuple[Configuration, ...], known: Knowledge, least_gain: float) -
     """
     made: list[Step] = []
     for stop in way:
-        if made and stop != way[-1] and not known.rates(stop) and not known.is_without_rate(stop):
+        if made and stop != way[-1] and known.rate(stop) is None and not known.is_without_rate(stop):
             continue
         changed = ", ".join(made[-1].configuration.differences(stop)) if made else ""
-        made.append(Step(stop, max(known.rates(stop), default=0.0), changed))
+        made.append(Step(stop, known.rate(stop) or 0.0, changed))
     while len(made) > 1 and made[-2].rate_per_s * (1 + least_gain) >= made[-1].rate_per_s:
         made.pop()
     return tuple(made)

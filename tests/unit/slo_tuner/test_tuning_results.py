@@ -36,6 +36,7 @@ def test_results_are_read_as_they_were_written(results: TuningResults, tmp_path:
 def test_the_baseline_and_the_winner_are_compared(results: TuningResults) -> None:
     assert [model.model for model in results.models] == ["m as found", "m tuned"]
     tuned = results.models[1]
+    assert tuned.rate_per_s == results.tuning.way[-1].rate_per_s
     assert tuned.rate_per_s == results.tuning.deployment.per_pod_per_s  # type: ignore[union-attr]
     assert tuned.unloaded_ms and len(tuned.confirmations) >= 3
     assert "times what m as found keeps" in headline(results)
