@@ -26,7 +26,11 @@ class Prometheus:
         return f"http://prometheus-operated.{self.namespace}.svc:9090"
 
     def start(self) -> None:
-        """Asks the operator for it; the image is that of a Prometheus that the cluster has, else the operator's own."""
+        """Asks the operator for it; the image is that of a Prometheus that the cluster has, else the operator's own.
+
+        What is to be scraped should be there before: the kubelet shows Prometheus a changed configuration a minute or
+        two later.
+        """
         meta = {"name": "prometheus"}
         role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": meta}
         subject = {"kind": "ServiceAccount", "name": "prometheus", "namespace": self.namespace}

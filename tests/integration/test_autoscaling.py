@@ -5,7 +5,7 @@ import time
 
 import pytest
 from choices import Values, merged, prebuilt, server
-from cluster import items
+from cluster import items, kubectl
 from prometheus import SCRAPE_S, Prometheus
 from records import Records
 from release import Release
@@ -40,16 +40,19 @@ def values(namespace: str, images: dict[str, str]) -> Values:
         "monitoring": {"podMonitor": {"interval": f"{SCRAPE_S}s"}},
         "networkPolicy": {"monitoringNamespaces": [namespace]},
     }
-    prometheus.start()
     return server(images, prebuilt(images, spoil=SLOWER), watched, {"scaling": scaling})
 
 
 @pytest.fixture(scope="module")
 def release(namespace: str, values: Values) -> Release:
     """One server, which KEDA watches."""
-    installed = Release(namespace)
-    installed.install(values, FILES)
-    Prometheus(namespace).wait()
+    installed, prometheus = Release(namespace), Prometheus(namespace)
+    # Helm would wait for KEDA, which waits for a Prometheus that starts when there is something to scrape.
+    installed.install(values, FILES, wait=False)
+    prometheus.start()
+    prometheus.wait()
+    installed.settle(1)
+    kubectl("-n", namespace, "wait", "--for=condition=Ready", f"scaledobject/{installed.name}", "--timeout=90s")
     return installed
 
 

@@ -32,15 +32,7 @@ NOT_HERE = GPU_METRICS | LATER_METRICS | triton.DCGM_METRICS.keys() | KUBE_METRI
 
 
 @pytest.fixture(scope="module")
-def prometheus(namespace: str) -> Prometheus:
-    """A Prometheus that scrapes the namespace."""
-    started = Prometheus(namespace)
-    started.start()
-    return started
-
-
-@pytest.fixture(scope="module")
-def release(namespace: str, prometheus: Prometheus, images: dict[str, str]) -> Release:
+def release(namespace: str, images: dict[str, str]) -> Release:
     """One server with everything that is monitored, summaries included."""
     rules = {"enabled": True, "thresholds": {"serverDownSeconds": DOWN_S}}
     watched = {
@@ -50,9 +42,17 @@ def release(namespace: str, prometheus: Prometheus, images: dict[str, str]) -> R
     }
     installed = Release(namespace)
     installed.install(server(images, prebuilt(images, spoil=MAKE_FAULTY), watched, models=[MODEL, FAULTY]), ["cpu"])
-    prometheus.wait()
-    wait_until("the server is scraped", lambda: prometheus.query(UP), 60)
     return installed
+
+
+@pytest.fixture(scope="module")
+def prometheus(namespace: str, release: Release) -> Prometheus:
+    """A Prometheus that scrapes the namespace: started last, as changes take it a minute or two to notice."""
+    started = Prometheus(namespace)
+    started.start()
+    started.wait()
+    wait_until("the server is scraped", lambda: started.query(UP), 60)
+    return started
 
 
 @pytest.fixture(scope="module")
