@@ -11,6 +11,9 @@ from .results import SweepPoint
 from .rows import Rows
 from .server_metrics import Window
 
+# A server that fails more than this share of the requests is full: with more in flight it would fail more.
+_MOST_FAILED = 0.01
+
 
 def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_s: float) -> SweepPoint:
     """Keep `concurrency` requests in flight for `duration_s` after the warm-up; requests per second and latencies."""
@@ -45,7 +48,8 @@ def sweep(
 ) -> Iterator[SweepPoint]:
     """1, 2, 4, … requests in flight up to `largest`, ended after `patience` doublings without a gain of 3 %.
 
-    Where a request takes half of a point, the next point would say nothing, and its requests might time out.
+    Where a request takes half of a point, the next point would say nothing, and its requests might time out. Where more
+    than 1 % of the requests failed, the next point would only show more failures.
     """
     best, without_gain, concurrency = 0.0, 0, 1
     while concurrency <= largest and without_gain < patience:
@@ -53,6 +57,6 @@ def sweep(
         yield point
         without_gain = 0 if point.rate_per_s > best * least_gain else without_gain + 1
         best = max(best, point.rate_per_s)
-        if point.latency.p50_ms > point.duration_s * 500:
+        if point.latency.p50_ms > point.duration_s * 500 or point.errors > _MOST_FAILED * point.requests:
             break
         concurrency *= 2

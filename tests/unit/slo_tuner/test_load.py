@@ -126,3 +126,14 @@ def test_a_sweep_ends_when_requests_take_as_long_as_its_points() -> None:
         )
 
     assert [point.concurrency for point in sweep(measure, 64)] == [1, 2, 4]
+
+
+def test_a_sweep_ends_when_requests_fail() -> None:
+    template = measure_closed(_target(OneAtATime(0.002)), 1, 0.3, 0.1)
+
+    def measure(concurrency: int) -> SweepPoint:
+        errors = {4: 1, 8: 5}.get(concurrency, 0)
+        counts = {"concurrency": concurrency, "requests": 100, "errors": errors, "rate_per_s": concurrency * 100.0}
+        return template.model_copy(update=counts)
+
+    assert [point.concurrency for point in sweep(measure, 64)] == [1, 2, 4, 8]
