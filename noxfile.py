@@ -1,10 +1,12 @@
 """The project's sessions: `nox -s tests` checks everything that needs no cluster, `nox -s demo` shows the product.
 
 The server, the builder and the load generator need packages that exclude one another, so each has an environment of
-its own, made by the sessions `server_env`, `builder_env` and (for whatever measures) the session itself.
+its own, made by the sessions `server_env`, `builder_env` and `client_env`. `test_env` makes the one that all tests but
+the builder's share.
 """
 
 import hashlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -47,6 +49,13 @@ def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     stamp.write_text(digest)
 
 
+def _pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest in the tests' own environment."""
+    programs = ROOT / _python_of("test_env").parent
+    session.env["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    session.run(str(programs / "python"), "-m", "pytest", *arguments, external=True)
+
+
 def _python_of(session_name: str) -> Path:
     """The interpreter of another session's environment, relative to the project."""
     return Path(".nox", session_name, "bin", "python")
@@ -76,6 +85,12 @@ def client_env(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def test_env(session: nox.Session) -> None:
+    """Make the tests' environment: the project without the builder's and the server's packages, and pytest."""
+    _install(session, *TESTED)
+
+
+@nox.session(default=False)
 def lint(session: nox.Session) -> None:
     """Check style, imports and types, and the shell scripts."""
     _install(session, "lint", "client", "front", "image-client", "charts")
@@ -89,18 +104,16 @@ def lint(session: nox.Session) -> None:
     session.run("shellcheck", "--external-sources", *scripts)
 
 
-@nox.session(default=False)
+@nox.session(default=False, requires=["test_env"], venv_backend="none")
 def chart_tests(session: nox.Session) -> None:
     """Test the Helm charts without a cluster."""
-    _install(session, "charts", "tests", "triton-protocol")
-    session.run("python", "-m", "pytest", "-n", "2", "-m", "not external", "tests/chart", *session.posargs)
+    _pytest(session, "-n", "2", "-m", "not external", "tests/chart", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session(default=False, requires=["test_env"], venv_backend="none")
 def external_tests(session: nox.Session) -> None:
     """Test alerts by promtool and publishing by docker-registry: programs that nox can't install."""
-    _install(session, "charts", "tests", "triton-protocol")
-    session.run("python", "-m", "pytest", "-m", "external", "tests/chart", *session.posargs)
+    _pytest(session, "-m", "external", "tests/chart", *session.posargs)
 
 
 @nox.session(default=False)
@@ -132,26 +145,24 @@ def _test_builder(session: nox.Session, which: str, *arguments: str) -> None:
     session.run(python, "-m", "pytest", *chosen, *arguments, external=True)
 
 
-@nox.session(default=False, requires=["builder_env"])
+@nox.session(default=False, requires=["builder_env"], venv_backend="none")
 def builder_tests(session: nox.Session) -> None:
     """Test the builder with object storage, real weights, the speed test and a SavedModel of one's own."""
     _test_builder(session, "slow", *session.posargs)
 
 
-@nox.session(default=False, requires=["builder_env", "lint", "chart_tests"])
+@nox.session(default=False, requires=["builder_env", "test_env", "lint", "chart_tests"], venv_backend="none")
 def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and small builds."""
     _test_builder(session, "not slow")
-    _install(session, *TESTED)
-    session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
+    _pytest(session, "tests/unit", *session.posargs)
 
 
-@nox.session(default=False, requires=["server_env", "builder_env"])
+@nox.session(default=False, requires=["server_env", "builder_env", "test_env"], venv_backend="none")
 def server_tests(session: nox.Session) -> None:
     """Test everything with the real tritonserver: a whole ladder, the tuner, the REST front, lost servers."""
-    _install(session, *TESTED)
     session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
-    session.run("python", "-m", "pytest", "tests/end_to_end", *session.posargs)
+    _pytest(session, "tests/end_to_end", *session.posargs)
 
 
 @nox.session(default=False, requires=["builder_env"])
@@ -208,9 +219,8 @@ def build_images(session: nox.Session) -> None:
     session.run("python", "ci/build_images.py", *session.posargs)
 
 
-@nox.session(default=False, requires=["builder_env"])
+@nox.session(default=False, requires=["builder_env", "test_env"], venv_backend="none")
 def integration(session: nox.Session) -> None:
     """Test the charts on the cluster of KUBECONFIG; tests/integration/README.md says what it needs."""
-    _install(session, "charts", "client", "tests")
     session.env["BUILDER_PYTHON"] = str(ROOT / _python_of("builder_env"))
-    session.run("python", "-m", "pytest", "tests/integration", *session.posargs)
+    _pytest(session, "tests/integration", *session.posargs)
