@@ -15,6 +15,8 @@ from model_repo_builder import config, plan, source
 MODELS = ("interactive", "bulk")
 TIERS = {"modelRepository": {"tiers": {name: {"tier": tier} for tier, name in enumerate(MODELS, start=1)}}}
 OBJECTIVE = "p95<=250ms"
+# Without tiers nothing is refused, and what waits in a burst took all of 1 GiB on a slow machine.
+ROOMY = {"resources": {"limits": {"memory": "4Gi"}}}
 
 
 def _configs(tiers: tuple[int, int]) -> dict[str, str]:
@@ -35,7 +37,7 @@ def _values(images: dict[str, str], tiers: tuple[int, int] = (1, 2)) -> dict[str
         f"cp -r onnx_fp32 {name}; printf %s {shlex.quote(text)} > {name}/config.pbtxt"
         for name, text in _configs(tiers).items()
     ]
-    return merged(server(images, models=list(MODELS)), prebuilt(images, spoil="\n".join(made)), TIERS)
+    return merged(server(images, models=list(MODELS)), prebuilt(images, spoil="\n".join(made)), TIERS, ROOMY)
 
 
 @pytest.fixture(scope="module")
