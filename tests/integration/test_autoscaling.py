@@ -14,9 +14,9 @@ from steady import steady_load, streams
 MODEL = "onnx_fp32"
 FILES = ["cpu", "autoscale-keda"]
 # Each execution of a batch takes 40 ms longer, so that queues follow from the requests and not from how busy the
-# machine is. The target is far from all of them: BURST requests at once wait for some 170 ms in the mean for one server
-# and 80 ms for two, and the quiet requests, one by one, for 2 to 6 ms; where the machine is so busy that they took
-# 13 ms, a target of 12 ms made the number of Pods swing.
+# machine is. The target is far from all of them: by calculation BURST requests at once wait for more than 150 ms in the
+# mean for one server and half of that for two, and the quiet requests, one by one, for 2 to 6 ms. With a target of 12
+# ms the number of Pods swung once, on a busy machine.
 SLOWER = f"""cat >>{MODEL}/1/model.py <<'END'
 import time
 execute = TritonPythonModel.execute
