@@ -205,11 +205,10 @@ def generator_benchmark(session: nox.Session) -> None:
     session.run(str(_python_of("client_env")), "benchmarks/generator.py", *session.posargs, external=True)
 
 
-@nox.session(default=False)
+@nox.session(default=False, requires=["client_env"], venv_backend="none")
 def tuner_benchmark(session: nox.Session) -> None:
     """Compare the tuner with brute force and a hill climb on random simulated servers; `-- --members 10`."""
-    _install(session, "client")
-    session.run("python", "benchmarks/tuner.py", *session.posargs)
+    session.run(str(_python_of("client_env")), "benchmarks/tuner.py", *session.posargs, external=True)
 
 
 @nox.session(default=False)

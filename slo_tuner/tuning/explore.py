@@ -120,8 +120,7 @@ class Explorer:
             assert best is not None
             way = best_way(self._baseline, best.configuration, self.known)
             for stop in way[1:-1]:
-                searched = self.known.rate(stop) is not None or self.known.is_without_rate(stop)
-                if not searched and not self.known.generator_limited:
+                if not self.known.is_searched(stop) and not self.known.generator_limited:
                     self._try(Task(stop, "path", "a single change on the way", start_per_s=best.rate_per_s))
             if self.known.best() == best:
                 return steps(way, self.known, self._least_gain)

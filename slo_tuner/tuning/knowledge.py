@@ -7,7 +7,7 @@ from .capacity import ServiceTime, best_rates
 from .fit import Saturation, effective_batch, fit_service_time
 from .space import Configuration
 from .surrogate import Expected, Observation, expect
-from .trial import Aim, Trial, rate_of
+from .trial import Aim, Trial, rate_of, rates_of
 
 _MOST_LIMITED = 2
 # Relative errors: of a complete search, of a comparison at one rate, and of a rate guessed from a saturation.
@@ -41,7 +41,7 @@ class Knowledge:
 
     def rates(self, configuration: Configuration) -> list[float]:
         """The rates that complete searches found for it, in requests per second."""
-        return [t.rate_per_s for t in self.trials if t.configuration == configuration and t.rate_per_s]
+        return rates_of(configuration, self.trials)
 
     def rate(self, configuration: Configuration) -> float | None:
         """The lower median of its rates; None when no search found one."""
@@ -80,10 +80,10 @@ class Knowledge:
                 return True
         return False
 
-    def is_without_rate(self, configuration: Configuration) -> bool:
-        """Whether it was tried and can't be served, or keeps the objective nowhere."""
+    def is_searched(self, configuration: Configuration) -> bool:
+        """Whether its rate is known, or that it has none: it can't be served, or keeps the objective nowhere."""
         tried = [trial for trial in self.trials if trial.configuration == configuration]
-        return any(trial.outcome in ("refused", "unmet") for trial in tried)
+        return any(trial.rate_per_s or trial.outcome in ("refused", "unmet") for trial in tried)
 
     def expected(self) -> Expected:
         """The rate of each of `choices`: predicted from the service time, corrected by what was measured."""

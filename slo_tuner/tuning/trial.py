@@ -78,9 +78,14 @@ class Trial(BaseModel):
         return len(self.points) + (self.saturation is not None) + (self.unloaded_ms is not None)
 
 
+def rates_of(configuration: Configuration, trials: Iterable[Trial]) -> list[float]:
+    """The rates that complete searches found for it, in requests per second."""
+    return [t.rate_per_s for t in trials if t.configuration == configuration and t.rate_per_s]
+
+
 def rate_of(configuration: Configuration, trials: Iterable[Trial]) -> float | None:
-    """The lower median of the rates that complete searches found for it, in requests per second; None without any."""
-    rates = sorted(t.rate_per_s for t in trials if t.configuration == configuration and t.rate_per_s)
+    """The lower median of its rates, in requests per second; None without any."""
+    rates = sorted(rates_of(configuration, trials))
     return rates[(len(rates) - 1) // 2] if rates else None
 
 

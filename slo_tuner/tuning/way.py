@@ -57,7 +57,7 @@ def steps(way: tuple[Configuration, ...], known: Knowledge, least_gain: float) -
     """
     made: list[Step] = []
     for stop in way:
-        if made and stop != way[-1] and known.rate(stop) is None and not known.is_without_rate(stop):
+        if made and stop != way[-1] and not known.is_searched(stop):
             continue
         changed = ", ".join(made[-1].configuration.differences(stop)) if made else ""
         made.append(Step(stop, known.rate(stop) or 0.0, changed))
