@@ -10,7 +10,7 @@ PACKAGE = Path(model_repo_builder.__file__).parent
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("build", "speed_test"),
+    ("build", "speed_test", "init_plan"),
     ("report",),
     ("repository",),
     ("sources", "agreement"),
