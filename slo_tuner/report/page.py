@@ -9,9 +9,9 @@ from command_line.errors import ResultsError
 
 from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
-from ..ladder.plots import ladder_plot, latency_plot, stages_plot, sweep_plot
+from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
-from ..ladder.table import baseline, print_table, unmet
+from ..ladder.table import baseline, failures, print_table, unmet
 from ..plot_style import svg
 from ..results.costs import Cost
 from ..results.schema import Results
@@ -82,8 +82,9 @@ def _ladder(results: Results) -> dict[str, object]:
     return {
         "base": baseline(results),
         "unmet": unmet,
-        "ladder": svg(ladder_plot(results)),
-        "latency": svg(latency_plot(results)),
+        "repeated": max((len(model.confirmations) for model in results.models), default=0) or 3,
+        "ladder": svg(ladder_plot(results)) if results.models else "",
+        "latency": svg(latency_plot(results)) if has_latencies(results) else "",
         "sweep": svg(sweep_plot(results)) if with_sweep else "",
         "stages": svg(stages_plot(results)) if with_stages else "",
         "lengths": svg(sequence_plot(results)) if has_lengths(results) else "",
@@ -101,9 +102,10 @@ def _tiers(tiers: Tiers) -> dict[str, object]:
 
 def _swept(record: SweepRecord) -> dict[str, object]:
     """What the page shows of sweeps over several targets; without a second one nothing is added to the first."""
-    added = svg(added_plot(record)) if len(record.targets) > 1 else ""
+    measured = bool(levels(record))
+    added = svg(added_plot(record)) if measured and len(record.targets) > 1 else ""
     words = {"levels": levels, "peaks": peaks, "range_text": range_text}
-    return {"record": record, "curves": svg(curves_plot(record)), "added": added, **words}
+    return {"record": record, "curves": svg(curves_plot(record)) if measured else "", "added": added, **words}
 
 
 def _cost(cost: Cost | None) -> dict[str, object]:
@@ -118,7 +120,11 @@ def _tuning(results: Results) -> dict[str, object]:
         return {"tuning": None}
     tuning = results.tuning
     found = {"tuning": tuning, "change": change, "path": "", "surface": ""}
-    return found | ({"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning))} if tuning.path else {})
+    return found | (
+        {"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning)) if tuning.surface else ""}
+        if tuning.path
+        else {}
+    )
 
 
 def headline(results: Results) -> str:
@@ -126,7 +132,7 @@ def headline(results: Results) -> str:
     objective = results.objective
     met = [m for m in results.models if m.rate_per_s]
     if not met:
-        return f"No model keeps {objective} at any measured rate."
+        return _without_a_rate(results)
     best = max(met, key=lambda m: m.rate_per_s or 0.0)
     assert best.rate_per_s
     base = baseline(results)
@@ -137,9 +143,20 @@ def headline(results: Results) -> str:
     return sentence + "."
 
 
+def _without_a_rate(results: Results) -> str:
+    """What can be said where no model has a rate: not measured, not known, or missed."""
+    objective, measured = results.objective, [model for model in results.models if not model.failure]
+    if not measured:
+        return "No model could be measured."
+    if all(model.generator_limited for model in measured):
+        return f"Whether {objective} is kept is not known: the load generator lagged."
+    return f"No model keeps {objective} at any measured rate."
+
+
 def notes(results: Results) -> list[str]:
     """What a reader must know before trusting the numbers."""
     said = [] if results.complete else ["The run was ended early: models are missing."]
+    said += failures(results)
     random = sorted({str(m.manifest["weights"]) for m in results.models if m.manifest.get("pretrained") is False})
     if random:
         said.append(

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from slo_tuner.cli import main
-from slo_tuner.cost.cost import Measured, cheapest, cost
+from slo_tuner.cost.cost import Priced, cheapest, cost
 from slo_tuner.cost.prices import CapacityMargin, read_prices
 from slo_tuner.report.page import render_report
-from slo_tuner.results.schema import Results, read_results
+from slo_tuner.results.schema import ModelResult, Results, read_results
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 PRICES = read_prices()
 
 
-def _measured(model: str, rate: float | None, machine: str, limited: bool = False) -> Measured:
-    return Measured(model, rate, limited, "a machine", PRICES.offer(machine))
+def _measured(model: str, rate: float | None, machine: str, limited: bool = False) -> Priced:
+    found = ModelResult(model=model, rate_per_s=rate, generator_limited=limited)
+    return Priced(found, "a machine", PRICES.offer(machine))
 
 
 @pytest.fixture
