@@ -21,6 +21,8 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "slo-tuner",
     "font.family": ["sans-serif"],
+    # Names of models are no formulas, whatever dollars they have.
+    "text.parse_math": False,
 }
 
 

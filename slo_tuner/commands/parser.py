@@ -116,6 +116,9 @@ def _tiers(commands: Commands) -> None:
 def _report(commands: Commands) -> None:
     parser = commands.add_parser("report", help="make report.html and the table again from results.json")
     parser.add_argument("results", type=Path, help="results.json")
+    parser.add_argument(
+        "--speed-test", type=Path, metavar="FILE", help="also show the best guesses of this speed-test.json"
+    )
     parser.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
 
 

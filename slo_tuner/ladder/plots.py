@@ -35,7 +35,7 @@ def ladder_plot(results: Results) -> Figure:
         axes.set_yticks(range(len(models)), [model.model for model in models])
         axes.set_xlabel(f"requests per second within {results.objective}")
         axes.grid(axis="y", visible=False)
-        axes.set_xlim(right=1.22 * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
+        axes.set_xlim(0, 1.22 * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
         return figure
 
 

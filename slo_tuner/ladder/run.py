@@ -46,9 +46,11 @@ class Ladder:
                 session.control.check_explicit()
             if self._chosen is not None:
                 session.progress.say(f"objective: {self._chosen.objective}, {self._chosen.source}")
+            session.progress.expect(len(self._models), session.options.effort.model_s)
             try:
                 for model in self._models:
                     done.append(self._measured_or_failed(model, found))
+                    session.progress.finish_step()
                     if self._chosen is not None:
                         results = self._write(done)
             except ServerError:
@@ -95,7 +97,7 @@ class Ladder:
             return None
         # One that was served keeps the configuration that it was served with: it may have been tuned.
         seconds = session.control.load(model, LOAD_S, found.config(model))
-        session.progress.heading(model, f"loaded in {seconds:.1f} s")
+        session.progress.heading(model, f"loaded in {seconds:.1f} s{session.progress.step}")
         return seconds
 
     def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:

@@ -25,6 +25,7 @@ from ..tiers.text import cells_of, print_tiers, recovered_s, runs, tiers_headlin
 from ..tuning.plots import path_plot, surface_plot
 from ..tuning.record import TuningResults
 from ..tuning.text import change, tuning_notes
+from .predictions import Predictions
 
 
 def print_results(results: Results) -> None:
@@ -37,9 +38,9 @@ def print_results(results: Results) -> None:
         print_table(results)
 
 
-def write_report(results: Results, path: Path) -> None:
+def write_report(results: Results, path: Path, predictions: Predictions | None = None) -> None:
     """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
-    html = render_report(results)
+    html = render_report(results, predictions)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +51,8 @@ def write_report(results: Results, path: Path) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def render_report(results: Results) -> str:
-    """The page as HTML."""
+def render_report(results: Results, predictions: Predictions | None = None) -> str:
+    """The page as HTML; with `predictions`, what the variants see in pictures stands beside their rates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("slo_tuner.report"),
         autoescape=True,
@@ -72,7 +73,11 @@ def render_report(results: Results) -> str:
         none = {"record": None, "tiers": None}
         found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
     objective = results.objective
-    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
+    predicted = list(predictions.columns(results)) if predictions is not None else []
+    seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
+    if predictions is not None:
+        seen["picture_index"] = predictions.images.index
+    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found, **seen)
 
 
 def _ladder(results: Results) -> dict[str, object]:
@@ -103,7 +108,7 @@ def _tiers(tiers: Tiers) -> dict[str, object]:
 def _swept(record: SweepRecord) -> dict[str, object]:
     """What the page shows of sweeps over several targets; without a second one nothing is added to the first."""
     measured = bool(levels(record))
-    added = svg(added_plot(record)) if measured and len(record.targets) > 1 else ""
+    added = svg(added_plot(record)) if any(level.p50_ms.added_share for level in levels(record)) else ""
     words = {"levels": levels, "peaks": peaks, "range_text": range_text}
     return {"record": record, "curves": svg(curves_plot(record)) if measured else "", "added": added, **words}
 
@@ -163,7 +168,9 @@ def notes(results: Results) -> list[str]:
             f"Weights: {', '.join(random)}. Speed is that of the real network; the predicted classes mean nothing."
         )
     for model in results.models:
-        if model.generator_limited:
+        if model.generator_limited and model.rate_per_s is None:
+            said.append(f"{model.model}: the load generator lagged, so what the server keeps is not known.")
+        elif model.generator_limited:
             said.append(
                 f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
             )

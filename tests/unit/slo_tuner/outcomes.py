@@ -14,7 +14,7 @@ from slo_tuner.results.schema import Latency, ModelResult, Results, SweepPoint
 from slo_tuner.slo.objective import Objective
 from slo_tuner.sweep.record import SweepRecord, SweepResults, SweepTarget
 
-FOREIGN = "[bold]m[/models/a/1/model.onnx] [[node x]] :warning:"
+FOREIGN = "[bold]m[/models/a/1/model.onnx] [[node x]] :warning: $_{"
 """A name or message that a console with markup would refuse, swallow or change."""
 _ZERO = Latency(mean_ms=0, p50_ms=0, p90_ms=0, p95_ms=0, p99_ms=0, max_ms=0)
 _UNANSWERED: dict[str, Any] = {
