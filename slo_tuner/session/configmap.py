@@ -74,8 +74,9 @@ def _connected() -> str:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             config.load_incluster_config()
             return own_namespace()
-        config.load_kube_config()
-        _, active = config.list_kube_config_contexts()
+        file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+        config.load_kube_config(file)
+        _, active = config.list_kube_config_contexts(file)
     except config.ConfigException as error:
         raise ResultsError(f"save-configmap: no cluster to save to: {' '.join(str(error).split())}") from None
     except ResultsError:

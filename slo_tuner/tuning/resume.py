@@ -8,19 +8,20 @@ from command_line.environment import Machine, Software
 from command_line.errors import UsageError
 
 from ..results.schema import RunHeader, read_results
-from ..session.session import Session
 from .options import TuneOptions
 from .record import TuningResults
 from .space import Space
 
 
-def read_earlier(session: Session, options: TuneOptions) -> TuningResults | None:
-    """The results to go on with; UsageError names the first field in which their trials differ from new ones."""
+def read_earlier(options: TuneOptions, header: RunHeader, file: Path) -> TuningResults | None:
+    """The results in `file` to go on with, None without `--resume`.
+
+    UsageError names the first field in which their trials differ from those of a run with `header`.
+    """
     if not options.resume:
         return None
-    file = session.results_file
     earlier = read_results(file, TuningResults)
-    now = {"model": options.model, "effort": options.measure.effort_name, **_run(session.header)}
+    now = {"model": options.model, "effort": options.measure.effort_name, **_run(header)}
     then = {"model": earlier.tuning.model, "effort": earlier.tuning.effort, **_run(earlier.run)}
     if options.measure.objective is not None:
         now["objective"], then["objective"] = str(options.measure.objective), str(earlier.objective)

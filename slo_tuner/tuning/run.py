@@ -24,7 +24,7 @@ class Tune:
 
     def __init__(self, session: Session, options: TuneOptions) -> None:
         self._session, self._options, self._progress = session, options, session.progress
-        self._earlier = read_earlier(session, options)
+        self._earlier = read_earlier(options, session.header, session.results_file)
         self._trials: list[Trial] = []
         self._megabytes = 0.0
 

@@ -1,7 +1,6 @@
 """A running server is left as it was found, whatever was measured on it and however that ended."""
 
 import json
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from command_line.errors import ServerError
@@ -73,6 +73,12 @@ def _command(server: TritonProcess, output: Path, *more: str) -> list[str]:
     return [*more, f"--address={server.grpc_address}", "--objective=p95<=400ms", "--effort=smoke", f"--output={output}"]
 
 
+def _kill(server: TritonProcess) -> None:
+    port = f"--grpc-port={server.ports.grpc}"
+    (found,) = [child for child in psutil.Process().children() if port in child.cmdline()]
+    found.kill()
+
+
 AS_FOUND = {"a": 3, "ens": 0}
 
 
@@ -128,7 +134,7 @@ def test_failing_work_is_reported_and_the_server_restored(control: Control) -> N
 def test_a_server_that_dies_is_one_line(server: TritonProcess, control: Control, tmp_path: Path) -> None:
     command = _command(server, tmp_path / "out", "ladder", "--models=b,a")
     with started("slo-tuner", command, until="in flight") as (process, _):
-        os.kill(server.pid, signal.SIGKILL)
+        _kill(server)
         rest = process.stdout.read() if process.stdout else ""
         assert process.wait(120) == 1, rest
     assert "Traceback" not in rest
@@ -153,7 +159,7 @@ def test_a_server_that_loads_at_its_start_is_measured_and_not_touched(tmp_path: 
 def test_a_restore_that_fails_is_said(server: TritonProcess, control: Control) -> None:
     with pytest.raises(ServerError, match="could not be left as it was found"):  # noqa: SIM117
         with restored_server(control, lambda _: None):
-            os.kill(server.pid, signal.SIGKILL)
+            _kill(server)
 
 
 @pytest.fixture(scope="module")
