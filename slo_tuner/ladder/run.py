@@ -39,6 +39,7 @@ class Ladder:
         with restored:
             if session.options.alone and not session.endpoint.local:
                 session.control.check_explicit()
+            session.progress.expect(len(self._models), session.options.effort.model_s)
             for model in self._models:
                 try:
                     done.append(self._measure(model))
@@ -52,6 +53,7 @@ class Ladder:
                     if session.options.objective is None and all(one.failure for one in done):
                         # What it picked is of no use: the next model is the baseline.
                         self._chosen = None
+                session.progress.finish_step()
                 if self._chosen is not None:
                     results = self._write(done)
         if self._chosen is None:
@@ -80,7 +82,7 @@ class Ladder:
         # One that is served already keeps the configuration that it is served with.
         served = session.control.config(model) if session.control.is_ready(model) else None
         seconds = session.control.load(model, LOAD_S, served)
-        session.progress.heading(model, f"loaded in {seconds:.1f} s")
+        session.progress.heading(model, f"loaded in {seconds:.1f} s{session.progress.step}")
         return seconds
 
     def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:

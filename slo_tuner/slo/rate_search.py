@@ -178,8 +178,8 @@ class Search:
 
     def _inside(self, low: float, high: float) -> float:
         """Where the curves cross, kept away from the ends so that every point removes a part of the bracket."""
-        width = high / low
-        return min(max(self._edge(low, high), low * width**0.25), low * width**0.75)
+        quarter = math.sqrt(math.sqrt(high / low))
+        return min(max(self._edge(low, high), low * quarter), high / quarter)
 
     def _edge(self, low: float, high: float) -> float:
         return crossing([p for p in self._points if not p.invalid], self._limits.objective, low, high)
