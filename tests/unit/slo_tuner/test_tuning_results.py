@@ -74,7 +74,7 @@ def limited() -> TuningResults:
     class Weak(SimulatedBench):
         def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
             point = super().point(rate, purpose)
-            return point.model_copy(update={"invalid_reason": "late", "generator_cpu_ms": 9.0}) if rate > 100 else point
+            return point.model_copy(update={"invalid_reason": "late" if rate > 100 else "", "generator_cpu_ms": 9.0})
 
     return finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
 
