@@ -2,7 +2,7 @@
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from ..errors import UsageError
+from command_line.errors import UsageError
 
 _PARAMETER = "tier"
 
