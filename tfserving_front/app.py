@@ -124,7 +124,8 @@ def _asked_for(request: Request) -> tuple[str, str]:
 
 
 def _error(status: int, message: str) -> Response:
-    return document({"error": message}, status)
+    # What clients sent may hold half a character, which no JSON can.
+    return document({"error": message.encode("utf-8", "replace").decode()}, status)
 
 
 async def _rest_error(request: Request, error: RestError) -> Response:

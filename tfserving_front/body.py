@@ -75,7 +75,7 @@ class _Upload:
         heard = time.monotonic()
         while True:
             try:
-                async with asyncio.timeout(_TICK_S):
+                async with asyncio.timeout(min(_TICK_S, self._limits.stall_s)):
                     message = await receive()
             except TimeoutError:
                 self._check_pace(time.monotonic() - heard)

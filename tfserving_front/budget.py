@@ -40,6 +40,11 @@ class Budget:
         self._given_at = time.monotonic()
 
     @property
+    def is_held(self) -> bool:
+        """Whether somebody holds something."""
+        return self._free != self.total
+
+    @property
     def is_short(self) -> bool:
         """Whether somebody waits."""
         return bool(self._queue)

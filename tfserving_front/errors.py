@@ -41,6 +41,10 @@ class RestError(Exception):
         super().__init__(message)
         self.status, self.message, self.retry_s = status, message, retry_s
 
+    def again(self) -> "RestError":
+        """The same error without the frames that it came through: they hold arrays, and with a task make a cycle."""
+        return RestError(self.status, self.message, self.retry_s)
+
 
 class BadRequestError(RestError):
     """A request that is wrong in itself."""

@@ -1,8 +1,9 @@
 """What a predict request goes through: its body, a place, Triton in as many parts as needed, and its answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import chain
 from math import prod
 from typing import Any
 from weakref import WeakValueDictionary
@@ -118,26 +119,34 @@ class Front:
 
         No more parts are at Triton than the model's queue holds, those of other large batches included.
         """
-        parts = list(split(arrays, call.signature))
+        parts = split(arrays, call.signature)
+        first, second = next(parts), next(parts, None)
+        if second is None:
+            return [await self.triton.infer(call, first)]
+        numbered = enumerate(chain((first, second), parts))
         answers: dict[int, dict[str, Output]] = {}
-        if len(parts) == 1:
-            return [await self.triton.infer(call, parts[0])]
         at_a_time = call.signature.parts_at_a_time
         window = self._windows.setdefault((call.model, call.version, at_a_time), asyncio.Semaphore(at_a_time))
-        numbered = enumerate(parts)
 
         async def ask_in_turn() -> None:
             for number, part in numbered:
                 async with window:
                     answers[number] = await self.triton.infer(call, part)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(at_a_time, len(parts))):
-                    group.create_task(ask_in_turn())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return [answers[number] for number in range(len(parts))]
+        await _all_or_first_error([ask_in_turn() for _ in range(at_a_time)])
+        return [answers[number] for number in range(len(answers))]
+
+
+async def _all_or_first_error(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for error in filter(None, (task.exception() for task in done)):
+            raise error.again() if isinstance(error, RestError) else error
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _weight(outputs: Mapping[str, Output]) -> int:

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .errors import RestError
 from .front import Answer
 from .limits import SMALL, Limits
 from .worker import Worker
@@ -78,6 +79,8 @@ async def while_there(receive: Receive, work: Coroutine[Any, Any, _Result]) -> _
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientDisconnect
+        if (error := task.exception()) is not None:
+            raise error.again() if isinstance(error, RestError) else error
         return task.result()
     finally:
         task.cancel()
