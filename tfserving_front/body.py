@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect
 
-from .budget import RETRY_S, Budget, Share
-from .errors import RestError
+from .budget import Budget, Share
+from .errors import RETRY_S, RestError
 from .limits import SMALL, Limits
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -4,9 +4,7 @@ import asyncio
 import time
 from collections import deque
 
-from .errors import RestError
-
-RETRY_S = 1
+from .errors import RETRY_S, RestError
 
 
 class Share:

@@ -22,6 +22,8 @@ _HTTP_STATUS = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.UNAUTHENTICATED: 401,
 }
+# When a client may come again that was refused because others were first.
+RETRY_S = 1
 _NO_REQUEST_ID = "[request id: <id_unknown>] "
 _STATUS_OF_NAME = {str(code): status for code, status in _HTTP_STATUS.items()}
 # gRPC's words for an answer beyond the channel's limit, with its size.
@@ -63,7 +65,7 @@ def from_triton(error: InferenceServerException, model: str, version: str) -> Re
         return RestError(404, f"Servable not found for request: {wanted}")
     if status == 500:
         _log.error("model %s: %s", model, message)
-    return RestError(status, for_clients(message))
+    return RestError(status, for_clients(message), RETRY_S if status in (429, 503) else None)
 
 
 def for_clients(message: str) -> str:

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from .answer import check_rows, write_answer
 from .body import Body, Receive, read_body
-from .budget import RETRY_S, Budget, Share
+from .budget import Budget, Share
 from .errors import RestError
 from .json_body import parse_body
 from .limits import Limits
@@ -98,7 +98,7 @@ class Front:
             async with asyncio.timeout(self.limits.timeout_s):
                 yield
         except TimeoutError:
-            raise RestError(504, f"There was no answer within {self.limits.timeout_s:g} s", retry_s=RETRY_S) from None
+            raise RestError(504, f"There was no answer within {self.limits.timeout_s:g} s") from None
 
     async def _parsed(self, body: Body, signature: Signature) -> PredictRequest:
         data = body.data

@@ -23,7 +23,7 @@ class Limits:
     answer_bytes: int = 32_000_000
     in_flight: int = 16
     # A client that neither sends nor takes anything for so long is cut off.
-    stall_s: float = 10.0
+    stall_s: float = 20.0
     # A connection more ends the one that is idle for longest.
     connections: int = 1000
 
