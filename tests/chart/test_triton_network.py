@@ -80,7 +80,9 @@ def test_each_http_path_is_routed_by_itself_and_nothing_but_inference_health_and
     manifests = render(with_values(GATEWAY, chosen, {"ingress": INGRESS}))
     models = [f"/v2/models/{name}" for name in ("original", "fast.v2", "net")]
     versions = [end for name in models for end in (name, f"{name}/versions/1")]
-    public = {"/v2", "/v2/health/live", "/v2/health/ready"} | {name + end for name in versions for end in PUBLIC}
+    public = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index"} | {
+        name + end for name in versions for end in PUBLIC
+    }
     route, ingress = one(manifests, "HTTPRoute"), one(manifests, "Ingress", "-http")
     assert set(routed(route)) == set(ingress_paths(ingress)) == public
     kinds_of_match = {match["path"]["type"] for rule in route["spec"]["rules"] for match in rule["matches"]}
@@ -108,7 +110,6 @@ def test_only_inference_health_and_descriptions_are_routed_over_grpc() -> None:
     assert set(grpc) == {f"/inference.GRPCInferenceService/{name}" for name in own} | {"/grpc.health.v1.Health/Check"}
     assert described - own == {
         "ModelStatistics",
-        "RepositoryIndex",
         "RepositoryModelLoad",
         "RepositoryModelUnload",
         "SystemSharedMemoryStatus",
@@ -128,7 +129,7 @@ def test_routes_of_many_models_are_divided_as_the_gateway_api_demands() -> None:
     assert errors(manifests) == []
     routes = [item for item in manifests if item["kind"] == "HTTPRoute"]
     assert len(routes) > 1
-    assert sum(len(routed(route)) for route in routes) == 3 + 30 * 12 + 1
+    assert sum(len(routed(route)) for route in routes) == 4 + 30 * 12 + 1
     assert all(len(rule["matches"]) <= 8 for route in routes for rule in route["spec"]["rules"])
     assert all(len(route["spec"]["rules"]) <= 16 for route in routes)
 

@@ -16,6 +16,7 @@ ALLOWED = [
     "GET /v2",
     "GET /v2/health/live",
     "GET /v2/health/ready",
+    "POST /v2/repository/index",
     *(f"GET {MODEL}{version}{end}" for version in ("", "/versions/1") for end in ("", "/ready", "/config")),
     *(f"POST {MODEL}{version}/infer" for version in ("", "/versions/1")),
     *(f"POST {MODEL}/{end}" for end in ("generate", "generate_stream")),
@@ -28,7 +29,6 @@ REFUSED = [
     "POST /v2/trace/setting",
     "GET /v2/logging",
     "POST /v2/logging",
-    "POST /v2/repository/index",
     *(f"POST /v2/repository/models/{{model}}/{verb}" for verb in ("load", "unload")),
     *(
         f"{method} /v2/{kind}sharedmemory{end}"
@@ -48,7 +48,7 @@ REFUSED = [
 SERVICE = "inference.GRPCInferenceService"
 ALLOWED_CALLS = [
     *(f"{SERVICE}/{name}" for name in ("ModelInfer", "ModelStreamInfer", "ServerLive", "ServerReady", "ModelReady")),
-    *(f"{SERVICE}/{name}" for name in ("ServerMetadata", "ModelMetadata", "ModelConfig")),
+    *(f"{SERVICE}/{name}" for name in ("ServerMetadata", "ModelMetadata", "ModelConfig", "RepositoryIndex")),
     "grpc.health.v1.Health/Check",
 ]
 ALL_CALLS = [f"{SERVICE}/{one.name}" for one in service_pb2.DESCRIPTOR.services_by_name[SERVICE.split(".")[1]].methods]

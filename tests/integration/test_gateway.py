@@ -1,4 +1,4 @@
-"""Through a real gateway: routes and Ingress serve what is public and nothing else; a Job measures what the way costs."""
+"""Through a real gateway: routes and Ingress serve what is public alone; a Job measures what the way costs."""
 
 import json
 import sys

@@ -86,7 +86,7 @@ def friends(place: Callable[[str], Place]) -> dict[str, Place]:
 
 @pytest.fixture(scope="module")
 def release(store: str, outside: Place, friends: dict[str, Place], namespace: str, images: dict[str, str]) -> Release:
-    """A server whose policy names its friends, the collectors outside, and by a rule of its own one port of the store."""
+    """A server whose policy names its friends, the collectors outside, and by its own rule one port of the store."""
     policy = {
         "clientNamespaces": [friends["clients"].namespace],
         "monitoringNamespaces": [friends["monitoring"].namespace],

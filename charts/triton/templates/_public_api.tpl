@@ -1,7 +1,7 @@
 {{- /*
 What of Triton's API is for clients that come through a gateway or an Ingress: inference, health and what describes
-models. Everything else stays in the cluster, where the Service has it: loading and unloading, the repository's index,
-statistics, shared memory, tracing and logging.
+models. Everything else stays in the cluster, where the Service has it: loading and unloading, statistics, shared memory,
+tracing and logging.
 
 Each path stands for itself, as a prefix would take in what Triton serves below it: /v2/models/NAME/trace/setting.
 */ -}}
@@ -9,6 +9,7 @@ Each path stands for itself, as a prefix would take in what Triton serves below 
 - /v2
 - /v2/health/live
 - /v2/health/ready
+- /v2/repository/index
 {{- range $name := include "triton.servedNames" . | fromJsonArray }}
 {{- range $version := concat (list "") $.Values.publicApi.modelVersions }}
 {{- $model := printf "/v2/models/%s" $name }}
@@ -22,7 +23,7 @@ Each path stands for itself, as a prefix would take in what Triton serves below 
 {{- end -}}
 
 {{- define "triton.publicGrpcMethods" -}}
-{{- range list "ModelInfer" "ModelStreamInfer" "ServerLive" "ServerReady" "ModelReady" "ServerMetadata" "ModelMetadata" "ModelConfig" }}
+{{- range list "ModelInfer" "ModelStreamInfer" "ServerLive" "ServerReady" "ModelReady" "ServerMetadata" "ModelMetadata" "ModelConfig" "RepositoryIndex" }}
 - {service: inference.GRPCInferenceService, method: {{ . }}}
 {{- end }}
 - {service: grpc.health.v1.Health, method: Check}
