@@ -14,11 +14,12 @@ import statistics
 import time
 from pathlib import Path
 
-from model_repo_builder import examples, model_py
+from command_line.environment import describe_environment
 from model_repo_builder.engines import ENGINES
+from model_repo_builder.examples import kinds as examples
+from model_repo_builder.repository import model_py
 from model_repo_builder.speed_test import variants
 from model_repo_builder.speed_test.variants import Built
-from slo_tuner.environment import describe_environment
 
 ONE_THREAD = {"intra_op_thread_count": "1", "TF_NUM_INTRA_THREADS": "1", "TF_NUM_INTER_THREADS": "1"}
 WARM_UP_RUNS = 2
@@ -57,7 +58,7 @@ def main() -> None:
         facts = {"length": made.signature.inputs[0].shape[0], "weights": made.weights, "agreement": agreement}
         kept.append({"model": made.model, "variant": variant.name, **facts, "cpu_ms": spent})
     if options.output:
-        environment = describe_environment({})
+        environment = describe_environment()
         options.output.write_text(json.dumps({"environment": environment, "variants": kept}, indent=1) + "\n")
 
 

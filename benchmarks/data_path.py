@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from model_repo_builder import model_py
+from model_repo_builder.repository import model_py
 
 BATCHES = (1, 4, 16, 64)
 SHAPE = (1, 224, 224, 3)

@@ -17,10 +17,10 @@ import locust  # noqa: F401  before any socket
 import numpy as np
 import tritonclient.grpc as triton
 
-from slo_tuner.control import Control
-from slo_tuner.environment import describe_environment
-from slo_tuner.server import TritonProcess, pick_ports
-from slo_tuner.tritonserver import find_tritonserver
+from command_line.environment import describe_environment
+from slo_tuner.triton.control import Control
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
 BATCHES = (1, 2, 3, 8, 17, 64)
 AGAIN = 30
@@ -48,7 +48,7 @@ def main() -> int:
     print(f"{'model':28} {'batch':>5} {'first ms':>9} {'median ms':>9} {'ratio':>6}")
     for row in rows:
         print(f"{row['model']:28} {row['batch']:5} {row['first_ms']:9.1f} {row['median_ms']:9.1f} {row['ratio']:6.2f}")
-    text = json.dumps({"rows": rows, "environment": describe_environment({})}, indent=1)
+    text = json.dumps({"rows": rows, "environment": describe_environment()}, indent=1)
     if options.output is None:
         print(text)
     else:

@@ -17,15 +17,15 @@ import locust  # noqa: F401  before any socket
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from slo_tuner.crew import Crew, Meeting
-from slo_tuner.distributed import Distributed
-from slo_tuner.environment import describe_environment
-from slo_tuner.generator import Generator, InProcess
-from slo_tuner.messages import Assignment
-from slo_tuner.objective import Objective
-from slo_tuner.payload import Payload, make_payload
-from slo_tuner.point import Target, Timing, measure_point
-from slo_tuner.worker_processes import WorkerProcesses
+from command_line.environment import describe_environment
+from slo_tuner.load.distributed import Distributed
+from slo_tuner.load.generator import Generator, InProcess
+from slo_tuner.load.master import LoadMaster, WorkerRendezvous
+from slo_tuner.load.messages import Assignment
+from slo_tuner.load.payload import Payload, make_payload
+from slo_tuner.load.worker_processes import WorkerProcesses
+from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.slo.objective import Objective
 
 REPEATS = 3
 SECONDS = 8.0
@@ -47,8 +47,10 @@ def main() -> int:
         work = Assignment("grpc", f"127.0.0.1:{int(server.stdout.readline())}", 5.0, payload)
         with TemporaryDirectory() as logs:
             processes = WorkerProcesses(Path(logs) / "workers.log")
-            crew = Crew(Meeting(options.workers), processes) if options.workers > 1 else nullcontext()
-            with crew as started:
+            load_master = (
+                LoadMaster(WorkerRendezvous(options.workers), processes) if options.workers > 1 else nullcontext()
+            )
+            with load_master as started:
                 generator: Generator = Distributed(started, work) if started else InProcess(work.route())
                 rows = [_row(generator, float(rate)) for rate in options.rates.split(",")]
                 generator.close()
@@ -66,7 +68,7 @@ def _payload(datatype: str) -> Payload:
 
 
 def _print(workers: int, payload: Payload, rows: list[dict[str, float]]) -> None:
-    facts = describe_environment({}, workers)
+    facts = describe_environment() | {"load_workers": workers}
     print(
         f"gRPC requests of {payload.megabytes * 1000:.0f} kB, {workers} workers, {facts['cpu']} with "
         f"{facts['cpu_cores']} cores, {REPEATS} repeats of {SECONDS:g} s"

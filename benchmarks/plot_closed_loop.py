@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from slo_tuner.plots import COLORS, STYLE, svg
+from slo_tuner.plot_style import COLORS, STYLE, svg
 
 P95_MS = 100.0
 Row = dict[str, Any]

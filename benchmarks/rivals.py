@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from slo_tuner.tuning.space import Configuration, Space
-from slo_tuner.tuning.trial import Task, Trial
+from slo_tuner.tuning.trial import Candidate, Trial
 
 # A neighbour that gains less is taken for noise.
 LEAST_GAIN = 0.01
 # Measures a configuration, given the highest saturated rate known so far.
-Measure = Callable[[Task, float], Trial]
+Measure = Callable[[Candidate, float], Trial]
 
 
 def brute_force(space: Space, measure: Measure) -> Configuration:
@@ -36,7 +36,7 @@ def _rates(measure: Measure) -> Callable[[Configuration], float]:
     def rate(configuration: Configuration) -> float:
         nonlocal known
         if configuration not in rates:
-            trial = measure(Task(configuration, "leader", "each"), known)
+            trial = measure(Candidate(configuration, "leader", "each"), known)
             rates[configuration] = trial.rate_per_s or 0.0
             known = max(known, trial.saturation.rate_per_s if trial.saturation else 0.0)
         return rates[configuration]

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "slo_tuner
 from rivals import brute_force, hill_climb
 from simulated_family import SimulatedBench, Surface, true_rate
 
-from slo_tuner.tuning.explore import Explorer
+from slo_tuner.slo.objective import Objective
+from slo_tuner.tuning.explorer import Explorer
 from slo_tuner.tuning.space import Configuration, Space
-from slo_tuner.tuning.trial import Aim, Task, Trial, run_trial
+from slo_tuner.tuning.trial import Candidate, Trial, TrialObjective, run_trial
 
 BATCHES, INSTANCES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 6, 8)
 
@@ -38,8 +39,8 @@ class Case:
     start: Configuration
 
     @property
-    def aim(self) -> Aim:
-        return Aim(self.limit_ms / 1000, 0.05)
+    def aim(self) -> TrialObjective:
+        return TrialObjective(Objective(limit_ms=self.limit_ms))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def make_case(member: int) -> Case:
     return Case(member, surface, limit_ms, space, Configuration(batch=16, instances=1))
 
 
-def tuner(case: Case, measure: Callable[[Task, float], Trial]) -> Configuration:
+def tuner(case: Case, measure: Callable[[Candidate, float], Trial]) -> Configuration:
     """slo-tuner tune."""
     choice = Explorer(measure, case.start, case.space, case.aim).run()
     assert choice is not None
@@ -74,13 +75,13 @@ METHODS = {
 }
 
 
-def run(case: Case, method: Callable[[Case, Callable[[Task, float], Trial]], Configuration], seed: int) -> Chosen:
+def run(case: Case, method: Callable[[Case, Callable[[Candidate, float], Trial]], Configuration], seed: int) -> Chosen:
     """Let a method choose on a bench of its own, and count what it measures."""
     bench = SimulatedBench(case.surface, case.limit_ms, seed)
     started = time.monotonic()
     points = 0
 
-    def measure(task: Task, known: float) -> Trial:
+    def measure(task: Candidate, known: float) -> Trial:
         nonlocal points
         trial = run_trial(bench, task, points, case.aim, known)
         points += trial.measured_points

@@ -23,19 +23,21 @@ import locust  # noqa: F401  before any socket
 import numpy as np
 from rivals import hill_climb
 
-from slo_tuner.control import Control
-from slo_tuner.environment import describe_environment
-from slo_tuner.ladder import LOAD_S
-from slo_tuner.measure import Effort, Endpoint, Meter
-from slo_tuner.objective import parse_objective
-from slo_tuner.progress import Progress
-from slo_tuner.server import TritonProcess, pick_ports
-from slo_tuner.tritonserver import find_tritonserver
-from slo_tuner.tuning.explore import Explorer
+from command_line.environment import describe_environment
+from slo_tuner.measurement.effort import Effort
+from slo_tuner.measurement.meter import Meter
+from slo_tuner.session.progress import Progress
+from slo_tuner.slo.objective import parse_objective
+from slo_tuner.triton.control import Control
+from slo_tuner.triton.deadlines import LOAD_S
+from slo_tuner.triton.endpoint import Endpoint
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
+from slo_tuner.tuning.explorer import Explorer
 from slo_tuner.tuning.space import Configuration, Space
-from slo_tuner.tuning.trial import Aim, Task, Trial, run_trial
-from slo_tuner.tuning.triton_bench import TritonBench
+from slo_tuner.tuning.trial import Candidate, Trial, TrialObjective, run_trial
 from slo_tuner.tuning.triton_config import read_configuration
+from slo_tuner.tuning.triton_system import TritonSystem
 
 SPACE = Space((1, 2, 4, 8, 16), (1, 2, 3, 4), (0, 5000), preferred_halves=True)
 EFFORT = Effort(
@@ -51,7 +53,7 @@ ROUNDS = 3
 
 
 @contextmanager
-def bench(options: argparse.Namespace) -> Iterator[tuple[TritonBench, Aim]]:
+def bench(options: argparse.Namespace) -> Iterator[tuple[TritonSystem, TrialObjective]]:
     """The model on a server of its own; the baseline's batch is the space's largest."""
     objective = parse_objective(options.objective)
     program = find_tritonserver(server_python=options.server_python)
@@ -67,19 +69,21 @@ def bench(options: argparse.Namespace) -> Iterator[tuple[TritonBench, Aim]]:
         def open_meter() -> Meter:
             return Meter(control, endpoint, options.model, EFFORT, None)
 
-        found = TritonBench(control, options.model, open_meter, Progress())
+        found = TritonSystem(control, options.model, open_meter, Progress())
         found.objective = objective
-        (options.output / "environment.json").write_text(json.dumps(describe_environment(control.server())))
-        yield found, Aim(objective.limit_ms / 1000, objective.miss_share, EFFORT.precision, EFFORT.repeats)
+        (options.output / "environment.json").write_text(
+            json.dumps(describe_environment() | {"server": control.server()})
+        )
+        yield found, TrialObjective(objective, EFFORT.precision, EFFORT.repeats)
         found.close()
 
 
 def _go_first() -> None:
-    """Give this process, not the server that it started, the cores first: a machine of few cores measures void else."""
+    """Give this process, not the server that it started, the cores first: with few cores points are invalid else."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) - 10)
     except PermissionError:
-        print("the load generator can't be given priority: start as root if points are void", file=sys.stderr)
+        print("the load generator can't be given priority: start as root if points are invalid", file=sys.stderr)
 
 
 def read(path: Path) -> list[Trial]:
@@ -101,7 +105,7 @@ def brute(options: argparse.Namespace) -> None:
     with bench(options) as (server, aim):
         for configuration in open_:
             known = max((t.saturation.rate_per_s for t in done if t.saturation), default=0.0)
-            done.append(run_trial(server, Task(configuration, "leader", "each"), len(done) + 1, aim, known))
+            done.append(run_trial(server, Candidate(configuration, "leader", "each"), len(done) + 1, aim, known))
             keep(file, done[-1])
     print(f"{len(done)} of {len(SPACE.configurations())} configurations, {sum(t.wall_s for t in done):.0f} s")
 
@@ -132,7 +136,7 @@ def tune(options: argparse.Namespace) -> None:
     print(f"winner {choice.winner if choice else None}: {choice.stopped if choice else 'nothing keeps the objective'}")
 
 
-def _start(server: TritonBench) -> Configuration:
+def _start(server: TritonSystem) -> Configuration:
     """The configuration as found, with the space's largest batch and without what the space lacks."""
     found = read_configuration(server.as_found)
     return Configuration(batch=max(SPACE.batches), instances=found.instances)
@@ -143,7 +147,7 @@ def _climbed(trials: list[Trial], start: Configuration) -> tuple[Configuration, 
     by_configuration = {trial.configuration: trial for trial in trials}
     seen: list[Trial] = []
 
-    def look(task: Task, _known: float) -> Trial:
+    def look(task: Candidate, _known: float) -> Trial:
         seen.append(by_configuration[task.configuration])
         return seen[-1]
 
@@ -164,7 +168,9 @@ def compare(options: argparse.Namespace) -> None:
     with bench(options) as (server, aim):
         for _ in range(ROUNDS):
             for configuration, found in rates.items():
-                trial = run_trial(server, Task(configuration, "leader", "again"), 1, aim, ranked[0].rate_per_s or 0.0)
+                trial = run_trial(
+                    server, Candidate(configuration, "leader", "again"), 1, aim, ranked[0].rate_per_s or 0.0
+                )
                 found.append(trial.rate_per_s or 0.0)
     best = max(np.mean(found) for found in rates.values())
     methods = {"tuner": winner, "brute force": ranked[0].configuration, "hill climb": climbed}

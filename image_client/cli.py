@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder import images
+from command_line.arguments import check_address, check_output, positive
+from command_line.errors import SloTunerError, UsageError
 from model_repo_builder.errors import InvalidError
-from slo_tuner.errors import SloTunerError, UsageError
-from slo_tuner.validation import check_address, check_output, positive
+from model_repo_builder.examples import images
 
 from . import __version__
 from .grpc_model import GrpcModel

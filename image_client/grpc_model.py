@@ -6,7 +6,7 @@ from typing import Any
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
-from slo_tuner.errors import ModelError, ServerError
+from command_line.errors import ModelError, ServerError
 
 from .served_model import ImageModel, Prediction, TensorInfo, image_model
 

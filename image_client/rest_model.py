@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import urllib3
 
-from slo_tuner.errors import ModelError, ServerError
+from command_line.errors import ModelError, ServerError
 
 from .served_model import ImageModel, Prediction, TensorInfo, image_model
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from slo_tuner.errors import ModelError
+from command_line.errors import ModelError
 
 
 @dataclass(frozen=True)

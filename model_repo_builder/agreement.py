@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from model_repo_builder.examples import IMAGES, Examples, batches
+from model_repo_builder.examples.kinds import IMAGES, Examples, batches
 
 if TYPE_CHECKING:
     from model_repo_builder.engines.base import Outputs, Predict
-    from model_repo_builder.plan import Threshold
+    from model_repo_builder.plan.schema import Threshold
 
 BATCH = 8
 

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model_repo_builder import __version__, bucket, manifest, plan
+from model_repo_builder import __version__, bucket
 from model_repo_builder.errors import FAILURE, BuilderError, InvalidError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report, Row, console, table
+from model_repo_builder.repository import manifest
 from model_repo_builder.speed_test import command as speed_test
 
 INTERRUPTED = 130
@@ -70,8 +72,8 @@ def _build(options: argparse.Namespace) -> int:
     if on_cpu:
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from model_repo_builder.bucket_build import build_to_bucket
-    from model_repo_builder.build import build
+    from model_repo_builder.build.bucket import build_to_bucket
+    from model_repo_builder.build.directory import build
 
     report = Report(console(), quiet=options.quiet)
     if bucket.is_url(options.output):
@@ -83,7 +85,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from model_repo_builder.build import check
+    from model_repo_builder.build.directory import check
 
     valid = plan.load(options.plan, options.runtime)
     check(valid)
@@ -92,7 +94,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from model_repo_builder import config, source
+    from model_repo_builder.repository import config_pbtxt as config
+    from model_repo_builder.sources import freeze as source
 
     valid = plan.load(options.plan, options.runtime)
     known = source.signature(valid.model)
@@ -106,7 +109,7 @@ def _config(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from model_repo_builder.stage import size_of
+    from model_repo_builder.repository.stage import size_of
 
     if not options.repository.is_dir():
         raise InvalidError("DIR", options.repository, "a model repository")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from model_repo_builder.manifest import Manifest
+from model_repo_builder.repository.manifest import Manifest
 
 # Wide enough for the summary table where there is no terminal to ask.
 LOG_WIDTH = 120

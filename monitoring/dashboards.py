@@ -5,7 +5,7 @@ from grafana_foundation_sdk.builders import dashboard
 from monitoring import kube_metrics as kube
 from monitoring import queries as q
 from monitoring.panels import choice, lines, number
-from slo_tuner import triton_metrics as triton
+from triton_contract import metrics as triton
 
 PROXY = (
     "Estimate from counters: mean + 2 x mean queue time. Triton 2.51 to 2.55 exports no latency histogram for these "

@@ -1,7 +1,7 @@
 """PromQL over Triton's counters: each function gives one expression, per model unless it says otherwise."""
 
 from monitoring import kube_metrics as kube
-from slo_tuner import triton_metrics as triton
+from triton_contract import metrics as triton
 
 SERVER = 'namespace="$namespace",job="$job"'
 MODEL = SERVER + ',model=~"$model"'

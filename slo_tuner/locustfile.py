@@ -18,13 +18,13 @@ import time
 from locust import constant_throughput, events
 from locust.env import Environment
 
-from slo_tuner.arrivals import endless_arrivals
-from slo_tuner.control import Control
-from slo_tuner.load import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
-from slo_tuner.locust_settings import Settings, read_settings
-from slo_tuner.payload import make_payload
-from slo_tuner.request_values import declared
-from slo_tuner.transport import open_transport
+from slo_tuner.load.arrivals import endless_arrivals
+from slo_tuner.load.locust_settings import Settings, read_settings
+from slo_tuner.load.payload import make_payload
+from slo_tuner.load.transport import open_transport
+from slo_tuner.load.users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
+from slo_tuner.triton.control import Control
+from triton_contract.input_values import declared
 
 _settings: Settings = read_settings(os.environ)
 

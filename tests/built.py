@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from model_repo_builder import config
 from model_repo_builder.agreement import Result
-from model_repo_builder.manifest import Manifest
-from model_repo_builder.plan import Variant
+from model_repo_builder.plan.schema import Variant
+from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.signature import Signature, Tensor
 
 SIGNATURE = Signature((Tensor("image", "float32", (8, 8, 3)),), (Tensor("scores", "float32", (3,)),))

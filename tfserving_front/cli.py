@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from slo_tuner.errors import UsageError
-from slo_tuner.validation import check_address, positive
+from command_line.arguments import check_address, positive
+from command_line.errors import UsageError
 
 from . import __version__
 from .app import Limits, make_app

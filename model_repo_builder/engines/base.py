@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from model_repo_builder.examples import Examples
+from model_repo_builder.examples.kinds import Examples
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:

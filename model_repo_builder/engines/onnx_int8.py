@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder import examples
+from model_repo_builder.examples import kinds as examples
 
 # One example at a time keeps the memory of a calibration pass, which holds every activation, small.
 CALIBRATION_BATCH = 1

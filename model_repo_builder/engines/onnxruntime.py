@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from model_repo_builder import examples
 from model_repo_builder.engines.base import Engine, Job, Options
+from model_repo_builder.examples import kinds as examples
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:

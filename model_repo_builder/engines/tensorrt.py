@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from model_repo_builder.engines import gpu, onnxruntime, trt_plan
+from model_repo_builder.engines import gpu, onnxruntime
+from model_repo_builder.engines import tensorrt_plan as trt_plan
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.signature import Signature
 

@@ -8,10 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from model_repo_builder import examples
-from model_repo_builder.engines import gpu, tensorflow, trt_graph, trt_saved
+from model_repo_builder.engines import gpu, tensorflow
+from model_repo_builder.engines import tftrt_graph as trt_graph
+from model_repo_builder.engines import tftrt_saved as trt_saved
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.errors import BuildError
+from model_repo_builder.examples import kinds as examples
 
 # TensorRT measures kernels at these sizes of a range; all batches between run on the same engine.
 STRATEGIES = {"range": "Range", "optimal": "Optimal", "range+optimal": "Range+Optimal"}

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder import images, photographs
+from command_line.environment import describe_environment
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.examples import IMAGES, kind_of
+from model_repo_builder.examples import images, photographs
+from model_repo_builder.examples.kinds import IMAGES, kind_of
 from model_repo_builder.report import Report, console
 from model_repo_builder.speed_test import tables, variants
 from model_repo_builder.speed_test.measure import measure
 from model_repo_builder.speed_test.variants import Built
 from model_repo_builder.speed_test.worker import Job
-from slo_tuner.environment import describe_environment
 
 # One image, a batch that keeps a CPU busy, and one that a GPU wants; each up to a variant's maximum.
 BATCHES = (1, 8, 32)
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         images.decode(path, "--image")
     jobs = _jobs(options)
     pictures = _pictures(jobs, options.image or ())
-    environment = describe_environment({})
+    environment = describe_environment()
     variants.require_gpu([job.variant for job in jobs], environment["gpus"])
     options.output.mkdir(parents=True, exist_ok=True)
     screen = console(quiet=options.quiet, record=True)

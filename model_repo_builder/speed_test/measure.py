@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from model_repo_builder import examples, fingerprint, images
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
+from model_repo_builder.examples import images
+from model_repo_builder.examples import kinds as examples
 from model_repo_builder.report import Report
+from model_repo_builder.repository import fingerprint
 from model_repo_builder.speed_test import worker
 from model_repo_builder.speed_test.results import ImageFile, SpeedTest, VariantResult, summarise
 

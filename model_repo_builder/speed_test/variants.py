@@ -9,11 +9,11 @@ from google.protobuf import text_format
 from pydantic import BaseModel, ConfigDict
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder import manifest
-from model_repo_builder.config import LABELS_FILE
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.manifest import Manifest
+from model_repo_builder.repository import manifest
+from model_repo_builder.repository.config_pbtxt import LABELS_FILE
+from model_repo_builder.repository.manifest import Manifest
 
 
 class Built(BaseModel):

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from model_repo_builder import examples, model_py
 from model_repo_builder.engines import ENGINES
+from model_repo_builder.examples import kinds as examples
+from model_repo_builder.repository import model_py
 from model_repo_builder.speed_test.results import Guess, Point, Repeat, best_guesses
 from model_repo_builder.speed_test.variants import Built
 

@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plots import STYLE
-from .record import Played, ScenarioResult, TieredModel, Tiers
-from .words import runs
+from ..plot_style import STYLE
+from .record import ModelRun, ScenarioResult, TieredModel, Tiers
+from .text import runs
 
 TIER_COLORS = ("#2a78b5", "#c8791a")
 _OUTCOMES = (
@@ -39,8 +39,8 @@ def scenario_plot(tiers: Tiers, scenario: ScenarioResult) -> Figure:
         return figure
 
 
-def _latency(axes: Axes, model: TieredModel, played: Played, color: str) -> None:
-    objective = model.objective.objective()
+def _latency(axes: Axes, model: TieredModel, played: ModelRun, color: str) -> None:
+    objective = model.objective
     windows = played.windows
     known = [((w.start_s + w.end_s) / 2, w.quantile_ms) for w in windows if w.quantile_ms is not None]
     label = f"{model.model} (tier {model.tier})"
@@ -48,7 +48,7 @@ def _latency(axes: Axes, model: TieredModel, played: Played, color: str) -> None
     axes.axhline(objective.limit_ms, color=color, linestyle="--", linewidth=1.1)
 
 
-def _requests(axes: Axes, played: Played) -> None:
+def _requests(axes: Axes, played: ModelRun) -> None:
     starts = [window.start_s for window in played.windows]
     width = played.windows[0].end_s - played.windows[0].start_s
     bottom = [0.0] * len(starts)
@@ -60,7 +60,7 @@ def _requests(axes: Axes, played: Played) -> None:
 
 def _label(axes: Sequence[Sequence[Axes]], models: Sequence[TieredModel]) -> None:
     latency, requests = axes[0][0], axes[1][0]
-    quantile = models[0].objective.objective().quantile * 100
+    quantile = models[0].objective.quantile * 100
     latency.set(yscale="log", ylabel=f"P{quantile:g} latency, ms")
     latency.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
     latency.yaxis.set_major_formatter("{x:g}")

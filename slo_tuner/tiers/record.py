@@ -1,8 +1,11 @@
 """The tiers' part of results.json: both models under the same bursts, with their tiers and without."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
-from ..results import ObjectiveRecord, Results
+from ..results.schema import Results
+from ..slo.objective import Objective
 
 
 class _Record(BaseModel):
@@ -31,12 +34,16 @@ class Window(_Record):
         """Requests that a queue policy ended."""
         return self.shed + self.timed_out
 
-    def kept(self, miss_share: float) -> bool:
-        """Whether the requests that the server took kept the objective; true where it took none."""
-        return self.late <= miss_share * (self.due - self.refused)
+    def kept(self, objective: Objective) -> bool:
+        """Whether the requests that the server took kept the objective; true where it took none.
+
+        A refusal is a queue policy's doing and counts neither as late nor as failed.
+        """
+        taken = self.due - self.refused
+        return taken <= 0 or objective.judge(taken, self.late, self.failed).kept
 
 
-class Played(_Record):
+class ModelRun(_Record):
     """One model in one run: its offered rates, and what came of them by phase (steady, burst, steady) and over time."""
 
     rates_per_s: tuple[float, float, float]
@@ -52,8 +59,8 @@ class ScenarioResult(_Record):
 
     name: str
     title: str
-    tiers: tuple[Played, Played]
-    control: tuple[Played, Played]
+    tiers: tuple[ModelRun, ModelRun]
+    control: tuple[ModelRun, ModelRun]
 
 
 class TieredModel(_Record):
@@ -61,7 +68,8 @@ class TieredModel(_Record):
 
     model: str
     tier: int
-    objective: ObjectiveRecord
+    objective: Objective
+    objective_source: str
     unloaded_ms: float
     capacity_per_s: float
     server_config: dict[str, object]
@@ -78,4 +86,5 @@ class Tiers(_Record):
 class TierResults(Results):
     """results.json of `slo-tuner tiers`."""
 
+    kind: Literal["tiers"] = "tiers"
     tiers: Tiers

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from ..errors import UsageError
-from ..prices import Offer, Spare, replicas, usd_per_million
+from command_line.errors import UsageError
+
+from ..cost.prices import CapacityMargin, Offer, replicas, usd_per_million
 from .record import Deployment, TuningResults
 from .space import Configuration
 
@@ -17,24 +18,24 @@ PLAN_ENTRY = "plan-entry.yaml"
 
 
 @dataclass(frozen=True)
-class Wish:
+class DeploymentGoal:
     """What the deployment is for: requests per second in total, the machine of each Pod, and what is kept spare."""
 
     total_rate_per_s: float | None = None
     offer: Offer | None = None
-    spare: Spare = field(default_factory=Spare)
+    spare: CapacityMargin = field(default_factory=CapacityMargin)
 
 
-def deploy(rate_per_s: float, baseline_per_s: float | None, wish: Wish) -> Deployment:
-    """What one Pod's rate means for the wish."""
+def deploy(rate_per_s: float, baseline_per_s: float | None, goal: DeploymentGoal) -> Deployment:
+    """What one Pod's rate means for the goal."""
     facts: dict[str, Any] = {"per_pod_per_s": rate_per_s}
-    if wish.total_rate_per_s is not None:
-        count = replicas(wish.total_rate_per_s, rate_per_s, wish.spare)
-        facts |= {"total_rate_per_s": wish.total_rate_per_s, "replicas": count}
-        facts |= {"headroom": wish.spare.headroom, "zones": wish.spare.zones}
-    if wish.offer is not None:
-        hourly = wish.offer.usd_per_hour
-        facts |= {"machine": wish.offer.name, "usd_per_hour": hourly, "prices_as_of": wish.offer.as_of.isoformat()}
+    if goal.total_rate_per_s is not None:
+        count = replicas(goal.total_rate_per_s, rate_per_s, goal.spare)
+        facts |= {"total_rate_per_s": goal.total_rate_per_s, "replicas": count}
+        facts |= {"headroom": goal.spare.headroom, "zones": goal.spare.zones}
+    if goal.offer is not None:
+        hourly = goal.offer.usd_per_hour
+        facts |= {"machine": goal.offer.name, "usd_per_hour": hourly, "prices_as_of": goal.offer.as_of.isoformat()}
         facts["usd_per_million"] = usd_per_million(hourly, rate_per_s)
         if baseline_per_s:
             facts["baseline_usd_per_million"] = usd_per_million(hourly, baseline_per_s)
@@ -44,7 +45,7 @@ def deploy(rate_per_s: float, baseline_per_s: float | None, wish: Wish) -> Deplo
 def values_text(results: TuningResults) -> str:
     """The values file of charts/triton that serves the model as it was tuned."""
     tuning, objective = results.tuning, results.objective
-    deployment, winner = tuning.deployment, tuning.way[-1].configuration
+    deployment, winner = tuning.deployment, tuning.path[-1].configuration
     assert deployment is not None
     served = {
         "maxBatchSize": winner.batch,
@@ -60,10 +61,10 @@ def values_text(results: TuningResults) -> str:
     if objective.quantile == 0.95:
         values["monitoring"] = {"prometheusRule": {"objective": {"p95Ms": objective.limit_ms}}}
     said = (
-        f"# Written by slo-tuner on {results.created[:10]}: {tuning.model} keeps {objective.objective()} up to "
+        f"# Written by slo-tuner on {results.run.created[:10]}: {tuning.model} keeps {objective} up to "
         f"{deployment.per_pod_per_s:.1f} requests/s a Pod\n"
-        f"# ({results.environment.get('cpu', 'unknown CPU')}; found as {tuning.way[0].rate_per_s:.1f} requests/s "
-        f"with {tuning.way[0].configuration}). Evidence: results.json and report.html.\n"
+        f"# ({results.run.server}; found as {tuning.path[0].rate_per_s:.1f} requests/s "
+        f"with {tuning.path[0].configuration}). Evidence: results.json and report.html.\n"
     )
     return said + yaml.safe_dump(values, sort_keys=False)
 

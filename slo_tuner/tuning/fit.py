@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from .capacity import Floats, ServiceTime
+from .queue_model import Floats, ServiceTime
 
 # Relative error of one short closed loop, and how far, in powers of e, the shape may lie from its prior.
 _NOISE = 0.03

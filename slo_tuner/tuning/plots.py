@@ -1,4 +1,4 @@
-"""The plots of a tuning: the way to the winner, and the response surface around it."""
+"""The plots of a tuning: the path to the winner, and the response surface around it."""
 
 import math
 
@@ -8,17 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..plots import STYLE
+from ..plot_style import STYLE
 from .record import Tuning
 from .space import Configuration
+from .text import change
 from .trial import Trial, rate_of
-from .words import change
 
 
-def way_plot(tuning: Tuning) -> Figure:
+def path_plot(tuning: Tuning) -> Figure:
     """The rate after each single change, from the configuration as found to the winner."""
     with plt.rc_context(STYLE):
-        steps = list(reversed(tuning.way))
+        steps = list(reversed(tuning.path))
         figure, axes = plt.subplots(figsize=(8.2, 0.9 + 0.5 * len(steps)))
         for row, step in enumerate(steps):
             before = steps[row + 1].rate_per_s if row + 1 < len(steps) else 0.0
@@ -54,7 +54,7 @@ def surface_plot(tuning: Tuning) -> Figure:
         axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
         axes.set_yticks(range(len(instances)), [str(count) for count in instances])
         axes.set(xlabel="largest batch", ylabel="instances")
-        winner = tuning.way[-1].configuration
+        winner = tuning.path[-1].configuration
         _frame(axes, winner, batches, instances)
         figure.colorbar(image, label="requests per second")
         return figure
@@ -63,9 +63,9 @@ def surface_plot(tuning: Tuning) -> Figure:
 def _cell(axes: Axes, x: int, y: int, expected: float, trials: list[Trial], dark: bool) -> None:
     """What is known of a cell: the measured rate in bold, else the expected one, and how cheaply it was left out."""
     found = [rate for c in {t.configuration for t in trials} if (rate := rate_of(c, trials)) is not None]
-    refused = any(t.outcome == "refused" for t in trials)
+    refused = any(t.status == "refused" for t in trials)
     text = "refused" if refused else f"{max(found):.1f}" if found else f"~{expected:.0f}"
-    tried = any(t.outcome in ("hopeless", "worse", "unmet") for t in trials) and not found
+    tried = any(t.status in ("hopeless", "worse", "unmet") for t in trials) and not found
     weight = "bold" if found else "normal"
     color = "white" if dark else "#1d2329"
     axes.text(x, y, text + (" x" if tried else ""), ha="center", va="center", fontsize=9, color=color, weight=weight)

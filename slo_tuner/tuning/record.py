@@ -1,34 +1,17 @@
-"""The tuner's part of results.json: every trial, the way to the winner, and what follows from its rate."""
+"""The tuner's part of results.json: every trial, the path to the winner, and what follows from its rate."""
 
-from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..results import Results, read_results
-from ..tiers.record import TierResults
-from .space import Configuration
+from ..results.schema import Results
+from .path import Step
+from .space import Configuration, Space
 from .trial import Trial
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SpaceRecord(_Record):
-    """The values that were combined."""
-
-    batches: tuple[int, ...]
-    instances: tuple[int, ...]
-    delays_us: tuple[int, ...]
-    preferred_halves: bool
-
-
-class StepRecord(_Record):
-    """A configuration on the way from the baseline to the winner, and the one field that it changed."""
-
-    configuration: Configuration
-    rate_per_s: float
-    changed: str
 
 
 class Expectation(_Record):
@@ -63,12 +46,13 @@ class GeneratorNeed(_Record):
 
 
 class Tuning(_Record):
-    """The tuning of one model. `way` is empty until it is finished, or when nothing keeps the objective."""
+    """The tuning of one model. `path` is empty until it is finished, or when nothing keeps the objective."""
 
     model: str
-    space: SpaceRecord
+    space: Space
+    effort: str = ""
     trials: tuple[Trial, ...]
-    way: tuple[StepRecord, ...] = ()
+    path: tuple[Step, ...] = ()
     rates_per_s: tuple[float, ...] = ()
     stopped: str = ""
     surface: tuple[Expectation, ...] = ()
@@ -89,11 +73,5 @@ class Tuning(_Record):
 class TuningResults(Results):
     """results.json of `slo-tuner tune`."""
 
+    kind: Literal["tuning"] = "tuning"
     tuning: Tuning
-
-
-def read_any_results(path: Path) -> Results:
-    """Results of any command; ResultsError names the first field that is wrong."""
-    text = path.read_text(errors="replace") if path.is_file() else ""
-    kinds: dict[str, type[Results]] = {'"tuning": {': TuningResults, '"tiers": {': TierResults}
-    return read_results(path, next((kind for part, kind in kinds.items() if part in text), Results))

@@ -1,105 +1,84 @@
 """Tunes one model on one server: trials in turn, results.json after each, the winner's files at the end."""
 
-import datetime
-import math
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from ..control import Control
-from ..crew import Crew
-from ..environment import describe_environment
-from ..errors import GeneratorError, ServerError, UsageError
-from ..measure import Endpoint, Meter
-from ..objective import Objective, relative_objective
-from ..progress import Progress
-from ..results import ObjectiveRecord, read_results, write_results
-from .explore import Explorer
-from .left_as_found import left_as_found
-from .outcome import Finished, Subject, make_results
+from command_line.errors import GeneratorError, ServerError, UsageError
+
+from ..measurement.meter import Meter
+from ..results.schema import read_results
+from ..session.session import Session
+from ..slo.objective import ChosenObjective, choose_objective
+from ..triton.restore import restored_server, unload_ensembles_of
+from .explorer import Explorer
+from .make_results import RunContext, SearchOutcome, make_results
+from .options import TuneOptions
 from .record import TuningResults
-from .request import TuneRequest
 from .space import Configuration, Space
-from .trial import Aim, Task, Trial, run_trial
-from .triton_bench import TritonBench
+from .trial import Candidate, Trial, TrialObjective, run_trial
 from .triton_config import read_configuration
-
-
-@dataclass(frozen=True)
-class Server:
-    """The server that is tuned on: how it is told and asked things, where the load goes, and who makes the load.
-
-    `crew` None: this process does.
-    """
-
-    control: Control
-    endpoint: Endpoint
-    crew: Crew | None = None
+from .triton_system import TritonSystem
 
 
 class Tune:
     """One run; with `--resume` the trials of an earlier one are taken as they are."""
 
-    def __init__(self, asked: TuneRequest, server: Server, command: str, progress: Progress) -> None:
-        self._asked, self._server, self._progress = asked, server, progress
-        self._command = command
-        self._output = asked.request.output
-        self._started = time.monotonic()
-        self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._environment = describe_environment(
-            server.control.server(), len(server.crew.workers) if server.crew else 1
-        )
-        self._earlier = self._read_earlier()
+    def __init__(self, session: Session, options: TuneOptions) -> None:
+        self._session, self._options, self._progress = session, options, session.progress
+        self._earlier = read_earlier(session, options)
         self._trials: list[Trial] = []
         self._megabytes = 0.0
 
     def run(self) -> TuningResults:
         """The results as written; ServerError or GeneratorError when server or load was lost, with all trials kept."""
-        model = self._asked.model
+        model, control, say = self._options.model, self._session.control, self._progress.say
+        control.check_explicit()
         try:
-            with left_as_found(self._server.control, model, self._progress.say):
-                bench = TritonBench(self._server.control, model, self._open_meter, self._progress)
+            with restored_server(control, say) as found:
+                self._session.load_if_needed(model)
+                unload_ensembles_of(control, model, found, say)
+                system = TritonSystem(control, model, self._open_meter, self._progress)
                 try:
-                    return self._tune(bench)
+                    return self._tune(system)
                 finally:
-                    bench.close()
+                    system.close()
         except (ServerError, GeneratorError):
             if self._trials:
-                self._progress.say(f"{len(self._trials)} trials are kept in {self._results_file}: go on with --resume")
+                say(f"{len(self._trials)} trials are kept in {self._session.results_file}: go on with --resume")
             raise
 
-    def _tune(self, bench: TritonBench) -> TuningResults:
-        baseline = read_configuration(bench.as_found)
-        objective = self._objective(bench, baseline)
-        chosen = bench.objective = objective.objective()
-        effort = self._asked.request.effort
-        aim = Aim(chosen.limit_ms / 1000, chosen.miss_share, effort.precision, effort.repeats)
-        space = self._asked.space(baseline, max(1, bench.as_found.max_batch_size), chosen.limit_ms)
-        self._progress.say(
-            f"[bold]{self._asked.model}[/]: {len(space.configurations())} configurations within {chosen}; "
-            f"found with {baseline}"
+    def _tune(self, system: TritonSystem) -> TuningResults:
+        baseline = read_configuration(system.as_found)
+        chosen = self._objective(system, baseline)
+        objective, effort = chosen.objective, self._options.measure.effort
+        system.objective = objective
+        aim = TrialObjective(objective, effort.precision, effort.repeats)
+        space = self._options.space(baseline, max(1, system.as_found.max_batch_size), objective.limit_ms)
+        check_resumed_space(self._earlier, space, self._session.results_file)
+        self._progress.heading(
+            self._options.model,
+            f"{len(space.configurations())} configurations within {objective}; found with {baseline}",
         )
-        subject = self._subject(bench.as_found, space, objective)
+        context = self._context(system.as_found, space, chosen)
 
-        def measure(task: Task, known_per_s: float) -> Trial:
-            trial = self._replayed(task) or self._live(bench, task, aim, known_per_s)
+        def measure(task: Candidate, known_per_s: float) -> Trial:
+            trial = self._replayed(task) or self._live(system, task, aim, known_per_s)
             self._trials.append(trial)
-            self._write(subject)
+            self._write(context)
             return trial
 
         explorer = Explorer(measure, baseline, space, aim)
-        return self._write(subject, Finished(explorer.run(), explorer.known))
+        return self._write(context, SearchOutcome(explorer.run(), explorer.known))
 
-    def _live(self, bench: TritonBench, task: Task, aim: Aim, known_per_s: float) -> Trial:
-        self._progress.say(f"[bold]{task.configuration}[/]: {task.role}, {task.reason}")
-        trial = run_trial(bench, task, len(self._trials) + 1, aim, known_per_s)
-        outcome = f"{trial.rate_per_s:.1f} requests/s" if trial.rate_per_s else trial.outcome
-        self._progress.say(f"  {outcome}{': ' + trial.said if trial.said else ''}")
+    def _live(self, system: TritonSystem, task: Candidate, aim: TrialObjective, known_per_s: float) -> Trial:
+        self._progress.heading(str(task.configuration), f"{task.role}, {task.reason}")
+        trial = run_trial(system, task, len(self._trials) + 1, aim, known_per_s)
+        outcome = f"{trial.rate_per_s:.1f} requests/s" if trial.rate_per_s else trial.status
+        self._progress.say(f"  {outcome}{': ' + trial.message if trial.message else ''}")
         return trial
 
-    def _replayed(self, task: Task) -> Trial | None:
+    def _replayed(self, task: Candidate) -> Trial | None:
         """The next of the earlier run's trials, while the decisions are the same."""
         if self._earlier is None or len(self._trials) >= len(self._earlier.tuning.trials):
             return None
@@ -109,64 +88,72 @@ class Tune:
         self._progress.say(f"{task.configuration}: {task.role}, as measured before")
         return trial
 
-    def _objective(self, bench: TritonBench, baseline: Configuration) -> ObjectiveRecord:
+    def _objective(self, system: TritonSystem, baseline: Configuration) -> ChosenObjective:
+        asked = self._options.measure.objective
         if self._earlier is not None:
-            return self._earlier.objective
-        asked, chosen = self._asked.request.objective, "asked for"
-        if asked is None:
-            bench.configure(baseline)
-            alone_ms = bench.closed(1).latency.p50_ms
-            asked = relative_objective(alone_ms)
-            chosen = f"4 times the unloaded latency of {self._asked.model} ({alone_ms:.0f} ms), rounded up"
-        return ObjectiveRecord.of(asked, chosen)
+            return ChosenObjective(self._earlier.objective, self._earlier.objective_source)
+        if asked is not None:
+            return ChosenObjective(asked, "asked for")
+        system.configure(baseline)
+        return choose_objective(None, self._options.model, system.closed(1).latency.p50_ms)
 
     def _open_meter(self) -> Meter:
         number = len(self._trials) + 1
-        rows = self._output / f"requests-{number:02}"
-        server, asked = self._server, self._asked
-        effort, crew = asked.request.effort, server.crew
-        meter = Meter(server.control, server.endpoint, asked.model, effort, rows, seed=number, crew=crew)
+        meter = self._session.meter(self._options.model, f"requests-{number:02}", seed=number)
         self._megabytes = meter.payload.megabytes
         return meter
 
-    def _subject(self, as_found: ModelConfig, space: Space, objective: ObjectiveRecord) -> Subject:
-        return Subject(
-            model=self._asked.model,
+    def _context(self, as_found: ModelConfig, space: Space, chosen: ChosenObjective) -> RunContext:
+        # Resumed trials keep what they were measured with.
+        header = self._earlier.run if self._earlier is not None else self._session.header
+        return RunContext(
+            model=self._options.model,
             as_found=as_found,
             space=space,
-            wish=self._asked.wish,
-            objective=objective,
-            title=self._asked.request.title,
-            created=self._created,
-            command=self._command,
-            protocol=self._server.endpoint.protocol,
-            environment=self._environment,
+            goal=self._options.goal,
+            chosen=chosen,
+            effort=self._options.measure.effort_name,
+            header=header.model_copy(update={"command": self._session.header.command}),
         )
 
-    def _write(self, subject: Subject, finished: Finished | None = None) -> TuningResults:
-        wall_s = time.monotonic() - self._started + (self._earlier.wall_s if self._earlier is not None else 0.0)
-        results = make_results(subject, self._trials, finished, self._megabytes, wall_s)
-        write_results(results, self._results_file)
+    def _write(self, context: RunContext, finished: SearchOutcome | None = None) -> TuningResults:
+        wall_s = self._session.wall_s + (self._earlier.wall_s if self._earlier is not None else 0.0)
+        results = make_results(context, self._trials, finished, self._megabytes, wall_s)
+        self._session.write(results)
         return results
 
-    @property
-    def _results_file(self) -> Path:
-        return self._output / "results.json"
 
-    def _read_earlier(self) -> TuningResults | None:
-        if not self._asked.resume:
-            return None
-        earlier = read_results(self._results_file, TuningResults)
-        asked = self._asked.request.objective
-        if earlier.tuning.model != self._asked.model:
-            raise UsageError("resume", str(self._results_file), f"it is of the model {earlier.tuning.model!r}")
-        if asked is not None and not _same(asked, earlier.objective.objective()):
-            raise UsageError("resume", str(self._results_file), f"its objective is {earlier.objective.objective()}")
-        return earlier
+def read_earlier(session: Session, options: TuneOptions) -> TuningResults | None:
+    """The results to go on with; UsageError where their trials can't be put beside new ones."""
+    if not options.resume:
+        return None
+    file = session.results_file
+    earlier = read_results(file, TuningResults)
+    asked = options.measure.objective
+    now, then = session.header, earlier.run
+    different = {
+        "model": (options.model, earlier.tuning.model),
+        "objective": (str(asked or earlier.objective), str(earlier.objective)),
+        "protocol": (now.protocol, then.protocol),
+        "workers": (now.load_workers, then.load_workers),
+        "effort": (options.measure.effort_name, earlier.tuning.effort or options.measure.effort_name),
+        "client machine": (str(now.client), str(then.client)),
+        "server machine": (str(now.server), str(then.server)),
+        "server address": (now.server.address, then.server.address),
+    }
+    for field, (new, old) in different.items():
+        if new != old:
+            raise UsageError("resume", str(file), f"its {field} is {old!r}, now it is {new!r}: give another --output")
+    return earlier
 
 
-def _same(one: Objective, other: Objective) -> bool:
-    return math.isclose(one.limit_ms, other.limit_ms) and (one.quantile, one.error_share) == (
-        other.quantile,
-        other.error_share,
-    )
+def check_resumed_space(earlier: TuningResults | None, space: Space, file: Path) -> None:
+    """UsageError where an earlier run chose from other configurations."""
+    if earlier is not None and earlier.tuning.space != space:
+        raise UsageError(
+            "resume", str(file), f"it chose from {_words(earlier.tuning.space)}, now it would from {_words(space)}"
+        )
+
+
+def _words(space: Space) -> str:
+    return f"batches {space.batches}, instances {space.instances}, delays {space.delays_us} µs"

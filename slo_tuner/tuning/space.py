@@ -1,4 +1,4 @@
-"""The configurations that a tuner may choose from, and the way between two of them, one change at a time."""
+"""The configurations that a tuner may choose from, and the path between two of them, one change at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ class Configuration(BaseModel):
 class Space:
     """The values that may be combined; `preferred_halves` also tries half of the largest batch as the preferred one."""
 
-    batches: Sequence[int]
-    instances: Sequence[int]
-    delays_us: Sequence[int] = (0,)
+    batches: tuple[int, ...]
+    instances: tuple[int, ...]
+    delays_us: tuple[int, ...] = (0,)
     preferred_halves: bool = False
 
     def configurations(self) -> tuple[Configuration, ...]:
@@ -73,12 +73,12 @@ def with_change(start: Configuration, name: str, goal: Configuration) -> Configu
 
 
 def single_changes(start: Configuration, goal: Configuration, order: Sequence[str]) -> tuple[Configuration, ...]:
-    """The configurations on the way from `start` to `goal`, both included, changing one field after another."""
-    way = [start]
+    """The configurations on the path from `start` to `goal`, both included, changing one field after another."""
+    path = [start]
     for name in order:
-        changed = with_change(way[-1], name, goal)
-        if changed != way[-1]:
-            way.append(changed)
-    if way[-1] != goal:
-        way.append(goal)
-    return tuple(way)
+        changed = with_change(path[-1], name, goal)
+        if changed != path[-1]:
+            path.append(changed)
+    if path[-1] != goal:
+        path.append(goal)
+    return tuple(path)

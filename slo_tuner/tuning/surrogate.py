@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .capacity import Floats
+from .queue_model import Floats
 from .space import Configuration
 
 # Standard deviations of the logarithm of measured / predicted: of all together, and of each by itself.

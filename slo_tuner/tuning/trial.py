@@ -8,12 +8,13 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ..results import Point, SweepPoint
-from ..search import Limits, search
+from ..results.schema import Point, SweepPoint
+from ..slo.objective import Objective
+from ..slo.rate_search import Limits, search
 from .space import Configuration
 
 Role = Literal["baseline", "screen", "leader", "path", "repeat"]
-Outcome = Literal["rate", "screened", "hopeless", "worse", "unmet", "refused"]
+TrialStatus = Literal["rate", "screened", "hopeless", "worse", "unmet", "refused"]
 # A closed loop that is a little below the rate to beat may be noise.
 _HOPELESS = 0.95
 # A point that misses this many times what is allowed is far beyond the edge.
@@ -26,7 +27,7 @@ class RefusedError(Exception):
     """The server did not take a configuration; the message is its reason."""
 
 
-class Bench(Protocol):
+class MeasuredSystem(Protocol):
     """A server whose model can be configured and measured."""
 
     def configure(self, configuration: Configuration) -> float:
@@ -40,7 +41,7 @@ class Bench(Protocol):
 
 
 @dataclass(frozen=True)
-class Task:
+class Candidate:
     """What to try, why, what is expected of it, and the rate that it has to beat to be measured completely."""
 
     configuration: Configuration
@@ -61,8 +62,8 @@ class Trial(BaseModel):
     role: Role
     reason: str
     expected_per_s: float | None = None
-    outcome: Outcome
-    said: str = ""
+    status: TrialStatus
+    message: str = ""
     load_s: float = 0.0
     wall_s: float = 0.0
     unloaded_ms: float | None = None
@@ -90,14 +91,23 @@ def rate_of(configuration: Configuration, trials: Iterable[Trial]) -> float | No
 
 
 @dataclass(frozen=True)
-class Aim:
-    """The objective as the trials use it: seconds, and the share of requests that may be late."""
+class TrialObjective:
+    """The objective as the trials use it, and how precisely a rate is searched."""
 
-    limit_s: float
-    allowed_share: float
+    objective: Objective
     precision: float = 0.03
     repeats: int = 3
     most_in_flight: int = 512
+
+    @property
+    def limit_s(self) -> float:
+        """The limit of a request in seconds."""
+        return self.objective.limit_ms / 1000
+
+    @property
+    def allowed_share(self) -> float:
+        """The share of requests that may be late."""
+        return self.objective.miss_share
 
     def in_flight(self, configuration: Configuration, rate_per_s: float) -> int:
         """Enough to fill every batch and the next one; no more than can be answered within the limit at that rate."""
@@ -110,7 +120,7 @@ class _BeatenError(Exception):
     """The rate to beat was not kept."""
 
 
-def run_trial(bench: Bench, task: Task, number: int, aim: Aim, known_per_s: float) -> Trial:
+def run_trial(bench: MeasuredSystem, task: Candidate, number: int, aim: TrialObjective, known_per_s: float) -> Trial:
     """Try a configuration; `known_per_s` is the highest throughput seen so far, which says how much to keep in flight.
 
     A refusal is an outcome, not an error: the tuner goes on with the next configuration.
@@ -122,7 +132,7 @@ def run_trial(bench: Bench, task: Task, number: int, aim: Aim, known_per_s: floa
         facts["load_s"] = bench.configure(task.configuration)
         facts |= _measure(bench, task, aim, known_per_s, points)
     except RefusedError as error:
-        facts |= {"outcome": "refused", "said": str(error)}
+        facts |= {"status": "refused", "message": str(error)}
     return Trial.model_validate(
         {
             "number": number,
@@ -137,7 +147,9 @@ def run_trial(bench: Bench, task: Task, number: int, aim: Aim, known_per_s: floa
     )
 
 
-def _measure(bench: Bench, task: Task, aim: Aim, known_per_s: float, points: list[Point]) -> dict[str, object]:
+def _measure(
+    bench: MeasuredSystem, task: Candidate, aim: TrialObjective, known_per_s: float, points: list[Point]
+) -> dict[str, object]:
     facts: dict[str, object] = {}
     if task.role in ("baseline", "repeat"):
         alone = bench.closed(1)
@@ -149,21 +161,21 @@ def _measure(bench: Bench, task: Task, aim: Aim, known_per_s: float, points: lis
     saturation = bench.closed(aim.in_flight(task.configuration, known_per_s))
     facts["saturation"] = saturation
     if task.role == "screen":
-        return facts | {"outcome": "screened"}
+        return facts | {"status": "screened"}
     beat = task.beat_per_s
     if beat is not None and saturation.rate_per_s < _HOPELESS * beat:
-        said = f"saturates at {saturation.rate_per_s:.1f} requests/s, {beat:.1f} are kept already"
-        return facts | {"outcome": "hopeless", "said": said}
+        message = f"saturates at {saturation.rate_per_s:.1f} requests/s, {beat:.1f} are kept already"
+        return facts | {"status": "hopeless", "message": message}
 
     def measure(rate: float, purpose: str) -> Point:
         point = bench.point(rate, purpose)
-        if beat is None or rate > beat * (1 + aim.precision) or point.kept or point.void:
+        if beat is None or rate > beat * (1 + aim.precision) or point.kept or point.invalid:
             return point
         points.append(point)
         if point.miss_share < _FAR * aim.allowed_share:
             # Near the edge a point is decided by chance as much as by the rate: once more.
             again = bench.point(rate, purpose)
-            if again.kept and not again.void:
+            if again.kept and not again.invalid:
                 return again
             points.append(again)
         raise _BeatenError(f"does not keep {rate:.1f} requests/s")
@@ -174,19 +186,21 @@ def _measure(bench: Bench, task: Task, aim: Aim, known_per_s: float, points: lis
     try:
         return facts | _search(measure, start, aim, points)
     except _BeatenError as error:
-        return facts | {"outcome": "worse", "said": str(error)}
+        return facts | {"status": "worse", "message": str(error)}
 
 
-def _search(measure: Callable[[float, str], Point], start: float, aim: Aim, points: list[Point]) -> dict[str, object]:
+def _search(
+    measure: Callable[[float, str], Point], start: float, aim: TrialObjective, points: list[Point]
+) -> dict[str, object]:
     def kept(rate: float, purpose: str) -> Point:
         point = measure(rate, purpose)
         points.append(point)
         return point
 
-    limits = Limits(start, 0.02 * start, aim.allowed_share, aim.precision, aim.repeats)
+    limits = Limits(start, 0.02 * start, aim.objective, aim.precision, aim.repeats)
     found = search(kept, limits)
     return {
-        "outcome": "rate" if found.rate_per_s is not None else "unmet",
+        "status": "rate" if found.rate_per_s is not None else "unmet",
         "rate_per_s": found.rate_per_s,
         "missed_per_s": found.missed_per_s,
         "generator_limited": found.generator_limited,

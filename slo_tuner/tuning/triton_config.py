@@ -3,7 +3,8 @@
 from google.protobuf.json_format import MessageToDict
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from ..errors import ModelError
+from command_line.errors import ModelError
+
 from .space import Configuration
 
 

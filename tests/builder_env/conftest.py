@@ -9,8 +9,8 @@ import yaml
 from object_storage import gs, gs_port, s3, s3_port, url
 from rich.console import Console
 
-from model_repo_builder import plan
-from model_repo_builder.build import build
+from model_repo_builder.build.directory import build
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report
 
 __all__ = ["gs", "gs_port", "s3", "s3_port", "url"]

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from model_repo_builder import bucket, bucket_source
+from model_repo_builder import bucket
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.cli import main
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.sources import bucket as bucket_source
 
 pytestmark = pytest.mark.slow
 

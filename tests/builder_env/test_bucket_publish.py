@@ -10,9 +10,10 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder import bucket_publish, plan
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.errors import BuildError
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import bucket_publish
 
 pytestmark = pytest.mark.slow
 

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from model_repo_builder import alias, plan
-from model_repo_builder import build as build_module
-from model_repo_builder.build import build
+from model_repo_builder.build import directory as build_module
+from model_repo_builder.build.directory import build
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report
+from model_repo_builder.repository import alias
 from model_repo_builder.signature import Signature
 
 

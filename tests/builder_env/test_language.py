@@ -13,14 +13,16 @@ from PIL import Image
 from rich.console import Console
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder import huggingface_source, plan, source
-from model_repo_builder.build import build
+from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.engines import onnx_weights
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report
+from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import huggingface as huggingface_source
 from model_repo_builder.speed_test.results import SpeedTest
-from slo_tuner.request_values import Values, declared
+from triton_contract.input_values import Values, declared
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from model_repo_builder import bucket_source, plan
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.cli import main
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.sources import bucket as bucket_source
 
 pytestmark = pytest.mark.slow
 

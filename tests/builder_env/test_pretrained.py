@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
-from model_repo_builder import images, keras_source, manifest, model_py, package_files, photographs, plan, source
+from model_repo_builder import package_files
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.examples import images, photographs
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import manifest, model_py
+from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import keras as keras_source
 from model_repo_builder.speed_test.results import SpeedTest, best_guesses
 
 pytestmark = pytest.mark.slow

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model_repo_builder import keras_source, plan, source
-from model_repo_builder.build import build
+from model_repo_builder.build.directory import build
 from model_repo_builder.engines.tensorflow import load_savedmodel
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report
 from model_repo_builder.signature import Form
+from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import keras as keras_source
 
 FLOATS, BYTES = Form("float32"), Form("uint8")
 

@@ -11,10 +11,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from model_repo_builder import plan
-from model_repo_builder.build import build
-from model_repo_builder.engines import gpu, tensorrt, trt_plan
+from model_repo_builder.build.directory import build
+from model_repo_builder.engines import gpu, tensorrt
+from model_repo_builder.engines import tensorrt_plan as trt_plan
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report
 from model_repo_builder.signature import Tensor
 

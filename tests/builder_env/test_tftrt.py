@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_repo_builder import plan
-from model_repo_builder.build import build
-from model_repo_builder.engines import gpu, tftrt, trt_graph, trt_saved
+from model_repo_builder.build.directory import build
+from model_repo_builder.engines import gpu, tftrt
+from model_repo_builder.engines import tftrt_graph as trt_graph
+from model_repo_builder.engines import tftrt_saved as trt_saved
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuildError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.report import Report
 from model_repo_builder.signature import Signature, Tensor
 

@@ -11,7 +11,7 @@ from validation import errors
 import monitoring.__main__ as generator
 from monitoring import queries
 from monitoring.kube_metrics import KUBE_METRICS
-from slo_tuner.triton_metrics import DCGM_METRICS, TRITON_METRICS
+from triton_contract.metrics import DCGM_METRICS, TRITON_METRICS
 
 KNOWN = KUBE_METRICS | TRITON_METRICS.keys() | DCGM_METRICS.keys()
 VALUES = {
@@ -126,12 +126,12 @@ def test_dashboards_and_alert_estimate_the_p95_alike() -> None:
 
 
 def test_failure_reasons_in_queries_are_tritons() -> None:
-    from slo_tuner.triton_metrics import FAILURE_REASONS
+    from triton_contract.metrics import FAILURE_REASONS
 
     reasons = {reason for query in QUERIES.values() for reason in re.findall(r'reason!?="(\w+)"', query)}
     assert reasons <= set(FAILURE_REASONS)
 
 
 def test_metric_list_needs_no_other_package() -> None:
-    imports = re.findall(r"^(?:from|import) (\w+)", (ROOT / "slo_tuner/triton_metrics.py").read_text(), re.MULTILINE)
+    imports = re.findall(r"^(?:from|import) (\w+)", (ROOT / "triton_contract/metrics.py").read_text(), re.MULTILINE)
     assert set(imports) == {"dataclasses", "typing"}

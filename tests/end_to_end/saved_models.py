@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from model_repo_builder.model_py import generate
+from model_repo_builder.repository.model_py import generate
 
 CONFIG = """backend: "python"
 max_batch_size: {batch}

@@ -13,10 +13,10 @@ import tritonclient.grpc as triton
 import urllib3
 from tritonclient.utils import InferenceServerException
 
-from slo_tuner import triton_metrics as metrics
-from slo_tuner.errors import ServerError
-from slo_tuner.server import TritonProcess, pick_ports
-from slo_tuner.tritonserver import find_tritonserver
+from command_line.errors import ServerError
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
+from triton_contract import metrics
 
 from .conftest import ROOT
 

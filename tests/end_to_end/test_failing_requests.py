@@ -12,9 +12,9 @@ import tritonclient.grpc as triton
 import urllib3
 from tritonclient.utils import InferenceServerException
 
-from slo_tuner import triton_metrics as metrics
-from slo_tuner.server import TritonProcess, pick_ports
-from slo_tuner.tritonserver import find_tritonserver
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
+from triton_contract import metrics
 
 MODEL, REQUESTS = "onnx_fp32", 64
 

@@ -41,8 +41,8 @@ def results(ladder: tuple[Completed, Path]) -> dict[str, Any]:
 def test_every_model_keeps_the_objective_up_to_a_rate(results: dict[str, Any]) -> None:
     assert [model["model"] for model in results["models"]] == ["onnx_fp32", "onnx_int8"]
     for model in results["models"]:
-        assert model["met"] and model["rate_per_s"] > 10, model["model"]
-        valid = [point for point in model["points"] if point["purpose"] == "confirm" and not point["void_reason"]]
+        assert model["rate_per_s"] > 10, model["model"]
+        valid = [point for point in model["points"] if point["purpose"] == "confirm" and not point["invalid_reason"]]
         confirmed = [point for point in valid if point["rate_per_s"] == model["rate_per_s"]]
         assert sum(p["misses"] for p in confirmed) <= 0.05 * sum(p["requests"] for p in confirmed)
 
@@ -65,7 +65,7 @@ def test_the_raw_rows_give_the_summary_again(ladder: tuple[Completed, Path], res
 
 def test_the_manifests_of_the_builder_are_kept_with_the_results(results: dict[str, Any]) -> None:
     assert results["models"][1]["manifest"]["precision"] == "int8"
-    assert results["environment"]["cpu"] and results["environment"]["server"]["version"]
+    assert results["run"]["client"]["cpu"] and results["run"]["server"]["version"]
 
 
 def test_the_terminal_shows_the_ladder(ladder: tuple[Completed, Path]) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from slo_tuner.control import Control
-from slo_tuner.server import TritonProcess, pick_ports
-from slo_tuner.tritonserver import find_tritonserver
+from slo_tuner.triton.control import Control
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
 from .conftest import ROOT, build_plan, run_tuner
 
@@ -69,5 +69,5 @@ def test_each_length_is_load_tested_and_the_report_shows_them_together(
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     for model in results["models"]:
-        assert model["met"] and not any(point["errors"] for point in model["points"]), model["model"]
+        assert model["rate_per_s"] and not any(point["errors"] for point in model["points"]), model["model"]
     assert "Sequence length" in (tmp_path / "report.html").read_text()

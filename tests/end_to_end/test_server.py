@@ -87,7 +87,7 @@ def test_workers_that_come_from_elsewhere_make_the_load(served: dict[str, str], 
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     (point,) = results["models"][0]["points"]
-    assert results["environment"]["load_workers"] == 2 and point["requests"] == point["due"] and not point["errors"]
+    assert results["run"]["load_workers"] == 2 and point["requests"] == point["due"] and not point["errors"]
     assert [process.wait(20) for process in workers] == [0, 0], "they end with the tuner"
 
 
@@ -97,8 +97,8 @@ def test_two_load_workers_measure_what_one_process_measures(served: dict[str, st
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     (model,) = results["models"]
-    assert results["environment"]["load_workers"] == 2
-    assert model["met"] and all(point["requests"] == point["due"] for point in model["points"])
+    assert results["run"]["load_workers"] == 2
+    assert model["rate_per_s"] and all(point["requests"] == point["due"] for point in model["points"])
     assert all(point["server"]["requests"] > 0 for point in model["points"])
 
 

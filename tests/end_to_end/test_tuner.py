@@ -17,8 +17,8 @@ import pytest
 import urllib3
 import yaml
 
-from slo_tuner.server import TritonProcess, pick_ports
-from slo_tuner.tritonserver import find_tritonserver
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
 from .conftest import ROOT, run_tuner, started
 
@@ -89,7 +89,7 @@ def test_trials_were_measured_under_several_configurations(tuning: dict[str, Any
 
 def test_two_workers_made_the_load(tuned: tuple[Path, dict[str, Any]]) -> None:
     results = json.loads((tuned[0] / "results.json").read_text())
-    assert results["environment"]["load_workers"] == 2
+    assert results["run"]["load_workers"] == 2
     assert all(point["requests"] and not point["errors"] for point in results["models"][0]["points"])
 
 
@@ -200,9 +200,9 @@ def test_instances_that_do_not_fit_are_refused_by_triton_and_left_out(
     done = run_tuner([*arguments, f"--output={tmp_path}", *SMALL])
     assert done.returncode == 0, done.stderr
     tuning = json.loads((tmp_path / "results.json").read_text())["tuning"]
-    refused = [trial for trial in tuning["trials"] if trial["outcome"] == "refused"]
-    assert refused and "no room for a second instance" in refused[0]["said"]
-    assert tuning["way"][-1]["configuration"]["instances"] == 1
+    refused = [trial for trial in tuning["trials"] if trial["status"] == "refused"]
+    assert refused and "no room for a second instance" in refused[0]["message"]
+    assert tuning["path"][-1]["configuration"]["instances"] == 1
 
 
 def test_a_server_that_dies_is_an_error_that_says_what_is_kept(

@@ -6,7 +6,7 @@ from cluster import kubectl
 from prometheus_client.parser import text_string_to_metric_families
 from release import Release
 
-from slo_tuner.triton_metrics import REQUEST_SUCCESS
+from triton_contract.metrics import REQUEST_SUCCESS
 
 _READ = "import urllib.request as u; print(u.urlopen('http://localhost:8002/metrics').read().decode())"
 

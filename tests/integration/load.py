@@ -24,12 +24,12 @@ import numpy as np
 from gevent.event import Event
 from locust.env import Environment
 
-from slo_tuner.arrivals import endless_arrivals
-from slo_tuner.control import Control
-from slo_tuner.generator import UsersRun
-from slo_tuner.load import OpenLoopUser, Route, make_user
-from slo_tuner.payload import Payload, make_payload
-from slo_tuner.transport import RequestError, Transport, open_transport
+from slo_tuner.load.arrivals import endless_arrivals
+from slo_tuner.load.generator import UsersRun
+from slo_tuner.load.payload import Payload, make_payload
+from slo_tuner.load.transport import RequestError, Transport, open_transport
+from slo_tuner.load.users import OpenLoopUser, Route, make_user
+from slo_tuner.triton.control import Control
 
 TIMEOUT_S = 10.0
 # Triton keeps an HTTP connection as long as its client does, so a client of a Service has to move on by itself.

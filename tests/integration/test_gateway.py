@@ -97,7 +97,7 @@ def test_a_job_sweeps_through_the_service_and_the_gateway(
     protocol: str, release: Release, entrance: Gateway, tmp_path: Path
 ) -> None:
     results = _sweep(release, protocol, entrance)
-    ways = results["ways"]["ways"]
+    ways = results["sweep"]["targets"]
     assert (results["protocol"], results["complete"]) == (protocol, True)
     assert [(way["name"], len(way["rounds"])) for way in ways] == [("direct", 2), ("gateway", 2)]
     points = [point for way in ways for one_round in way["rounds"] for point in one_round]

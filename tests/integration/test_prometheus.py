@@ -14,7 +14,7 @@ from release import Release
 from steady import steady_load, streams
 
 from monitoring.kube_metrics import KUBE_METRICS, UP
-from slo_tuner import triton_metrics as triton
+from triton_contract import metrics as triton
 
 MODEL, FAULTY = "onnx_fp32", "faulty"
 # A model whose every request fails, so that there are failures to show.

@@ -10,7 +10,9 @@ from choices import merged, prebuilt, server
 from cluster import kubectl, name_of, wait_until
 from release import ROOT, Release, start_pod, wait_for_end
 
-from model_repo_builder import config, plan, source
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.sources import freeze as source
 
 MODELS = ("interactive", "bulk")
 TIERS = {"modelRepository": {"tiers": {name: {"tier": tier} for tier, name in enumerate(MODELS, start=1)}}}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command_line.errors import ModelError
 from image_client.cli import main
 from image_client.served_model import TensorInfo, image_model
-from slo_tuner.errors import ModelError
 
 SCORES = TensorInfo("probabilities", "FP32", (-1, 10))
 

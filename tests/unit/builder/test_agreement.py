@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model_repo_builder.agreement import Result, compare, run, shortfall
-from model_repo_builder.plan import Threshold
+from model_repo_builder.plan.schema import Threshold
 
 REFERENCE = {"scores": np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6], [0.7, 0.3]], np.float32)}
 

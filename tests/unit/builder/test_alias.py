@@ -6,7 +6,10 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder import alias, config, plan, source
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import alias
+from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.sources import freeze as source
 
 
 def pair(raw: dict[str, Any]) -> tuple[Any, Any]:

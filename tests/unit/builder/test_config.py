@@ -8,8 +8,10 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder import config, plan, source
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import config_pbtxt as config
 from model_repo_builder.signature import Signature
+from model_repo_builder.sources import freeze as source
 
 PLANS = Path(__file__).parents[3] / "plans"
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from model_repo_builder import fingerprint, plan, source
 from model_repo_builder.engines.onnxruntime import has_vnni
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import fingerprint
+from model_repo_builder.sources import freeze as source
 
 
 def artefact(raw: dict[str, Any], folder: Path = Path()) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_repo_builder import images
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.examples import images
 
 
 def test_a_seed_gives_the_same_images_whatever_the_count() -> None:

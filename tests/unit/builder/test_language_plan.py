@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from model_repo_builder import config, fingerprint, plan, source
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.repository import fingerprint
 from model_repo_builder.signature import Form
-from slo_tuner.request_values import Values, declared
+from model_repo_builder.sources import freeze as source
+from triton_contract.input_values import Values, declared
 
 PLANS = Path(__file__).parents[3] / "plans"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from model_repo_builder import plan
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.plan import schema as plan
 
 PLANS = sorted((Path(__file__).parents[3] / "plans").glob("*.yaml"))
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from model_repo_builder import publish
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.repository import publish
 
 # A build of one variant in two files, stopped by SIGKILL at the moment that argv[2] names.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from model_repo_builder import publish
+from model_repo_builder.repository import publish
 
 repository, moment = Path(sys.argv[1]), sys.argv[2]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model_repo_builder import sequences
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.sequences import BEGIN, IDS, MASK, PADDING, SEPARATOR, TYPES, synthetic
+from model_repo_builder.examples import sequences
+from model_repo_builder.examples.sequences import BEGIN, IDS, MASK, PADDING, SEPARATOR, TYPES, synthetic
 from model_repo_builder.signature import Signature, Tensor
 
 LENGTH, VOCABULARY = 384, 30522

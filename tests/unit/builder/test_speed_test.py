@@ -6,9 +6,9 @@ from typing import Any
 import built
 import pytest
 
-from model_repo_builder import plan
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError
+from model_repo_builder.plan import schema as plan
 from model_repo_builder.speed_test import variants
 from model_repo_builder.speed_test.results import Point, Repeat, best_guesses, summarise
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder import config, plan, source
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.plan import schema as plan
+from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.sources import freeze as source
 
 Changed = Callable[..., dict[str, Any]]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model_repo_builder import torch_checkpoint
 from model_repo_builder.errors import BuildError
+from model_repo_builder.sources import torch_checkpoint
 
 HEAD = [torch_checkpoint.MAGIC, torch_checkpoint.PROTOCOL, {"little_endian": True}]
 

@@ -1,6 +1,6 @@
 """Servers with known response surfaces and noise: a dynamic batcher, several instances, one shared processor.
 
-Written apart from slo_tuner.tuning.capacity, event by event, and with what that does not know: batches whose time
+Written apart from slo_tuner.tuning.queue_model, event by event, and with what that does not know: batches whose time
 grows as a power of their size, contention that sets in gradually, service times that vary, a machine that is some
 percent slower during one measurement than during the next.
 """
@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slo_tuner.arrivals import poisson_arrivals
-from slo_tuner.histogram import Histogram
-from slo_tuner.point import latency_summary
-from slo_tuner.results import Point, SweepPoint
+from slo_tuner.load.arrivals import poisson_arrivals
+from slo_tuner.measurement.open_loop import latency_summary
+from slo_tuner.results.schema import Point, SweepPoint
+from slo_tuner.slo.sequential_test import judge
 from slo_tuner.tuning.space import Configuration
 from slo_tuner.tuning.trial import RefusedError
-from slo_tuner.verdict import judge
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,6 @@ class SimulatedBench:
             certain=judgement.certain,
             latency=latency_summary(latencies),
             objective_quantile_ms=float(np.quantile(latencies, 0.95)),
-            histogram=Histogram(),
             send_delay_p95_ms=0.0,
             generator_cpu_ms=0.7,
         )

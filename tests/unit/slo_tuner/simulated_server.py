@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from slo_tuner.arrivals import poisson_arrivals
-from slo_tuner.verdict import judge
+from slo_tuner.load.arrivals import poisson_arrivals
+from slo_tuner.slo.sequential_test import judge
 
 
 def latencies_ms(arrivals_s: NDArray[np.float64], service_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -25,7 +25,8 @@ class Point:
     requests: int
     misses: int
     seconds: float
-    void: bool = False
+    invalid: bool = False
+    errors: int = 0
 
 
 @dataclass

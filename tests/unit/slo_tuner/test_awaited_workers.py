@@ -13,11 +13,12 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 from trivial import assignment
 
-from slo_tuner import __version__, messages
-from slo_tuner.arrivals import poisson_arrivals
-from slo_tuner.crew import Crew, Meeting
-from slo_tuner.distributed import Distributed
-from slo_tuner.errors import GeneratorError
+from command_line.errors import GeneratorError
+from slo_tuner import __version__
+from slo_tuner.load import messages
+from slo_tuner.load.arrivals import poisson_arrivals
+from slo_tuner.load.distributed import Distributed
+from slo_tuner.load.master import LoadMaster, WorkerRendezvous
 
 HOST = socket.gethostname()
 WORKER = "import sys; from slo_tuner.cli import main; sys.exit(main(['worker', sys.argv[1]]))"
@@ -59,9 +60,9 @@ def _come(port: int, version: str = __version__) -> WorkerRunner:
 def test_workers_from_elsewhere_send_one_schedule_whatever_their_clocks_say(port: int, address: str) -> None:
     schedule = poisson_arrivals(100.0, 1.0, 3)
     with _started(port, WORKER, OTHER_CLOCK + WORKER) as processes:
-        with Crew(Meeting(2, "127.0.0.1", port)) as crew:
-            assert crew.hosts == [HOST, HOST]
-            run = Distributed(crew, assignment(address)).open(schedule)
+        with LoadMaster(WorkerRendezvous(2, "127.0.0.1", port)) as load_master:
+            assert load_master.hosts == [HOST, HOST]
+            run = Distributed(load_master, assignment(address)).open(schedule)
             assert run.join(20)
             rows = run.take()
         assert sorted(rows.due.tolist()) == schedule.tolist()
@@ -70,8 +71,8 @@ def test_workers_from_elsewhere_send_one_schedule_whatever_their_clocks_say(port
 
 
 def test_a_worker_that_is_lost_midway_is_named(port: int, address: str) -> None:
-    with _started(port, WORKER) as (process,), Crew(Meeting(1, "127.0.0.1", port)) as crew:
-        run = Distributed(crew, assignment(address)).closed(1)
+    with _started(port, WORKER) as (process,), LoadMaster(WorkerRendezvous(1, "127.0.0.1", port)) as load_master:
+        run = Distributed(load_master, assignment(address)).closed(1)
         process.send_signal(signal.SIGTERM)
         with pytest.raises(GeneratorError, match=rf"^load worker 1 of 1 \(on {HOST}\) has left$"):
             run.join(10)
@@ -79,7 +80,7 @@ def test_a_worker_that_is_lost_midway_is_named(port: int, address: str) -> None:
 
 def test_workers_that_do_not_come_are_counted(port: int) -> None:
     coming = gevent.spawn(_come, port)
-    with pytest.raises(GeneratorError) as raised, Crew(Meeting(2, "127.0.0.1", port, within_s=1.0)):
+    with pytest.raises(GeneratorError) as raised, LoadMaster(WorkerRendezvous(2, "127.0.0.1", port, within_s=1.0)):
         pass
     assert str(raised.value) == f"1 of 2 load workers came to 127.0.0.1:{port} within 1 s; {HOST}"
     coming.get().quit()
@@ -88,14 +89,14 @@ def test_workers_that_do_not_come_are_counted(port: int) -> None:
 def test_a_worker_of_another_version_is_refused(port: int) -> None:
     coming = gevent.spawn(_come, port, "0.0.1")
     with pytest.raises(GeneratorError, match=rf"the load worker on {HOST} is slo-tuner 0\.0\.1, this is {__version__}"):
-        Crew(Meeting(1, "127.0.0.1", port)).__enter__()
+        LoadMaster(WorkerRendezvous(1, "127.0.0.1", port)).__enter__()
     coming.get().quit()
 
 
 def test_more_workers_than_asked_for_are_sent_home(port: int) -> None:
     first = gevent.spawn(_come, port)
-    with Crew(Meeting(1, "127.0.0.1", port)) as crew:
+    with LoadMaster(WorkerRendezvous(1, "127.0.0.1", port)) as load_master:
         second = _come(port)
         assert second.greenlet.join(10), "it was told to quit"
-        assert len(crew.workers) == 1
+        assert len(load_master.workers) == 1
     first.get().quit()

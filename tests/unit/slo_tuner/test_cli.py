@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from command_line.arguments import default_control_address
+from command_line.errors import ResultsError
 from slo_tuner.cli import main
-from slo_tuner.configmap import check_size
-from slo_tuner.errors import ResultsError
-from slo_tuner.validation import default_control_address
+from slo_tuner.session.configmap import check_size
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_wrong_option_of_tune_is_named(
         (["--through=gateway"], "through: 'gateway' is not allowed; write it as NAME=HOST:PORT"),
         (["--through=gateway="], "through: 'gateway=' is not allowed; write it as NAME=HOST:PORT"),
         (["--through=gateway=host"], "through: 'host' is not allowed; write it as host:port"),
-        (["--through=a=b:1", "--through=a=c:1"], "through: 'a=c:1' is not allowed; a is the name of another way"),
+        (["--through=a=b:1", "--through=a=c:1"], "through: 'a=c:1' is not allowed; a is the name of another target"),
         (["--through=a=b:1", "--rounds=0"], "rounds: '0' is not allowed"),
         (["--through=a=b:1", "--objective=p98<=1s"], "objective: 'p98<=1s' is not allowed; a sweep tells p50, p90"),
         (["--through=a=b:1", "--objective=auto"], "objective: 'auto' is not allowed"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from slo_tuner.cli import main
-from slo_tuner.cost import Measured, cheapest, cost
-from slo_tuner.prices import Spare, read_prices
-from slo_tuner.report import render_report
-from slo_tuner.results import Results, read_results
+from slo_tuner.cost.cost import Measured, cheapest, cost
+from slo_tuner.cost.prices import CapacityMargin, read_prices
+from slo_tuner.report.page import render_report
+from slo_tuner.results.schema import Results, read_results
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 PRICES = read_prices()
@@ -29,25 +29,29 @@ def results(tmp_path: Path) -> Path:
 def test_a_gpu_may_cost_many_times_less_as_the_reference_found() -> None:
     """At the reference's prices 163 times less means 163 x 0.54 / 4.56 times the rate."""
     rate = 163 * 0.54 / 4.56
-    found = cost([_measured("cpu", 1, "n1-standard-96"), _measured("gpu", rate, "n1-standard-4+T4")], 1, Spare())
+    found = cost(
+        [_measured("cpu", 1, "n1-standard-96"), _measured("gpu", rate, "n1-standard-4+T4")], 1, CapacityMargin()
+    )
     assert [row.times_cheaper for row in found.rows] == pytest.approx([1, 163])
     best = cheapest(found)
     assert best is not None and best.model == "gpu"
 
 
 def test_a_fleet_costs_its_machines() -> None:
-    (row,) = cost([_measured("m", 100, "n1-standard-4+T4")], 400, Spare(headroom=0.2, zones=3)).rows
+    (row,) = cost([_measured("m", 100, "n1-standard-4+T4")], 400, CapacityMargin(headroom=0.2, zones=3)).rows
     assert (row.machines, row.fleet_usd_per_hour) == (8, pytest.approx(8 * 0.54))
 
 
 def test_a_variant_that_missed_the_objective_has_no_cost_and_is_no_baseline() -> None:
-    found = cost([_measured("missed", None, "n1-standard-4"), _measured("kept", 5, "n1-standard-4")], 1, Spare())
+    found = cost(
+        [_measured("missed", None, "n1-standard-4"), _measured("kept", 5, "n1-standard-4")], 1, CapacityMargin()
+    )
     assert found.rows[0].usd_per_million is None and found.rows[0].machines is None
     assert found.rows[1].times_cheaper == 1
 
 
 def test_nothing_kept_is_a_result_too(results: Path) -> None:
-    nothing = cost([_measured("missed", None, "n1-standard-4")], 1, Spare())
+    nothing = cost([_measured("missed", None, "n1-standard-4")], 1, CapacityMargin())
     assert cheapest(nothing) is None
     page = render_report(read_results(results, Results).model_copy(update={"cost": nothing}))
     assert "What it costs" in page and "not met" in page
@@ -83,7 +87,7 @@ def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: P
 
 
 def test_a_rate_that_the_generator_limited_costs_at_most(results: Path) -> None:
-    found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, Spare())
+    found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, CapacityMargin())
     page = render_report(read_results(results, Results).model_copy(update={"cost": found}))
     assert re.search(r"≥ 100\.0</td><td>≤ 0\.53", page)
 

@@ -3,8 +3,8 @@
 import pytest
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from slo_tuner.errors import ServerError
-from slo_tuner.server_metrics import MetricsEndpoint, counted_as
+from command_line.errors import ServerError
+from slo_tuner.triton.server_metrics import MetricsEndpoint, counted_as
 
 
 def test_a_model_counts_its_requests_itself() -> None:

@@ -11,21 +11,23 @@ import psutil
 import pytest
 from trivial import assignment
 
-from slo_tuner import distributed
-from slo_tuner.arrivals import poisson_arrivals
-from slo_tuner.closed import measure_closed
-from slo_tuner.crew import Crew, Meeting
-from slo_tuner.distributed import Distributed, deal
-from slo_tuner.errors import GeneratorError
-from slo_tuner.objective import Objective
-from slo_tuner.point import Target, Timing, measure_point
-from slo_tuner.worker_processes import WorkerProcesses
+from command_line.errors import GeneratorError
+from slo_tuner.load import distributed
+from slo_tuner.load.arrivals import poisson_arrivals
+from slo_tuner.load.distributed import Distributed, deal
+from slo_tuner.load.master import LoadMaster, WorkerRendezvous
+from slo_tuner.load.worker_processes import WorkerProcesses
+from slo_tuner.measurement.closed_loop import measure_closed
+from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.slo.objective import Objective
 
 
 @pytest.fixture(scope="module")
-def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+def load_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadMaster]:
     """Two workers."""
-    with Crew(Meeting(2), WorkerProcesses(tmp_path_factory.mktemp("crew") / "workers.log")) as started:
+    with LoadMaster(
+        WorkerRendezvous(2), WorkerProcesses(tmp_path_factory.mktemp("load_master") / "workers.log")
+    ) as started:
         yield started
 
 
@@ -34,20 +36,20 @@ def _workers() -> list[int]:
     return [child.pid for child in psutil.Process().children() if "worker" in child.cmdline()]
 
 
-def test_two_workers_send_the_schedule_of_one(crew: Crew, address: str) -> None:
+def test_two_workers_send_the_schedule_of_one(load_master: LoadMaster, address: str) -> None:
     timing = Timing(warm_up_s=0.3, duration_s=1.0, least_s=1.0, sequential=False)
-    target = Target("m", Distributed(crew, assignment(address)), None)
+    target = Target("m", Distributed(load_master, assignment(address)), None)
     measured = measure_point(target, Objective(limit_ms=500), 100.0, timing, 1, "single", seed=3)
     schedule = poisson_arrivals(100.0, 1.3, 3)
     assert measured.rows.due.tolist() == schedule[schedule >= 0.3].tolist()
     assert measured.point.kept and measured.point.errors == 0
-    assert measured.point.requests == measured.point.due == measured.point.histogram.total
+    assert measured.point.requests == measured.point.due == len(measured.rows)
     assert measured.point.generator_cpu_ms > 0
 
 
-def test_a_certain_verdict_ends_the_load_of_all_workers(crew: Crew, address: str) -> None:
+def test_a_certain_verdict_ends_the_load_of_all_workers(load_master: LoadMaster, address: str) -> None:
     timing = Timing(warm_up_s=0.2, duration_s=60.0, least_s=0.5, sequential=True)
-    target = Target("m", Distributed(crew, assignment(address)), None)
+    target = Target("m", Distributed(load_master, assignment(address)), None)
     begin = time.perf_counter()
     point = measure_point(target, Objective(limit_ms=500), 200.0, timing, 1, "single", seed=3).point
     assert point.certain and point.kept and point.requests == point.due
@@ -55,23 +57,23 @@ def test_a_certain_verdict_ends_the_load_of_all_workers(crew: Crew, address: str
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_requests_in_flight_are_shared_out(crew: Crew, address: str, concurrency: int) -> None:
-    point = measure_closed(Target("m", Distributed(crew, assignment(address)), None), concurrency, 0.4, 0.1)
+def test_requests_in_flight_are_shared_out(load_master: LoadMaster, address: str, concurrency: int) -> None:
+    point = measure_closed(Target("m", Distributed(load_master, assignment(address)), None), concurrency, 0.4, 0.1)
     assert point.requests > 10 and point.errors == 0
     # Little's law: what is in flight on average is the rate times the time that a request takes.
     assert point.rate_per_s * point.latency.mean_ms / 1000 == pytest.approx(concurrency, rel=0.35)
 
 
-def test_errors_come_back_by_their_reason(crew: Crew) -> None:
-    run = Distributed(crew, assignment("127.0.0.1:9")).open(np.linspace(0, 0.2, 20))
+def test_errors_come_back_by_their_reason(load_master: LoadMaster) -> None:
+    run = Distributed(load_master, assignment("127.0.0.1:9")).open(np.linspace(0, 0.2, 20))
     assert run.join(20)
     rows = run.take()
     assert len(rows) == 20 and not rows.ok.any()
     assert sum(run.errors.values()) == 20 and all(reason.startswith("UNAVAILABLE") for reason in run.errors)
 
 
-def test_a_worker_that_cannot_do_its_work_says_why(crew: Crew) -> None:
-    generator = Distributed(crew, assignment("127.0.0.1:9", protocol="carrier-pigeon"))
+def test_a_worker_that_cannot_do_its_work_says_why(load_master: LoadMaster) -> None:
+    generator = Distributed(load_master, assignment("127.0.0.1:9", protocol="carrier-pigeon"))
     with pytest.raises(GeneratorError, match=r"load worker \d of 2 \(on .+\) failed: .*carrier-pigeon"):
         generator.closed(2)
 
@@ -80,9 +82,9 @@ def test_workers_that_are_lost_end_the_measurement_with_one_line(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = _workers()
-    with Crew(Meeting(2), WorkerProcesses(tmp_path / "log")) as crew:
+    with LoadMaster(WorkerRendezvous(2), WorkerProcesses(tmp_path / "log")) as load_master:
         first, second = sorted(set(_workers()) - set(others))
-        run = Distributed(crew, assignment(address)).closed(2)
+        run = Distributed(load_master, assignment(address)).closed(2)
         os.kill(first, signal.SIGSTOP)
         monkeypatch.setattr(distributed, "SILENT_S", 1.0)
         with pytest.raises(GeneratorError, match=r"load worker \d of 2 \(on .+\) has not reported for \d+ s"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from slo_tuner.effort import EFFORTS
+from slo_tuner.measurement.effort import EFFORTS
 
 
 @pytest.mark.parametrize(

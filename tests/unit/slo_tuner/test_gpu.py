@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from slo_tuner.gpu import GpuSample, Nvml
+from slo_tuner.triton.nvml import GpuSample, Nvml
 
 
 class FakeNvml:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from gevent.lock import Semaphore
 
-from slo_tuner.closed import measure_closed, sweep
-from slo_tuner.generator import InProcess
-from slo_tuner.load import Route
-from slo_tuner.objective import Objective
-from slo_tuner.point import MeasuredPoint, Target, Timing, measure_point
-from slo_tuner.results import SweepPoint
-from slo_tuner.transport import RequestError
+from slo_tuner.load.generator import InProcess
+from slo_tuner.load.transport import RequestError
+from slo_tuner.load.users import Route
+from slo_tuner.measurement.closed_loop import measure_closed, sweep
+from slo_tuner.measurement.open_loop import MeasuredPoint, Target, Timing, measure_point
+from slo_tuner.results.schema import SweepPoint
+from slo_tuner.slo.objective import Objective
 
 
 class OneAtATime:
@@ -52,9 +52,9 @@ def _measure(
 
 
 def test_a_server_within_its_capacity_keeps_the_objective() -> None:
-    # A limit at which even a busy machine is no reason to call the point void.
+    # A limit at which even a busy machine is no reason to call the point invalid.
     measured = _measure(OneAtATime(0.005), 50.0, Objective(limit_ms=1000))
-    assert measured.point.kept and not measured.point.void
+    assert measured.point.kept and not measured.point.invalid
     assert measured.point.requests == measured.point.due
 
 
@@ -96,14 +96,14 @@ def test_a_generator_that_cannot_keep_up_voids_the_point() -> None:
             return 1
 
     point = _measure(Hog(0.0), 200.0, Objective(limit_ms=100), seconds=1.0).point
-    assert (point.void and not point.kept) or point.misses
-    assert "load generator" in point.void_reason
+    assert (point.invalid and not point.kept) or point.misses
+    assert "load generator" in point.invalid_reason
 
 
 def test_latencies_and_rows_agree() -> None:
     measured = _measure(OneAtATime(0.005), 40.0, Objective(limit_ms=100))
     assert measured.point.latency.p50_ms == pytest.approx(float(np.median(measured.rows.latency_ms)))
-    assert measured.point.histogram.total == len(measured.rows)
+    assert measured.point.requests == len(measured.rows)
     assert (measured.rows.sent >= measured.rows.due).all()
 
 

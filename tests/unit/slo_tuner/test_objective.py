@@ -2,8 +2,8 @@
 
 import pytest
 
-from slo_tuner.errors import UsageError
-from slo_tuner.objective import Objective, parse_objective, relative_objective
+from command_line.errors import UsageError
+from slo_tuner.slo.objective import Objective, parse_objective, relative_objective
 
 
 @pytest.mark.parametrize(

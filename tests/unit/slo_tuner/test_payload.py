@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tritonclient.grpc import model_config_pb2, service_pb2
 
-from slo_tuner.errors import ModelError, UsageError
-from slo_tuner.payload import make_payload
-from slo_tuner.request_values import PREFIX, Values, declare, declared
+from command_line.errors import ModelError, UsageError
+from slo_tuner.load.payload import make_payload
+from triton_contract.input_values import PREFIX, Values, declare, declared
 
 
 def _metadata(datatype: str, shape: list[int]) -> service_pb2.ModelMetadataResponse:

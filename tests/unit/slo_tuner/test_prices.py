@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from slo_tuner.errors import UsageError
-from slo_tuner.prices import Spare, read_prices, replicas, usd_per_million
+from command_line.errors import UsageError
+from slo_tuner.cost.prices import CapacityMargin, read_prices, replicas, usd_per_million
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_million_inferences_cost_the_hours_they_take() -> None:
 def test_the_replicas_left_after_a_zone_is_lost_carry_the_rate(
     rate_per_s: float, headroom: float, zones: int, expected: int
 ) -> None:
-    assert replicas(rate_per_s, 100, Spare(headroom, zones)) == expected
+    assert replicas(rate_per_s, 100, CapacityMargin(headroom, zones)) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from run_headers import header
 
-from slo_tuner.histogram import Histogram
-from slo_tuner.report import headline, notes, render_report
-from slo_tuner.results import Latency, ModelResult, ObjectiveRecord, Point, Results, ServerStages, SweepPoint
-from slo_tuner.sequence_plot import has_lengths, lines
+from slo_tuner.ladder.sequence_plot import has_lengths, lines
+from slo_tuner.report.page import headline, notes, render_report
+from slo_tuner.results.schema import Latency, ModelResult, Point, Results, ServerStages, SweepPoint
+from slo_tuner.slo.objective import Objective
 
 _LATENCY = Latency(mean_ms=30, p50_ms=25, p90_ms=60, p95_ms=80, p99_ms=95, max_ms=120)
 _STAGES = ServerStages(
@@ -33,7 +34,6 @@ def _point(rate: float, **changes: Any) -> Point:
         "certain": False,
         "latency": _LATENCY,
         "objective_quantile_ms": 80,
-        "histogram": Histogram.of([25.0, 80.0]),
         "send_delay_p95_ms": 1,
         "generator_cpu_ms": 0.7,
         "server": _STAGES,
@@ -44,7 +44,6 @@ def _point(rate: float, **changes: Any) -> Point:
 def _model(name: str, rate: float | None, **changes: Any) -> ModelResult:
     facts: dict[str, Any] = {
         "model": name,
-        "met": rate is not None,
         "rate_per_s": rate,
         "missed_per_s": (rate or 1.0) * 1.03,
         "unloaded_ms": 20.0,
@@ -55,23 +54,10 @@ def _model(name: str, rate: float | None, **changes: Any) -> ModelResult:
 
 def _results(*models: ModelResult, complete: bool = True) -> Results:
     return Results(
-        created="2026-01-01T00:00:00+00:00",
-        title="A <title>",
-        command="slo-tuner ladder",
-        objective=ObjectiveRecord(quantile=0.95, limit_ms=100, error_share=0.01, chosen="asked for"),
-        protocol="grpc",
+        run=header(),
+        objective=Objective(),
+        objective_source="asked for",
         request_megabytes={model.model: 0.602 for model in models},
-        environment={
-            "cpu": "A CPU",
-            "cpu_cores": 2,
-            "cpu_flags": ["avx2"],
-            "gpus": [],
-            "kernel": "6",
-            "python": "3.11",
-            "packages": {"locust": "2"},
-            "server": {"name": "triton", "version": "2.51.0"},
-            "git_revision": "abc",
-        },
         models=models,
         complete=complete,
     )
@@ -112,10 +98,10 @@ def test_a_page_is_made_without_server_metrics() -> None:
 
 def test_what_limits_the_trust_is_said_first() -> None:
     random = {"pretrained": False, "weights": "random:42"}
-    void = [_point(10.0), _point(11.0, void_reason="the load generator sent late")]
-    model = _model("original", 10.0, generator_limited=True, manifest=random, points=void)
+    invalid = [_point(10.0), _point(11.0, invalid_reason="the load generator sent late")]
+    model = _model("original", 10.0, generator_limited=True, manifest=random, points=invalid)
     said = "\n".join(notes(_results(model, complete=False)))
-    for expected in ("ended early", "random:42", "mean nothing", "may be higher", "1 point(s) were void"):
+    for expected in ("ended early", "random:42", "mean nothing", "may be higher", "1 point(s) were invalid"):
         assert expected in said
 
 
@@ -126,7 +112,7 @@ def test_a_single_rate_counts_as_its_own_confirmation() -> None:
 
 
 def test_void_repeats_do_not_count_as_confirmations() -> None:
-    points = [_point(10.0), _point(10.0, void_reason="late")]
+    points = [_point(10.0), _point(10.0, invalid_reason="late")]
     assert len(_model("original", 10.0, points=points).confirmations) == 1
 
 

@@ -1,11 +1,10 @@
-"""Arrivals, histograms and the sequential verdict keep what their names promise."""
+"""Arrivals and the sequential verdict keep what their names promise."""
 
 import numpy as np
 import pytest
 
-from slo_tuner.arrivals import poisson_arrivals
-from slo_tuner.histogram import Histogram
-from slo_tuner.verdict import design_effect, judge
+from slo_tuner.load.arrivals import poisson_arrivals
+from slo_tuner.slo.sequential_test import design_effect, judge
 
 
 def test_the_offered_rate_is_exactly_the_one_asked_for() -> None:
@@ -19,18 +18,6 @@ def test_gaps_between_arrivals_are_exponential() -> None:
 
 def test_a_seed_repeats_the_arrivals() -> None:
     assert np.array_equal(poisson_arrivals(10, 5, 1), poisson_arrivals(10, 5, 1))
-
-
-@pytest.mark.parametrize("quantile", [0.5, 0.95, 0.99])
-def test_quantiles_of_a_histogram_are_within_a_hundredth(quantile: float) -> None:
-    values = np.random.default_rng(1).lognormal(3, 1, 20_000)
-    assert Histogram.of(values).quantile_ms(quantile) == pytest.approx(np.quantile(values, quantile), rel=0.011)
-
-
-def test_merged_histograms_are_the_histogram_of_both() -> None:
-    one, two = np.random.default_rng(1).lognormal(1, 1, 500), np.random.default_rng(2).lognormal(4, 1, 300)
-    assert Histogram.of(one).merged(Histogram.of(two)) == Histogram.of(np.concatenate([one, two]))
-    assert Histogram().merged(Histogram.of(one)) == Histogram.of(one)
 
 
 def test_late_requests_in_bursts_count_as_fewer_independent_ones() -> None:

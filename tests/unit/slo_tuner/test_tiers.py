@@ -9,20 +9,20 @@ from google.protobuf import text_format
 from test_report import _results
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from command_line.errors import UsageError
 from slo_tuner.cli import main
-from slo_tuner.errors import UsageError
-from slo_tuner.objective import Objective
-from slo_tuner.outcome import Outcome, outcome_of
-from slo_tuner.report import render_report
-from slo_tuner.results import Results, write_results
-from slo_tuner.rows import Rows
+from slo_tuner.load.request_log import RequestLog
+from slo_tuner.load.request_outcome import RequestOutcome, outcome_of
+from slo_tuner.load.transport import RequestError
+from slo_tuner.report.page import render_report
+from slo_tuner.report.read import read_any_results
+from slo_tuner.results.schema import Results, write_results
+from slo_tuner.slo.objective import Objective
 from slo_tuner.tiers.model_config import check_tier, without_tier
 from slo_tuner.tiers.record import TierResults
 from slo_tuner.tiers.scenarios import SCENARIOS, STEADY
-from slo_tuner.tiers.summary import phase_edges, windows_of
-from slo_tuner.tiers.words import recovered_s, tiers_headline, tiers_notes
-from slo_tuner.transport import RequestError
-from slo_tuner.tuning.record import read_any_results
+from slo_tuner.tiers.text import recovered_s, tiers_headline, tiers_notes
+from slo_tuner.tiers.windows import phase_edges, windows_of
 
 TIER_2 = """
 name: "bulk" max_batch_size: 4 parameters { key: "tier" value { string_value: "2" } }
@@ -47,19 +47,24 @@ def test_no_burst_asks_tier_1_for_more_than_it_serves_alone() -> None:
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        ("UNAVAILABLE: [request id: <id_unknown>] Exceeds maximum queue size", Outcome.SHED),
-        ('HTTP 503: {"error":"Request timeout expired"}', Outcome.TIMED_OUT),
-        ("DEADLINE_EXCEEDED: Deadline Exceeded", Outcome.FAILED),
+        ("UNAVAILABLE: [request id: <id_unknown>] Exceeds maximum queue size", RequestOutcome.SHED),
+        ('HTTP 503: {"error":"Request timeout expired"}', RequestOutcome.TIMED_OUT),
+        ("DEADLINE_EXCEEDED: Deadline Exceeded", RequestOutcome.FAILED),
     ],
 )
-def test_a_refusal_is_told_from_a_failure_by_what_triton_says(said: str, outcome: Outcome) -> None:
+def test_a_refusal_is_told_from_a_failure_by_what_triton_says(said: str, outcome: RequestOutcome) -> None:
     assert outcome_of(RequestError(said)) is outcome
-    assert outcome_of(None) is Outcome.ANSWERED
+    assert outcome_of(None) is RequestOutcome.ANSWERED
 
 
 def test_refused_requests_are_neither_late_nor_part_of_the_quantile() -> None:
-    ends = [(Outcome.ANSWERED, 0.05), (Outcome.ANSWERED, 0.3), (Outcome.SHED, 0.9), (Outcome.TIMED_OUT, 0.9)]
-    rows = Rows(np.array([[i, i, i + took, outcome] for i, (outcome, took) in enumerate(ends)], dtype=float))
+    ends = [
+        (RequestOutcome.ANSWERED, 0.05),
+        (RequestOutcome.ANSWERED, 0.3),
+        (RequestOutcome.SHED, 0.9),
+        (RequestOutcome.TIMED_OUT, 0.9),
+    ]
+    rows = RequestLog(np.array([[i, i, i + took, outcome] for i, (outcome, took) in enumerate(ends)], dtype=float))
     (found,) = windows_of(rows, Objective(limit_ms=100), (0.0, 10.0))
     assert (found.due, found.answered, found.shed, found.timed_out) == (4, 2, 1, 1)
     assert found.late == 1
@@ -67,13 +72,13 @@ def test_refused_requests_are_neither_late_nor_part_of_the_quantile() -> None:
 
 
 def test_a_failed_request_is_late() -> None:
-    rows = Rows(np.array([[1.0, 1.0, 1.01, Outcome.FAILED]]))
+    rows = RequestLog(np.array([[1.0, 1.0, 1.01, RequestOutcome.FAILED]]))
     (found,) = windows_of(rows, Objective(limit_ms=100), (0.0, 10.0))
     assert (found.failed, found.late) == (1, 1)
 
 
 def test_each_request_belongs_to_the_phase_in_which_it_was_due() -> None:
-    rows = Rows(np.array([[due, due, due + 30.0, Outcome.ANSWERED] for due in (0.0, 9.9, 10.0, 29.9)]))
+    rows = RequestLog(np.array([[due, due, due + 30.0, RequestOutcome.ANSWERED] for due in (0.0, 9.9, 10.0, 29.9)]))
     assert [w.due for w in windows_of(rows, Objective(), phase_edges(10.0))] == [2, 1, 1]
 
 
@@ -94,8 +99,8 @@ def test_a_model_of_another_tier_is_refused_by_name() -> None:
 
 
 def test_a_window_is_judged_by_the_requests_that_the_server_took() -> None:
-    assert window(0, due=20, answered=10, shed=10, late=0).kept(0.05)
-    assert not window(0, due=20, answered=10, shed=10, late=1).kept(0.05)
+    assert window(0, due=20, answered=10, shed=10, late=0).kept(Objective())
+    assert not window(0, due=20, answered=10, shed=10, late=1).kept(Objective())
 
 
 def test_recovery_counts_from_the_end_of_the_burst_to_the_last_bad_window() -> None:
@@ -158,7 +163,7 @@ def test_costs_of_tiers_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
         ),
         (["a", "b", "--phase-s=0"], "phase-s: '0' is not allowed"),
         (["a", "b", "--tier-executions=0"], "tier-executions: '0' is not allowed"),
-        (["a", "b", "--tier2-objective=auto"], "objective: 'auto' is not allowed"),
+        (["a", "b", "--tier2-objective=auto"], "tier2-objective: 'auto' is not allowed"),
     ],
 )
 def test_a_wrong_option_is_named(

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from slo_tuner.payload import Payload
-from slo_tuner.transport import GrpcTransport
+from slo_tuner.load.payload import Payload
+from slo_tuner.load.transport import GrpcTransport
 
 # In a process of its own: gRPC's server can't run in threads under gevent.
 SERVER = """

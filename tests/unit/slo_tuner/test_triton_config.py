@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from slo_tuner.errors import ModelError
+from command_line.errors import ModelError
 from slo_tuner.tuning.space import Configuration
 from slo_tuner.tuning.triton_config import check_tunable, read_configuration, with_configuration
 

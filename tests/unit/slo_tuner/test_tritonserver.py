@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from slo_tuner.errors import ServerError, UsageError
-from slo_tuner.tritonserver import find_tritonserver
+from command_line.errors import ServerError, UsageError
+from slo_tuner.triton.find_tritonserver import find_tritonserver
 
 
 def _environment(folder: Path, version: str = "3.99", stub: bool = True, library: bool = True) -> Path:

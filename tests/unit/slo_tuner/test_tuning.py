@@ -8,13 +8,14 @@ import pytest
 from simulated_family import SimulatedBench, Surface, true_rate
 from simulated_server import true_capacity
 
-from slo_tuner.tuning.capacity import ServiceTime, best_rates
-from slo_tuner.tuning.explore import Explorer
+from slo_tuner.slo.objective import Objective
+from slo_tuner.tuning.explorer import Explorer
 from slo_tuner.tuning.fit import Saturation, fit_service_time
+from slo_tuner.tuning.path import Choice
+from slo_tuner.tuning.queue_model import ServiceTime, best_rates
 from slo_tuner.tuning.space import Configuration, Space, default_space, single_changes
 from slo_tuner.tuning.surrogate import Observation, expect
-from slo_tuner.tuning.trial import Aim, Task, Trial, run_trial
-from slo_tuner.tuning.way import Choice
+from slo_tuner.tuning.trial import Candidate, Trial, TrialObjective, run_trial
 
 BASELINE = Configuration(batch=8, instances=1)
 SPACE = Space((1, 2, 4, 8), (1, 2, 4), (0, 2000))
@@ -58,10 +59,10 @@ def explored(
     lucky: Configuration | None = None,
 ) -> Explored:
     """The tuner's way through SPACE from BASELINE; the first search of `lucky` finds half as much again."""
-    aim = Aim(limit_ms / 1000, 0.05)
+    aim = TrialObjective(Objective(limit_ms=limit_ms))
     server = bench or SimulatedBench(surface, limit_ms, seed=1, requests=800)
 
-    def measure(task: Task, known: float) -> Trial:
+    def measure(task: Candidate, known: float) -> Trial:
         trial = run_trial(server, task, server.points, aim, known)
         if task.role == "repeat" or trial.configuration != lucky or trial.rate_per_s is None:
             return trial
@@ -88,16 +89,16 @@ def test_the_tuner_measures_a_part_of_what_brute_force_would(tuned: Explored) ->
 
 def test_each_step_to_the_winner_changes_one_thing_and_is_measured(tuned: Explored) -> None:
     assert tuned.choice is not None
-    way = tuned.choice.way
-    assert way[0].configuration == BASELINE
-    for before, after in pairwise(way):
+    path = tuned.choice.path
+    assert path[0].configuration == BASELINE
+    for before, after in pairwise(path):
         assert before.configuration.differences(after.configuration) == (after.changed,)
         assert any(t.configuration == after.configuration and t.rate_per_s for t in tuned.trials)
 
 
 def test_the_last_step_gained_more_than_the_noise(tuned: Explored) -> None:
     assert tuned.choice is not None
-    assert tuned.choice.way[-1].rate_per_s > 1.01 * tuned.choice.way[-2].rate_per_s
+    assert tuned.choice.path[-1].rate_per_s > 1.01 * tuned.choice.path[-2].rate_per_s
 
 
 def test_the_winner_is_measured_again(tuned: Explored) -> None:
@@ -109,7 +110,7 @@ def test_the_winner_is_measured_again(tuned: Explored) -> None:
 def test_the_winner_s_step_has_the_rate_that_counts(tuned: Explored) -> None:
     assert tuned.choice is not None
     low, *_ = rates = sorted(tuned.choice.rates)
-    assert tuned.choice.way[-1].rate_per_s == tuned.choice.rate_per_s == (low if len(rates) == 2 else rates[1])
+    assert tuned.choice.path[-1].rate_per_s == tuned.choice.rate_per_s == (low if len(rates) == 2 else rates[1])
 
 
 def test_a_winner_by_luck_gives_way_to_the_next_one_when_it_is_searched_again(tuned: Explored) -> None:
@@ -130,13 +131,13 @@ def test_every_decision_has_its_reason(tuned: Explored) -> None:
 
 def test_hopeless_configurations_cost_one_point(tuned: Explored) -> None:
     for trial in tuned.trials:
-        if trial.outcome == "hopeless":
+        if trial.status == "hopeless":
             assert trial.measured_points == 1
 
 
 def test_a_refused_configuration_and_larger_ones_are_left_out() -> None:
     found = explored(replace(SURFACE, most_copies=1))
-    refused = [trial.configuration for trial in found.trials if trial.outcome == "refused"]
+    refused = [trial.configuration for trial in found.trials if trial.status == "refused"]
     assert refused and found.choice is not None and found.choice.winner.instances == 1
     for earlier, later in pairwise(refused):
         assert later.batch < earlier.batch or later.instances < earlier.instances
@@ -151,7 +152,7 @@ class _WeakGenerator(SimulatedBench):
 
     def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
         point = super().point(rate, purpose)
-        return point.model_copy(update={"void_reason": "late"}) if rate > 110 else point
+        return point.model_copy(update={"invalid_reason": "late"}) if rate > 110 else point
 
 
 def test_a_weak_load_generator_ends_the_tuning() -> None:
@@ -213,8 +214,8 @@ def test_the_default_space_ends_at_the_model_s_own_largest_batch() -> None:
 
 def test_the_way_between_two_configurations_changes_one_field_at_a_time() -> None:
     goal = Configuration(batch=4, instances=2, delay_us=500)
-    way = single_changes(BASELINE, goal, ("instances", "batch", "delay_us"))
-    assert [str(stop) for stop in way] == [
+    path = single_changes(BASELINE, goal, ("instances", "batch", "delay_us"))
+    assert [str(stop) for stop in path] == [
         "batch 8, instances 1, delay 0 µs",
         "batch 8, instances 2, delay 0 µs",
         "batch 4, instances 2, delay 0 µs",
@@ -224,5 +225,11 @@ def test_the_way_between_two_configurations_changes_one_field_at_a_time() -> Non
 
 def test_a_repeat_is_only_searched() -> None:
     bench = SimulatedBench(SURFACE, LIMIT_MS, seed=3, requests=400)
-    trial = run_trial(bench, Task(BASELINE, "repeat", "again", start_per_s=80.0), 1, Aim(0.05, 0.05), 0.0)
+    trial = run_trial(
+        bench,
+        Candidate(BASELINE, "repeat", "again", start_per_s=80.0),
+        1,
+        TrialObjective(Objective(limit_ms=50.0)),
+        0.0,
+    )
     assert trial.saturation is None and trial.rate_per_s

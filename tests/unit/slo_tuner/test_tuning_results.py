@@ -7,17 +7,19 @@ import yaml
 from finished_tuning import SURFACE, finished_tuning, unfinished
 from simulated_family import SimulatedBench
 
-from model_repo_builder import plan
-from slo_tuner.errors import UsageError
-from slo_tuner.report import headline, notes, render_report
-from slo_tuner.results import write_results
+from command_line.errors import UsageError
+from model_repo_builder.plan import schema as plan
+from slo_tuner.report.page import headline, notes, render_report
+from slo_tuner.report.read import read_any_results
+from slo_tuner.results.schema import write_results
+from slo_tuner.slo.objective import Objective
 from slo_tuner.tuning.deployment import plan_entry_text, values_text
+from slo_tuner.tuning.evidence import TrialHistory
 from slo_tuner.tuning.files import write_deployment
-from slo_tuner.tuning.knowledge import Knowledge
-from slo_tuner.tuning.record import TuningResults, read_any_results
+from slo_tuner.tuning.path import steps
+from slo_tuner.tuning.record import TuningResults
 from slo_tuner.tuning.space import Configuration
-from slo_tuner.tuning.trial import Aim, Trial
-from slo_tuner.tuning.way import steps
+from slo_tuner.tuning.trial import Trial, TrialObjective
 
 PLAN = Path(__file__).parents[3] / "plans" / "tiny.yaml"
 WINNER = Configuration(batch=8, instances=2, delay_us=500, preferred=(4,))
@@ -36,7 +38,7 @@ def test_results_are_read_as_they_were_written(results: TuningResults, tmp_path:
 def test_the_baseline_and_the_winner_are_compared(results: TuningResults) -> None:
     assert [model.model for model in results.models] == ["m as found", "m tuned"]
     tuned = results.models[1]
-    assert tuned.rate_per_s == results.tuning.way[-1].rate_per_s
+    assert tuned.rate_per_s == results.tuning.path[-1].rate_per_s
     assert tuned.rate_per_s == results.tuning.deployment.per_pod_per_s  # type: ignore[union-attr]
     assert tuned.unloaded_ms and len(tuned.confirmations) >= 3
     assert "times what m as found keeps" in headline(results)
@@ -72,7 +74,7 @@ def limited() -> TuningResults:
     class Weak(SimulatedBench):
         def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
             point = super().point(rate, purpose)
-            return point.model_copy(update={"void_reason": "late", "generator_cpu_ms": 9.0}) if rate > 100 else point
+            return point.model_copy(update={"invalid_reason": "late", "generator_cpu_ms": 9.0}) if rate > 100 else point
 
     return finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
 
@@ -84,15 +86,15 @@ def test_a_weak_generator_is_told_how_many_processes_it_takes(limited: TuningRes
 
 
 def test_workers_with_time_left_blame_what_else_runs_on_their_machine(limited: TuningResults) -> None:
-    strong = limited.model_copy(update={"environment": {**limited.environment, "load_workers": 64}})
+    strong = limited.model_copy(update={"run": limited.run.model_copy(update={"load_workers": 64})})
     assert "something else kept their machine busy" in "\n".join(notes(strong))
 
 
 def test_a_stop_that_was_not_measured_is_no_step_of_the_way() -> None:
     found, passed, goal = (Configuration(batch=b, instances=n) for b, n in ((8, 1), (8, 2), (4, 2)))
-    known = Knowledge([found, passed, goal], Aim(0.05, 0.05))
+    known = TrialHistory([found, passed, goal], TrialObjective(Objective(limit_ms=50.0)))
     for number, (configuration, rate) in enumerate([(found, 100.0), (goal, 150.0)], start=1):
-        facts = {"role": "leader", "reason": "", "outcome": "rate", "rate_per_s": rate}
+        facts = {"role": "leader", "reason": "", "status": "rate", "rate_per_s": rate}
         known.add(Trial(number=number, configuration=configuration, **facts))
     made = steps((found, passed, goal), known, 0.01)
     assert [(step.rate_per_s, step.changed) for step in made] == [(100.0, ""), (150.0, "batch, instances")]
@@ -104,7 +106,7 @@ def test_a_latency_that_was_not_measured_is_no_number(results: TuningResults) ->
 
 
 def test_the_values_file_names_the_model_its_tuning_and_the_capacity_of_a_pod(results: TuningResults) -> None:
-    values, winner = yaml.safe_load(values_text(results)), results.tuning.way[-1].configuration
+    values, winner = yaml.safe_load(values_text(results)), results.tuning.path[-1].configuration
     assert values["modelRepository"]["models"] == ["m"]
     assert values["modelRepository"]["tuning"]["m"] == {
         "maxBatchSize": winner.batch,

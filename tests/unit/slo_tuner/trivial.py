@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tritonclient.grpc import service_pb2
 
-from slo_tuner.messages import Assignment
-from slo_tuner.payload import make_payload
+from slo_tuner.load.messages import Assignment
+from slo_tuner.load.payload import make_payload
 
 SERVER = Path(__file__).parents[3] / "benchmarks" / "trivial_server.py"
 

@@ -1,0 +1,91 @@
+"""Checks of what users type: addresses, protocols, numbers, shapes, output folders."""
+
+import os
+import socket
+from ipaddress import ip_address
+from pathlib import Path
+
+from command_line.errors import UsageError
+
+PROTOCOLS = ("grpc", "http")
+"""The protocols that requests can take."""
+
+
+def check_address(field: str, text: str) -> str:
+    """`host:port`, optionally with gRPC's `dns:///` before it; UsageError otherwise."""
+    host, separator, port = text.removeprefix("dns:///").rpartition(":")
+    if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(field, text, "write it as host:port, such as localhost:8001")
+    return text
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """The parts of `host:port`; an IPv6 address without its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def check_listening(field: str, text: str) -> tuple[str, int]:
+    """An address of this machine and a free port of it, `*` for all addresses; UsageError when nothing can listen."""
+    host, port = split_address(check_address(field, text))
+    try:
+        ip = ip_address("0.0.0.0" if host == "*" else host)
+    except ValueError:
+        raise UsageError(field, text, "write an IP address of this machine, or * for all, as in *:5557") from None
+    with socket.socket(socket.AF_INET6 if ip.version == 6 else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((str(ip), port))
+        except OSError as error:
+            raise UsageError(field, text, f"nothing can listen there ({error.strerror})") from None
+    return host, port
+
+
+def default_control_address(address: str, protocol: str) -> str:
+    """Where the server is asked over gRPC: where the load goes, or port 8001 beside an HTTP address."""
+    return address if protocol == "grpc" or not address else f"{address.rpartition(':')[0]}:8001"
+
+
+def check_protocol(field: str, text: str) -> str:
+    """`grpc` or `http`."""
+    if text not in PROTOCOLS:
+        raise UsageError(field, text, f"choose one of {', '.join(PROTOCOLS)}")
+    return text
+
+
+def positive(field: str, text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise UsageError(field, text, "give a number above 0")
+    return value
+
+
+def whole(field: str, text: str, most: int = 1000) -> int:
+    """A whole number from 1 to `most`."""
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise UsageError(field, text, f"give a whole number from 1 to {most}")
+    return int(text)
+
+
+def parse_shape(text: str) -> tuple[str, list[int]]:
+    """`INPUT:128,3` as a name and its dimensions without the batch."""
+    name, separator, dims = text.rpartition(":")
+    parts = dims.split(",")
+    if not separator or not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise UsageError("shape", text, "write it as INPUT:128,3, without the batch dimension")
+    return name, [int(part) for part in parts]
+
+
+def check_output(path: Path) -> Path:
+    """A directory that exists or can be made, and is writable; made here, before anything is measured."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError("output", str(path), f"it must be a directory ({error.strerror})") from None
+    if not os.access(path, os.W_OK):
+        raise UsageError("output", str(path), "the directory is not writable")
+    return path

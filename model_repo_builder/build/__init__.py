@@ -1,0 +1,1 @@
+"""Building a plan: into a directory, or into a bucket."""

@@ -1,0 +1,37 @@
+"""A build whose output is object storage: made in this machine's cache, then uploaded where it differs."""
+
+from __future__ import annotations
+
+from model_repo_builder.bucket import Bucket
+from model_repo_builder.build import directory as build
+from model_repo_builder.plan.schema import Plan
+from model_repo_builder.report import Report, Row
+from model_repo_builder.repository import bucket_publish, fingerprint, manifest
+from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources.bucket import cached
+
+
+def build_to_bucket(plan: Plan, url: str, report: Report) -> list[Row]:
+    """Bring the variants of `plan` at `url` up to date; returns a row for each, in the plan's order.
+
+    An artefact that only the bucket has is downloaded and not built again; one that only the cache has, because the
+    upload was cut short, is uploaded and not built again. BuildError where the bucket can't be used, before any work.
+    """
+    bucket = Bucket("--output", url)
+    bucket.check()
+    build.ready(plan)
+    repository = cached(url)
+    identity = source.identity(plan.model)
+    for variant in plan.chosen:
+        wanted = fingerprint.artefact(plan, variant, identity)
+        here = manifest.read(repository / variant.name)
+        there = bucket_publish.published(bucket, variant.name)
+        if there and there.artefact == wanted and (here is None or here.artefact != wanted):
+            report.event(variant.name, f"downloading what {url} has of it")
+            bucket_publish.download(bucket, variant.name, there, repository)
+    rows = build.build(plan, repository, report)
+    for row in rows:
+        name = row.manifest.variant
+        version = bucket_publish.upload(bucket, repository / name, row.manifest)
+        report.event(name, f"at {url} as before" if version is None else f"published at {url} as version {version}")
+    return rows

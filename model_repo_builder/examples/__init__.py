@@ -1,0 +1,1 @@
+"""Examples of the inputs of a model: images, photographs, token sequences."""

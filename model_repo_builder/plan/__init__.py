@@ -1,0 +1,1 @@
+"""The plan: its schema, and errors that name the field, the value and what is allowed."""

@@ -1,0 +1,256 @@
+"""The plan: a YAML file validated into frozen values before any work begins."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
+
+from model_repo_builder.engines import ENGINES
+from model_repo_builder.engines.base import Engine, Options
+from model_repo_builder.errors import InvalidError
+from model_repo_builder.examples import photographs
+from model_repo_builder.plan.errors import Disallowed, as_invalid
+from model_repo_builder.plan.model import InputType, Length, Model, Name, Scalar, Section
+from model_repo_builder.signature import Form
+
+Runtime = Literal["ngc", "python"]
+Precision = Literal["fp32", "fp16", "int8"]
+Batch = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Shown(Section):
+    """Examples of a model's inputs: images (a directory, or `synthetic:SEED`) or sequences (`synthetic:SEED`)."""
+
+    images: str | None = Field(default=None, min_length=1)
+    sequences: str | None = Field(default=None, min_length=1)
+    count: int = Field(default=64, ge=1, le=10000)
+
+    @property
+    def examples(self) -> str | None:
+        """Where they come from."""
+        return self.images or self.sequences
+
+
+class Calibration(Shown):
+    """Examples that set INT8 ranges; named in every plan with a variant that needs them."""
+
+
+class Agreement(Shown):
+    """Examples on which each variant is compared with the source; None: the calibration's source, other examples."""
+
+
+class Threshold(Section):
+    """What agreement a variant must reach, or its build fails; differences are of the output's own unit.
+
+    `min_top1_random_weights` stands in for `min_top1` where weights are random: such a network has no margins between
+    its classes, so rounding flips more of them, and one threshold can't serve both.
+    """
+
+    min_top1: float | None = Field(default=None, ge=0, le=1)
+    min_top1_random_weights: float | None = Field(default=None, ge=0, le=1)
+    max_abs_diff: float | None = Field(default=None, gt=0)
+    max_mean_abs_diff: float | None = Field(default=None, gt=0)
+
+
+class Queue(Section):
+    """Triton's default queue policy: how many requests wait, for how long, and what happens then."""
+
+    max_size: int = Field(default=0, ge=0)
+    timeout_us: int = Field(default=0, ge=0)
+    on_timeout: Literal["reject", "delay"] = "reject"
+
+    @property
+    def sheds(self) -> bool:
+        """Whether it refuses what can't be served soon, by number and by time."""
+        return self.max_size > 0 and self.timeout_us > 0 and self.on_timeout == "reject"
+
+
+class Variant(Section):
+    """One way to serve the model; its name is Triton's model name and the directory in the repository."""
+
+    name: Name
+    engine: str
+    precision: Precision = "fp32"
+    device: Literal["cpu", "gpu"] = "cpu"
+    input_dtype: InputType | None = None
+    sequence_length: Length | None = None
+    max_batch_size: Batch = 64
+    preferred_batch_sizes: tuple[Batch, ...] = ()
+    max_queue_delay_us: int = Field(default=0, ge=0, le=10_000_000)
+    instances: int = Field(default=1, ge=1, le=256)
+    warm_up: bool = True
+    priority: Literal["default", "max", "min"] = "default"
+    queue: Queue | None = None
+    tier: Literal[1, 2] | None = None
+    agreement: Threshold = Threshold()
+    options: dict[str, Scalar] = Field(default_factory=dict)
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if value not in ENGINES:
+            raise Disallowed(", ".join(sorted(ENGINES)))
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Variant:
+        engine = ENGINES[self.engine]
+        if self.precision not in engine.precisions:
+            raise Disallowed(f"{', '.join(engine.precisions)} for engine {engine.name}", "precision", self.precision)
+        if self.device not in engine.devices:
+            raise Disallowed(f"{', '.join(engine.devices)} for engine {engine.name}", "device", self.device)
+        above = [size for size in self.preferred_batch_sizes if size > self.max_batch_size]
+        if above:
+            raise Disallowed(f"at most max_batch_size {self.max_batch_size}", "preferred_batch_sizes", above[0])
+        if self.tier == 2 and self.queue is not None and not self.queue.sheds:
+            allowed = "a max_size and a timeout_us above 0, with on_timeout reject, for tier 2"
+            raise Disallowed(allowed, "queue", self.queue.model_dump_json())
+        try:
+            self.engine_options  # noqa: B018 -- evaluated for its validation
+        except ValidationError as error:
+            raise as_invalid(error, {"options": engine.options}, prefix=("options",)) from None
+        return self
+
+    @property
+    def engine_options(self) -> Options:
+        """The options with the engine's defaults filled in."""
+        return ENGINES[self.engine].options.model_validate(self.options)
+
+    @property
+    def how(self) -> Engine:
+        """The engine itself."""
+        return ENGINES[self.engine]
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether it is built from examples."""
+        return self.how.needs_calibration(self.precision, self.engine_options)
+
+
+class Plan(Section):
+    """Everything that a build needs to know."""
+
+    model: Model
+    calibration: Calibration = Calibration()
+    agreement: Agreement = Agreement()
+    runtime: Runtime = "ngc"
+    compute_capability: str | None = Field(default=None, pattern=r"^\d{1,2}\.\d$")
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    _only: Sequence[str] = PrivateAttr(default=())
+
+    @property
+    def chosen(self) -> tuple[Variant, ...]:
+        """The variants to build: those of `--only`, or all."""
+        return tuple(variant for variant in self.variants if not self._only or variant.name in self._only)
+
+    @model_validator(mode="after")
+    def _names_and_calibration(self) -> Plan:
+        twice = [name for name, count in Counter(variant.name for variant in self.variants).items() if count > 1]
+        if twice:
+            raise Disallowed("each name once", "variants", f"{twice[0]} twice")
+        kind = self.model.kind
+        for section, shown in (("calibration", self.calibration), ("agreement", self.agreement)):
+            if shown.examples != getattr(shown, kind.noun):
+                other = "images" if kind.noun == "sequences" else "sequences"
+                raise Disallowed(f"{kind.noun}, which {self.model.name} takes", f"{section}.{other}", shown.examples)
+        for variant in self.variants:
+            if variant.needs_calibration and self.calibration.examples is None:
+                allowed = f"{kind.allowed}, as {variant.name} is {variant.precision}"
+                raise Disallowed(allowed, f"calibration.{kind.noun}", "missing")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_fit(self, info: ValidationInfo) -> Plan:
+        self._only = (info.context or {}).get("only", ())
+        model = self.model
+        for variant in self.variants:
+            field = f"variants.{variant.name}"
+            if variant in self.chosen and self.runtime not in variant.how.runtimes:
+                allowed = f"runtime {', '.join(variant.how.runtimes)} for engine {variant.engine}"
+                raise Disallowed(allowed, f"{field}.engine", f"{variant.engine} under runtime {self.runtime}")
+            if variant.input_dtype not in (None, *model.dtypes):
+                raise Disallowed(", ".join(model.dtypes), f"{field}.input_dtype", variant.input_dtype)
+            if variant.sequence_length is not None and not model.takes_tokens:
+                raise Disallowed(f"nothing, as {model.name} takes images", f"{field}.sequence_length", "set")
+        return self
+
+    def form(self, variant: Variant) -> Form:
+        """The form of the variant's requests."""
+        form = self.model.form
+        return Form(variant.input_dtype or form.dtype, variant.sequence_length or form.length)
+
+
+def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False, only: Sequence[str] = ()) -> Plan:
+    """Read and validate a plan; `runtime` replaces the plan's own, `any_gpu` drops its compute capability.
+
+    With `only` these variants alone are `chosen`, and the others need not fit the runtime. Relative paths are taken
+    from the plan's folder.
+
+    Raises InvalidError naming the first field that is wrong, its value and what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
+    plan = parse(raw, folder=path.parent, runtime=runtime, only=only)
+    return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan
+
+
+def parse(raw: object, folder: Path = Path(), runtime: str | None = None, only: Sequence[str] = ()) -> Plan:
+    """Validate what a YAML file holds; `defaults` are keys that every variant starts from, `only` is as for load."""
+    if not isinstance(raw, dict):
+        raise InvalidError("PLAN", type(raw).__name__, "a mapping with the keys model and variants")
+    raw = _with_defaults(dict(raw))
+    if runtime is not None:
+        raw["runtime"] = runtime
+    try:
+        plan = Plan.model_validate(raw, context={"only": only})
+    except ValidationError as error:
+        raise as_invalid(error, {"": Plan}, raw=raw) from None
+    names = [variant.name for variant in plan.variants]
+    for name in only:
+        if name not in names:
+            raise InvalidError("--only", name, ", ".join(names))
+    return _resolve_paths(plan, folder)
+
+
+def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    defaults = raw.pop("defaults", {})
+    if not isinstance(defaults, dict):
+        raise InvalidError("defaults", defaults, "a mapping of variant keys")
+    unknown = [key for key in defaults if key not in Variant.model_fields or key == "name"]
+    if unknown:
+        allowed = ", ".join(key for key in Variant.model_fields if key != "name")
+        raise InvalidError(f"defaults.{unknown[0]}", "unknown key", allowed)
+    if isinstance(raw.get("variants"), list):
+        raw["variants"] = [{**defaults, **item} if isinstance(item, dict) else item for item in raw["variants"]]
+    return raw
+
+
+def _resolve_paths(plan: Plan, folder: Path) -> Plan:
+    def resolved(value: str | None) -> str | None:
+        if value is None or value in ("imagenet", photographs.NAME) or re.match(r"\w+:", value):
+            return value
+        return str((folder / value).resolve())
+
+    def resolved_source(value: str) -> str | None:
+        """A model saved by transformers lies in a directory, too: `huggingface:../model`."""
+        prefix, _, rest = value.partition(":")
+        if prefix == "huggingface" and rest.startswith(("./", "../", "/")):
+            return f"{prefix}:{resolved(rest)}"
+        return resolved(value)
+
+    model = plan.model.model_copy(
+        update={"source": resolved_source(plan.model.source), "labels": resolved(plan.model.labels)}
+    )
+    calibration = plan.calibration.model_copy(update={"images": resolved(plan.calibration.images)})
+    agreement = plan.agreement.model_copy(update={"images": resolved(plan.agreement.images)})
+    return plan.model_copy(update={"model": model, "calibration": calibration, "agreement": agreement})

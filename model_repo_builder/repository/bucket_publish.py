@@ -1,0 +1,158 @@
+"""Publishing to object storage, which has no directories to exchange: config.pbtxt, one object, chooses the version.
+
+A change goes into a version directory of its own that no config.pbtxt names yet: artefact, model.py, manifest, labels.
+Then config.pbtxt is replaced, in one step, by one that asks Triton for exactly this version. Until then a reader gets
+the old version, which stays whole; from then on the new one. The version before the last is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from pydantic import ValidationError
+from tritonclient.grpc import model_config_pb2 as pb
+
+from model_repo_builder.bucket import Bucket
+from model_repo_builder.engines import ENGINES
+from model_repo_builder.errors import BuildError
+from model_repo_builder.repository import alias, publish
+from model_repo_builder.repository.config_pbtxt import HEADER, LABELS_FILE
+from model_repo_builder.repository.manifest import FILE, Manifest
+from model_repo_builder.repository.stage import VERSION
+
+CONFIG = "config.pbtxt"
+# The alias has a path of its own that the chart knows: in the first version's directory, whatever version is chosen.
+ALIAS = f"{VERSION}/{alias.FOLDER}/"
+OF_A_VERSION = re.compile(r"(\d+)/|labels\.(\d+)\.txt$")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a bucket holds of a variant: the version that config.pbtxt chooses, its manifest, and all objects."""
+
+    version: int
+    manifest: Manifest | None
+    objects: tuple[str, ...]
+
+    @property
+    def artefact(self) -> str:
+        """The fingerprint of the artefact; empty where the manifest can't be read."""
+        return self.manifest.artefact if self.manifest else ""
+
+
+def published(bucket: Bucket, name: str) -> Published | None:
+    """The variant as a reader sees it now; None where there is no config.pbtxt yet."""
+    text = bucket.read(f"{name}/{CONFIG}")
+    if text is None:
+        return None
+    try:
+        config = text_format.Parse(text.decode(), pb.ModelConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        where = f"{bucket.field}: {bucket.url}/{name}/{CONFIG}"
+        raise BuildError(f"{where} (line {error}); allowed: a ModelConfig, or no such object") from None
+    version = max(config.version_policy.specific.versions, default=int(VERSION))
+    content = bucket.read(f"{name}/{version}/{FILE}")
+    try:
+        made = Manifest.model_validate_json(content or b"")
+    except ValidationError:
+        made = None
+    return Published(version, made, tuple(bucket.files(name)))
+
+
+def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
+    """Publish a built variant; the new version's number, or None where the bucket has just this one."""
+    name = made.variant
+    before = published(bucket, name)
+    left = before.objects if before else tuple(bucket.files(name))
+    if before and before.manifest and _fingerprints(before.manifest) == _fingerprints(made):
+        # The upload that made it the chosen version may have been cut short of the alias.
+        _renew_alias(bucket, variant, name, left)
+        return None
+    version = before.version + 1 if before else int(VERSION)
+    _remove(bucket, name, left, lambda number: number >= version)
+    for path in sorted(path for path in (variant / VERSION).rglob("*") if path.is_file()):
+        _put(bucket, variant, path, version, before, made)
+    config = text_format.Parse((variant / CONFIG).read_text(encoding="utf-8"), pb.ModelConfig())
+    labels = variant / LABELS_FILE
+    if labels.is_file():
+        bucket.upload(labels, f"{name}/{_labels(version)}")
+    bucket.write(f"{name}/{CONFIG}", _choosing(config, version).encode())
+    _renew_alias(bucket, variant, name, left)
+    _remove(bucket, name, left, lambda number: number < version - 1)
+    return version
+
+
+def download(bucket: Bucket, name: str, present: Published, repository: Path) -> None:
+    """Put a published variant into a local repository, as its version 1, so that a build can go on from it."""
+    with publish.staging(repository) as folder:
+        for path in present.objects:
+            target = _local(path, present.version)
+            if target is not None:
+                bucket.download(f"{name}/{path}", folder / name / target)
+        publish.publish(folder / name, repository / name)
+
+
+def _local(path: str, version: int) -> str | None:
+    if path.startswith(f"{version}/"):
+        return f"{VERSION}/{path.removeprefix(f'{version}/')}"
+    if path.startswith(ALIAS) or path in (CONFIG, LABELS_FILE):
+        return path
+    return LABELS_FILE if path == _labels(version) else None
+
+
+def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Published | None, made: Manifest) -> None:
+    """One file of the version; what the version before has already is copied inside the bucket."""
+    inside = path.relative_to(variant / VERSION)
+    if inside.parts[0] == alias.FOLDER:
+        return
+    target = f"{made.variant}/{version}/{inside.as_posix()}"
+    old = f"{before.version}/{inside.as_posix()}" if before else ""
+    engine = ENGINES[made.engine]
+    is_artefact = inside.parts[0] in (engine.artefact, *engine.beside)
+    if before and is_artefact and before.artefact == made.artefact and old in before.objects:
+        bucket.copy(f"{made.variant}/{old}", target)
+    else:
+        bucket.upload(path, target)
+
+
+def _renew_alias(bucket: Bucket, variant: Path, name: str, present: Iterable[str]) -> None:
+    """Bring the alias up to date, its config.pbtxt last; what is there already is not written again."""
+    files = {path.relative_to(variant).as_posix(): path for path in (variant / ALIAS).rglob("*") if path.is_file()}
+    for path in sorted(files, key=lambda path: path.endswith(CONFIG)):
+        content = files[path].read_bytes()
+        if bucket.read(f"{name}/{path}") != content:
+            bucket.write(f"{name}/{path}", content)
+    for path in present:
+        if path.startswith(ALIAS) and path not in files:
+            bucket.remove(f"{name}/{path}")
+
+
+def _choosing(config: Any, version: int) -> str:
+    """The text of config.pbtxt that serves this version alone, with the labels of this version."""
+    config.version_policy.Clear()
+    config.version_policy.specific.versions.append(version)
+    for output in config.output:
+        if output.label_filename:
+            output.label_filename = _labels(version)
+    return HEADER + text_format.MessageToString(config)
+
+
+def _remove(bucket: Bucket, name: str, objects: Iterable[str], is_old: Callable[[int], bool]) -> None:
+    """Delete what belongs to such versions; the alias belongs to none."""
+    for path in objects:
+        match = OF_A_VERSION.match(path)
+        if match and is_old(int(match[1] or match[2])) and not path.startswith(ALIAS):
+            bucket.remove(f"{name}/{path}")
+
+
+def _labels(version: int) -> str:
+    return f"labels.{version}.txt"
+
+
+def _fingerprints(made: Manifest) -> tuple[str, str]:
+    return made.artefact, made.config

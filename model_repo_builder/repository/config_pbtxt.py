@@ -1,0 +1,108 @@
+"""config.pbtxt of one variant, as a protobuf message and as its deterministic text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from model_repo_builder.plan.schema import Variant
+from model_repo_builder.repository.tiers import priority_of, queue_of, set_tier
+from model_repo_builder.signature import Signature, Tensor
+from triton_contract.input_values import Values, declare
+
+TYPES = {
+    "bool": "TYPE_BOOL",
+    "uint8": "TYPE_UINT8",
+    "int8": "TYPE_INT8",
+    "int32": "TYPE_INT32",
+    "int64": "TYPE_INT64",
+    "float16": "TYPE_FP16",
+    "float32": "TYPE_FP32",
+    "float64": "TYPE_FP64",
+}
+LABELS_FILE = "labels.txt"
+HEADER = "# Written by model-repo-builder: change the plan and build again.\n"
+
+
+def render(variant: Variant, signature: Signature, runtime: str, *, labels: bool = False) -> str:
+    """The text of config.pbtxt; the same arguments give the same bytes."""
+    return HEADER + text_format.MessageToString(model_config(variant, signature, runtime, labels=labels))
+
+
+def model_config(variant: Variant, signature: Signature, runtime: str, *, labels: bool = False) -> Any:
+    """Triton's ModelConfig for a variant that takes and gives `signature` under `runtime` (ngc or python)."""
+    config = pb.ModelConfig(name=variant.name, max_batch_size=variant.max_batch_size)
+    field, value = variant.how.runtimes[runtime]
+    setattr(config, field, value)
+    for tensor in signature.inputs:
+        config.input.add(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.shape)
+    for tensor in signature.outputs:
+        output = config.output.add(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.shape)
+        if labels:
+            output.label_filename = LABELS_FILE
+    config.version_policy.latest.num_versions = 1
+    kind = pb.ModelInstanceGroup.KIND_GPU if variant.device == "gpu" else pb.ModelInstanceGroup.KIND_CPU
+    config.instance_group.add(count=variant.instances, kind=kind)
+    set_tier(config, variant)
+    _batching(config, variant)
+    _priority(config, variant)
+    for key, text in variant.how.parameters(variant.engine_options).items():
+        config.parameters[key].string_value = text
+    declare_values(config, signature)
+    if variant.warm_up:
+        for batch in _warm_up_sizes(variant):
+            config.model_warmup.append(_warm_up(batch, signature.inputs))
+    return config
+
+
+def declare_values(config: Any, signature: Signature) -> None:
+    """Say in the configuration which values its inputs may hold, where their types don't: slo-tuner sends such."""
+    declare(config, {tensor.name: Values(*tensor.values) for tensor in signature.inputs if tensor.values is not None})
+
+
+def _batching(config: Any, variant: Variant) -> None:
+    batching = config.dynamic_batching
+    batching.SetInParent()
+    batching.preferred_batch_size.extend(sorted(set(variant.preferred_batch_sizes)))
+    batching.max_queue_delay_microseconds = variant.max_queue_delay_us
+    queue = queue_of(variant)
+    if queue is not None:
+        policy = batching.default_queue_policy
+        actions = {"reject": pb.ModelQueuePolicy.REJECT, "delay": pb.ModelQueuePolicy.DELAY}
+        policy.timeout_action = actions[queue.on_timeout]
+        policy.default_timeout_microseconds = queue.timeout_us
+        policy.max_queue_size = queue.max_size
+
+
+def _priority(config: Any, variant: Variant) -> None:
+    levels = {"max": pb.ModelOptimizationPolicy.PRIORITY_MAX, "min": pb.ModelOptimizationPolicy.PRIORITY_MIN}
+    priority = priority_of(variant, config.backend)
+    if priority in levels:
+        config.optimization.priority = levels[priority]
+
+
+def _warm_up_sizes(variant: Variant) -> list[int]:
+    """One image and the largest batch that the server prefers to form; on a GPU the powers of two as well.
+
+    A GPU's first run of another batch size allocates memory and sets up its engines; on a CPU only time would be lost.
+    """
+    sizes = {1, max(variant.preferred_batch_sizes, default=1)}
+    if variant.device == "gpu":
+        sizes |= {2**power for power in range(variant.max_batch_size.bit_length())} | {variant.max_batch_size}
+    return sorted(sizes)
+
+
+def _warm_up(batch: int, inputs: tuple[Tensor, ...]) -> Any:
+    sample = pb.ModelWarmup(name=f"batch_{batch}", batch_size=batch, count=1)
+    for tensor in inputs:
+        data = sample.inputs[tensor.name]
+        data.data_type = TYPES[tensor.dtype]
+        data.dims.extend(tensor.shape)
+        # Triton's random numbers are of any size: as the number of a token most would be beyond the vocabulary.
+        if tensor.values is None:
+            data.random_data = True
+        else:
+            data.zero_data = True
+    return sample

@@ -1,0 +1,146 @@
+"""The directory of one variant while it is being made: artefact, config.pbtxt, model.py, labels, alias, manifest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+
+from model_repo_builder.agreement import Result
+from model_repo_builder.plan.schema import Plan, Variant
+from model_repo_builder.repository import alias, fingerprint, labels, model_py, publish
+from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.repository.manifest import FILE, Manifest
+from model_repo_builder.signature import Signature
+from model_repo_builder.sources.freeze import Frozen
+
+VERSION = "1"
+
+
+class Stage:
+    """Writes variants into `folder`; `publish` puts all of them into the repository."""
+
+    def __init__(self, plan: Plan, source_sha256: str, repository: Path, folder: Path) -> None:
+        self._plan = plan
+        self._source_sha256 = source_sha256
+        self.folder = folder
+        self.repository = repository
+
+    def version_folder(self, variant: Variant) -> Path:
+        """The empty directory that the engine fills."""
+        folder = self.folder / variant.name / VERSION
+        folder.mkdir(parents=True)
+        return folder
+
+    def manifest(
+        self,
+        variant: Variant,
+        frozen: Frozen,
+        signature: Signature,
+        result: Result,
+        notes: dict[str, str],
+        seconds: float,
+        artefact: str,
+    ) -> Manifest:
+        """The manifest of a freshly built artefact."""
+        plan = self._plan
+        return Manifest(
+            variant=variant.name,
+            model=plan.model.name,
+            source=plan.model.source,
+            source_sha256=self._source_sha256,
+            weights=frozen.weights,
+            pretrained=frozen.pretrained,
+            engine=variant.engine,
+            precision=variant.precision,
+            runtime=plan.runtime,
+            input_dtype=signature.inputs[0].dtype,
+            calibration=fingerprint.calibration(plan) if variant.needs_calibration else None,
+            agreement_examples=fingerprint.agreement_source(plan),
+            agreement=result,
+            notes=notes,
+            packages=fingerprint.packages(plan, variant),
+            cpu=cpu_name(),
+            build_seconds=round(seconds, 1),
+            signature=signature,
+            artefact=artefact,
+            config=self._config(variant, signature, frozen.pretrained),
+        )
+
+    def finish(self, variant: Variant, made: Manifest) -> None:
+        """Write everything around the artefact that is already in the version folder."""
+        folder = self.folder / variant.name
+        has_labels = self._has_labels(made.pretrained)
+        if has_labels:
+            (folder / config.LABELS_FILE).write_text(self._labels(variant), encoding="utf-8")
+        text = config.render(variant, made.signature, self._plan.runtime, labels=has_labels)
+        (folder / "config.pbtxt").write_text(text, encoding="utf-8")
+        if self._plan.runtime == "python":
+            (folder / VERSION / "model.py").write_text(model_py.generate(variant.how.loader), encoding="utf-8")
+        stable = alias.render(self._plan, variant, made.signature)
+        if stable:
+            alias.write(folder / VERSION, self._plan.model.name, stable)
+        (folder / VERSION / FILE).write_text(made.text(), encoding="utf-8")
+
+    def renew(self, variant: Variant, published: Manifest, origin: Path) -> Manifest:
+        """The published manifest itself when nothing changed; otherwise stage the same artefact with new files.
+
+        `origin` is the directory that has the artefact: the repository, or the staged variants.
+        """
+        wanted = self._config(variant, published.signature, published.pretrained)
+        if published.config == wanted:
+            return published
+        version = self.version_folder(variant)
+        for name in (variant.how.artefact, *variant.how.beside):
+            artefact = origin / published.variant / VERSION / name
+            if artefact.is_dir():
+                shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
+            else:
+                (version / name).hardlink_to(artefact)
+        renewed = published.model_copy(
+            update={
+                "variant": variant.name,
+                "config": wanted,
+                "runtime": self._plan.runtime,
+                "model": self._plan.model.name,
+            }
+        )
+        self.finish(variant, renewed)
+        return renewed
+
+    def publish(self) -> list[str]:
+        """Publish every staged variant, each in one step; returns their names."""
+        names = sorted(path.name for path in self.folder.iterdir()) if self.folder.is_dir() else []
+        for name in names:
+            publish.publish(self.folder / name, self.repository / name)
+        return names
+
+    def _has_labels(self, pretrained: bool) -> bool:
+        return pretrained and self._plan.model.labels is not None
+
+    def _labels(self, variant: Variant) -> str:
+        present = self.repository / variant.name / config.LABELS_FILE
+        if self._plan.model.labels == "imagenet" and present.is_file():
+            return present.read_text(encoding="utf-8")
+        return labels.content(self._plan.model)
+
+    def _config(self, variant: Variant, signature: Signature, pretrained: bool) -> str:
+        has_labels = self._has_labels(pretrained)
+        text = config.render(variant, signature, self._plan.runtime, labels=has_labels)
+        text += alias.render(self._plan, variant, signature)
+        return fingerprint.config(text, self._plan, labels.identity(self._plan.model) if has_labels else "")
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files under `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def cpu_name() -> str:
+    """The processor's name as Linux reports it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.machine()

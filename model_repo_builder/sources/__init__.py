@@ -1,0 +1,1 @@
+"""Where a model comes from: each source is found, checked, and frozen into one graph."""

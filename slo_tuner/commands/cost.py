@@ -1,0 +1,113 @@
+"""The command `slo-tuner cost`: results and prices become costs, in the first results and their report."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from command_line.arguments import positive
+from command_line.errors import UsageError
+
+from ..cost.cost import Measured, cost, spared
+from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_prices
+from ..report.page import write_report
+from ..report.read import read_any_results
+from ..results.costs import Cost, CostRow
+from ..results.schema import Results, write_results
+from ..sweep.record import SweepResults
+from ..tiers.record import TierResults
+
+
+def cost_command(options: argparse.Namespace) -> int:
+    """Price the results, keep the costs with the first of them, write its report, and print the table."""
+    table, total = read_prices(options.prices or OWN_TABLE), positive("total-rate", options.total_rate)
+    spare = _spare(options)
+    results = [_read(path) for path in options.results]
+    measured = [
+        Measured(model.model, model.rate_per_s, model.generator_limited, str(one.run.server), offer)
+        for one, offers in zip(results, _offers(results, options.machine, table), strict=True)
+        for offer in offers
+        for model in one.models
+    ]
+    found = cost(measured, total, spare)
+    path: Path = options.results[0]
+    priced = results[0].model_copy(update={"cost": found})
+    write_results(priced, path)
+    write_report(priced, path.with_name("report.html"))
+    print_costs(found)
+    print(f"report: {path.with_name('report.html')}", file=sys.stderr)
+    return 0
+
+
+def _read(path: Path) -> Results:
+    results = read_any_results(path)
+    if isinstance(results, (SweepResults, TierResults)):
+        command = "a sweep finds" if isinstance(results, SweepResults) else "a run of tiers finds"
+        raise UsageError(
+            "results", str(path), f"{command} no rate within an objective; give those of measure or ladder"
+        )
+    return results
+
+
+def _spare(options: argparse.Namespace) -> CapacityMargin:
+    headroom = options.headroom.removesuffix("%")
+    if not headroom.isdigit() or int(headroom) > 90:
+        raise UsageError("headroom", options.headroom, "give a share from 0% to 90%")
+    if not options.zones.isdigit() or not 1 <= int(options.zones) <= 100:
+        raise UsageError("zones", options.zones, "give a number of zones from 1 to 100; 1 plans for no loss of a zone")
+    return CapacityMargin(int(headroom) / 100, int(options.zones))
+
+
+def _offers(results: Sequence[Results], machines: Sequence[str], table: PriceTable) -> list[list[Offer]]:
+    """The machines to price each of the results on: those given, or those of the table that are of its kind."""
+    if not machines:
+        return [_of_the_same_kind(one, table) for one in results]
+    offers = [table.offer(name) for name in machines]
+    if len(results) == 1:
+        return [offers]
+    if len(offers) != len(results):
+        raise UsageError("machine", ", ".join(machines), f"give one machine for each of the {len(results)} results")
+    return [[offer] for offer in offers]
+
+
+def _of_the_same_kind(results: Results, table: PriceTable) -> list[Offer]:
+    machine = results.run.server.machine
+    if machine is None:
+        raise UsageError(
+            "machine", "", f"the results don't tell what the server ran on; name one of {', '.join(table.machines)}"
+        )
+    if not machine.gpus:
+        return [table.offer(name) for name in table.machines]
+    if not table.gpus:
+        raise UsageError("prices", "no GPU", "results of a machine with GPUs need the price of one, or --machine")
+    return [table.offer(f"{name}+{gpu}") for name in table.machines for gpu in table.gpus]
+
+
+def print_costs(found: Cost) -> None:
+    """Print the costs to standard output, never narrower than the table needs."""
+    title = f"At the highest rate within the objective; machines for {found.total_rate_per_s:g} req/s, {spared(found)}"
+    table = Table(title=title, title_justify="left")
+    for name in ("model", "machine", "$/h", "req/s", "$ per million", "times less", "machines", "$/h in all"):
+        table.add_column(name, justify="left" if name in ("model", "machine") else "right", no_wrap=True)
+    for row in found.rows:
+        table.add_row(row.model, row.machine, f"{row.usd_per_hour:.2f}", *_cells(row))
+    console = Console()
+    Console(width=max(console.width, 120)).print(table)
+    for machine in sorted({row.measured_on for row in found.rows}):
+        print(f"rates measured on {machine}: they hold for a priced machine only where it is as fast")
+
+
+def _cells(row: CostRow) -> list[str]:
+    if row.rate_per_s is None:
+        return ["not met", "", "", "", ""]
+    more, less = (">= ", "<= ") if row.at_most else ("", "")
+    return [
+        f"{more}{row.rate_per_s:.1f}",
+        f"{less}{row.usd_per_million:.2f}",
+        f"{more}{row.times_cheaper:.2f}",
+        f"{less}{row.machines}",
+        f"{less}{row.fleet_usd_per_hour:.2f}",
+    ]

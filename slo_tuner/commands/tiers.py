@@ -1,0 +1,23 @@
+"""The command `slo-tuner tiers`."""
+
+import argparse
+
+from command_line.exit_codes import ExitCode
+
+from ..session.progress import Progress
+from ..session.session import open_session
+from ..tiers.options import read_tiers_options
+from ..tiers.run import TierRuns
+from .finish import finish
+
+
+def tiers_command(options: argparse.Namespace, command: str) -> ExitCode:
+    """Play bursts on two models of one server, with tiers and without."""
+    checked = read_tiers_options(options)
+    with open_session(checked.measure, command, Progress(options.quiet)) as session:
+        results = TierRuns(session, checked).run()
+    finish(checked.measure, results)
+    tiers = results.tiers
+    objective = tiers.models[0].objective
+    kept = all(scenario.tiers[0].phases[1].kept(objective) for scenario in tiers.scenarios)
+    return ExitCode.DONE if kept else ExitCode.NOT_KEPT

@@ -1,0 +1,1 @@
+"""What inferences cost: prices, margins, dollars for a million."""

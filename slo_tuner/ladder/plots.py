@@ -1,0 +1,151 @@
+"""The report's plots, as SVG text, from results alone."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..plot_style import COLORS, STYLE
+from ..results.schema import ModelResult, Point, Results
+from .table import baseline, unmet
+
+_STAGES = (
+    ("waiting in the queue", "queue_ms", "#c9ced4"),
+    ("input", "compute_input_ms", "#8fb8de"),
+    ("model", "compute_infer_ms", "#2a78b5"),
+    ("output", "compute_output_ms", "#8a55b0"),
+)
+
+
+def ladder_plot(results: Results) -> Figure:
+    """Bars of the highest rate within the objective; the error bar ends at the lowest rate above it that was missed."""
+    with plt.rc_context(STYLE):
+        models = list(reversed(results.models))
+        figure, axes = plt.subplots(figsize=(8.2, 0.9 + 0.55 * len(models)))
+        base = baseline(results)
+        for row, model in enumerate(models):
+            rate = model.rate_per_s or 0.0
+            missed = max((model.missed_per_s or rate) - rate, 0.0) if rate else 0.0
+            error = [[0.0], [missed]] if missed else None
+            axes.barh(row, rate, color=_color(results, model), height=0.62, xerr=error, ecolor="#222", capsize=3)
+            axes.annotate(
+                _bar_label(model, base), (rate + missed, row), (6, 0), textcoords="offset points", va="center"
+            )
+        axes.set_yticks(range(len(models)), [model.model for model in models])
+        axes.set_xlabel(f"requests per second within {results.objective}")
+        axes.grid(axis="y", visible=False)
+        axes.set_xlim(right=1.22 * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
+        return figure
+
+
+def _bar_label(model: ModelResult, base: ModelResult | None) -> str:
+    if model.rate_per_s is None:
+        return unmet(model)
+    ratio = f" ({model.rate_per_s / base.rate_per_s:.2f} x)" if base and base.rate_per_s else ""
+    return f"{model.rate_per_s:.1f}{ratio}"
+
+
+def latency_plot(results: Results) -> Figure:
+    """The objective's quantile against the offered rate, with the limit: every point, filled where it was kept."""
+    objective = results.objective
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(8.2, 4.2))
+        for model in results.models:
+            points = sorted((p for p in model.points if not p.invalid), key=lambda p: p.rate_per_s)
+            color = _color(results, model)
+            rates, values = [p.rate_per_s for p in points], [p.objective_quantile_ms for p in points]
+            axes.plot(rates, values, color=color, linewidth=0.8, alpha=0.5)
+            for kept in (True, False):
+                chosen = [p for p in points if p.kept == kept]
+                _scatter(axes, chosen, color, filled=kept)
+            axes.plot([], [], "o", color=color, label=model.model)
+        axes.axhline(objective.limit_ms, color="#b5413c", linestyle="--", linewidth=1.2)
+        axes.annotate(
+            f"limit {objective.limit_ms:g} ms",
+            (1, objective.limit_ms),
+            (-4, 4),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            color="#b5413c",
+        )
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel="offered requests per second",
+            ylabel=f"P{objective.quantile * 100:g} latency, ms",
+        )
+        _plain_ticks(axes)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        return figure
+
+
+def _scatter(axes: Axes, points: Sequence[Point], color: str, filled: bool) -> None:
+    axes.scatter(
+        [p.rate_per_s for p in points],
+        [p.objective_quantile_ms for p in points],
+        s=26,
+        facecolors=color if filled else "white",
+        edgecolors=color,
+        zorder=3,
+    )
+
+
+def sweep_plot(results: Results) -> Figure:
+    """Closed-loop P95 against throughput, a label for each number of requests in flight."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(8.2, 4.2))
+        for model in results.models:
+            rates, latencies = [p.rate_per_s for p in model.sweep], [p.latency.p95_ms for p in model.sweep]
+            axes.plot(rates, latencies, "o-", color=_color(results, model), markersize=4, label=model.model)
+            for point in model.sweep:
+                axes.annotate(
+                    str(point.concurrency),
+                    (point.rate_per_s, point.latency.p95_ms),
+                    (4, -9),
+                    textcoords="offset points",
+                    fontsize=8,
+                    color="#555",
+                )
+        axes.set(xscale="log", yscale="log", xlabel="requests per second, closed loop", ylabel="P95 latency, ms")
+        _plain_ticks(axes)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        return figure
+
+
+def stages_plot(results: Results) -> Figure:
+    """Where a request spends its time in the server at the rate that was found."""
+    with plt.rc_context(STYLE):
+        models = [m for m in reversed(results.models) if any(p.server for p in m.confirmations)]
+        figure, axes = plt.subplots(figsize=(8.2, 1.1 + 0.5 * len(models)))
+        for row, model in enumerate(models):
+            servers = [p.server for p in model.confirmations if p.server]
+            left = 0.0
+            for name, stage, color in _STAGES:
+                value = sum(getattr(s, stage) for s in servers) / len(servers)
+                axes.barh(row, value, left=left, color=color, height=0.6, label=name if row == 0 else None)
+                left += value
+            batch = sum(s.batch_size for s in servers) / len(servers)
+            axes.annotate(
+                f"{left:.1f} ms, batch {batch:.2f}", (left, row), (6, 0), textcoords="offset points", va="center"
+            )
+        axes.set_yticks(range(len(models)), [model.model for model in models])
+        axes.set_xlabel("mean time of a request in the server, ms")
+        axes.grid(axis="y", visible=False)
+        axes.set_xlim(right=axes.get_xlim()[1] * 1.2)
+        axes.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        return figure
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Numbers, not powers of ten: 20, 50, 100."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+        axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+
+
+def _color(results: Results, model: ModelResult) -> str:
+    return COLORS[[m.model for m in results.models].index(model.model) % len(COLORS)]

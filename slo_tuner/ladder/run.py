@@ -1,0 +1,144 @@
+"""Measures one model after another on one server, each alone: load, measure, unload."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from typing import Any
+
+from command_line.errors import ModelError, ServerError
+
+from ..measurement.meter import Meter
+from ..results.schema import ModelResult, Results
+from ..session.session import Session
+from ..slo.objective import ChosenObjective, choose_objective
+from ..triton.deadlines import LOAD_S
+from ..triton.restore import restored_server
+from .table import unmet
+
+# Unloaded latencies that the objective `auto` is made of, one after another, until the first model keeps it.
+_FACTORS = (4.0, 6.0, 9.0, 14.0, 20.0, 30.0, 50.0)
+
+
+class Ladder:
+    """Runs a session's models; results.json is rewritten after each, so that an interruption loses one at most."""
+
+    def __init__(self, session: Session, rate_per_s: float | None = None) -> None:
+        """`rate_per_s` measures this rate alone, without a search."""
+        self._session, self._rate_per_s = session, rate_per_s
+        self._models = session.models
+        self._chosen: ChosenObjective | None = None
+        self._megabytes: dict[str, float] = {}
+
+    def run(self) -> Results:
+        """Measure every model; the results as written. One that can't be measured is said so in them.
+
+        ServerError or ModelError where no model could be measured, or the server was lost.
+        """
+        session, done = self._session, []
+        # A server of its own ends with the session.
+        restored = nullcontext() if session.endpoint.local else restored_server(session.control, session.progress.say)
+        with restored:
+            if session.options.alone and not session.endpoint.local:
+                session.control.check_explicit()
+            for model in self._models:
+                try:
+                    done.append(self._measure(model))
+                except (ModelError, ServerError) as error:
+                    session.control.check_alive()
+                    session.control.check_reachable()
+                    if len(self._models) == 1:
+                        raise
+                    session.progress.say(f"{model}: not measured: {error}")
+                    done.append(ModelResult(model=model, failure=str(error), manifest=self._manifest(model)))
+                if self._chosen is not None:
+                    results = self._write(done)
+        if self._chosen is None:
+            raise ModelError(f"no model could be measured: {'; '.join(f'{m.model}: {m.failure}' for m in done)}")
+        return results
+
+    def _measure(self, model: str) -> ModelResult:
+        session = self._session
+        load_s = self._load(model)
+        try:
+            with closing(session.meter(model, "requests")) as meter:
+                result = self._measured(meter, load_s)
+        finally:
+            if session.options.alone and session.control.is_ready(model):
+                session.control.unload(model)
+        return result.model_copy(update={"manifest": self._manifest(model)})
+
+    def _load(self, model: str) -> float | None:
+        session = self._session
+        if not session.options.alone:
+            session.load_if_needed(model)
+            return None
+        for other in session.control.models():
+            if other != model and session.control.is_ready(other):
+                session.control.unload(other)
+        # One that is served already keeps the configuration that it is served with.
+        served = session.control.config(model) if session.control.is_ready(model) else None
+        seconds = session.control.load(model, LOAD_S, served)
+        session.progress.heading(model, f"loaded in {seconds:.1f} s")
+        return seconds
+
+    def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:
+        self._megabytes[meter.model] = meter.payload.megabytes
+        progress, unloaded = self._session.progress, meter.unloaded_ms()
+        first = self._chosen is None
+        if self._chosen is None:
+            self._chosen = choose_objective(self._session.options.objective, meter.model, unloaded)
+            progress.say(f"  objective: {self._chosen.objective}, {self._chosen.source}")
+        if self._rate_per_s is not None:
+            point = meter.point(self._chosen.objective, self._rate_per_s, "single", progress.point)
+            kept = point.kept and not point.invalid
+            found = {"rate_per_s": point.rate_per_s if kept else None}
+            found["missed_per_s"] = None if kept else point.rate_per_s
+            return meter.result(found, unloaded, (), load_s)
+        curve = meter.sweep(progress.sweep_point)
+        found = meter.find(self._chosen.objective, curve, progress.point)
+        if first and self._session.options.objective is None:
+            found = self._widened(meter, unloaded, found, lambda o: meter.find(o, curve, progress.point))
+        result = meter.result(found, unloaded, curve, load_s)
+        rate = result.rate_per_s
+        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else unmet(result))
+        return result
+
+    def _widened(
+        self, meter: Meter, unloaded: float, found: dict[str, Any], find: Callable[..., dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Widen an objective that was picked until the baseline keeps it: without its rate there are no ratios."""
+        for factor in _FACTORS[1:]:
+            if found["rate_per_s"] is not None:
+                break
+            missed = self._chosen.objective if self._chosen else None
+            self._chosen = choose_objective(None, meter.model, unloaded, factor)
+            self._session.progress.say(f"  {missed} is not met at any rate; wider: {self._chosen.objective}")
+            meter.forget_points()
+            found = find(self._chosen.objective)
+        return found
+
+    def _manifest(self, model: str) -> dict[str, Any]:
+        """What the builder says of the newest version of the model, where its repository is at hand."""
+        repository = self._session.options.repository
+        if repository is None:
+            return {}
+        versions = [folder for folder in (repository / model).glob("*/") if folder.name.isdigit()]
+        newest = max(versions, key=lambda folder: int(folder.name), default=None)
+        file = newest / "manifest.json" if newest is not None else None
+        return dict(json.loads(file.read_text())) if file is not None and file.is_file() else {}
+
+    def _write(self, models: list[ModelResult]) -> Results:
+        assert self._chosen is not None
+        count, session = len(self._models), self._session
+        title = session.header.title or (f"Ladder of {count} models" if count > 1 else self._models[0])
+        results = Results(
+            run=session.header.model_copy(update={"title": title}),
+            objective=self._chosen.objective,
+            objective_source=self._chosen.source,
+            request_megabytes=dict(self._megabytes),
+            models=tuple(models),
+            complete=len(models) == count,
+            wall_s=session.wall_s,
+        )
+        session.write(results)
+        return results

@@ -1,0 +1,1 @@
+"""The load generator: arrivals, prepared requests, Locust users, workers and their master."""

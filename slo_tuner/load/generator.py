@@ -1,0 +1,135 @@
+"""Who makes the load: what a measurement asks of a load generator, and the one that works in this process."""
+
+import os
+import time
+from typing import Protocol
+
+from gevent.event import Event
+from locust.env import Environment
+
+from .request_log import Floats, Recorder, RequestLog
+from .users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
+
+# Between the order to start and the first request that can be due: spawning users takes a moment.
+_AHEAD_S = 0.02
+
+
+class Run(Protocol):
+    """Load under way. Its times are seconds from its start, which was `started_at` on this process's perf_counter."""
+
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def errors(self) -> dict[str, int]:
+        """How many requests failed so far, by reason."""
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time spent on the rows taken so far, all processes together."""
+
+    def complete_until_s(self) -> float:
+        """The moment up to which every answer is known: in rows taken already, or by the next `take`."""
+
+    def take(self) -> RequestLog:
+        """The rows that came in since the last call; GeneratorError when load is missing."""
+
+    def stop(self) -> None:
+        """Send nothing more."""
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything was sent and answered; False when it wasn't within the time."""
+
+    def close(self) -> None:
+        """End what is left of it."""
+
+
+class Generator(Protocol):
+    """Sends the prepared request of one model, again and again."""
+
+    @property
+    def workers(self) -> int:
+        """How many processes share the work."""
+
+    @property
+    def cores(self) -> int | None:
+        """CPU cores of the machine that they are on; None where they are on others."""
+
+    def open(self, offsets_s: Floats) -> Run:
+        """Send a request at each of these times, ascending, shape [n], whatever the server does."""
+
+    def closed(self, users: int) -> Run:
+        """Keep `users` requests in flight until told to stop."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class UsersRun:
+    """A run of the users of one Locust process: of the only one, or of a worker."""
+
+    def __init__(self, environment: Environment, user: type[PreparedUser], users: int) -> None:
+        assert environment.runner is not None
+        self._runner, self._stopping = environment.runner, Event()
+        self._recorder = Recorder(environment)
+        self._cpu_before = time.process_time()
+        self.started_at = time.perf_counter() + _AHEAD_S
+        chosen = make_user(user, begun_at=self.started_at, stopping=self._stopping)
+        environment.user_classes = [chosen]
+        self._runner.spawn_users({chosen.__name__: users})
+
+    @classmethod
+    def open(cls, environment: Environment, route: Route, offsets_s: Floats) -> "UsersRun":
+        """One user that follows the schedule."""
+        return cls(environment, make_user(OpenLoopUser, route=route, offsets_s=offsets_s.tolist()), 1)
+
+    @classmethod
+    def closed(cls, environment: Environment, route: Route, users: int) -> "UsersRun":
+        """Users that each wait for their answers."""
+        return cls(environment, make_user(ClosedLoopUser, route=route), users)
+
+    @property
+    def errors(self) -> dict[str, int]:
+        return self._recorder.errors
+
+    @property
+    def cpu_s(self) -> float:
+        return time.process_time() - self._cpu_before
+
+    def complete_until_s(self) -> float:
+        return time.perf_counter() - self.started_at
+
+    def take(self) -> RequestLog:
+        return self._recorder.take()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        return bool(self._runner.user_greenlets.join(timeout=timeout_s))
+
+    def close(self) -> None:
+        self.stop()
+        self._runner.user_greenlets.kill()
+        self._recorder.close()
+
+
+class InProcess:
+    """Makes the whole load in this process: enough for some hundred requests a second (docs/measuring.md)."""
+
+    workers = 1
+    cores = os.cpu_count()
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._environment = Environment()
+        self._runner = self._environment.create_local_runner()
+
+    def open(self, offsets_s: Floats) -> Run:
+        return UsersRun.open(self._environment, self._route, offsets_s)
+
+    def closed(self, users: int) -> Run:
+        return UsersRun.closed(self._environment, self._route, users)
+
+    def close(self) -> None:
+        self._runner.quit()
+        self._route.transport.close()

@@ -1,0 +1,106 @@
+"""What was sent and answered: one row a request, recorded from Locust's request event."""
+
+import gzip
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from locust.env import Environment
+from numpy.typing import NDArray
+
+from .request_outcome import RequestOutcome, outcome_of
+
+Floats = NDArray[np.float64]
+
+
+class RequestLog:
+    """Requests as columns, each of shape [n]; times in seconds from the start of the load."""
+
+    def __init__(self, table: Floats) -> None:
+        self.table = table
+        self.due, self.sent, self.done = table[:, 0], table[:, 1], table[:, 2]
+        self.ok: NDArray[np.bool_] = table[:, 3] > 0
+        self.outcome = table[:, 3]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @classmethod
+    def joined(cls, parts: Sequence["RequestLog"]) -> "RequestLog":
+        """All rows of the parts, ordered by the time they were due."""
+        table = np.concatenate([np.empty((0, 4)), *(part.table for part in parts)])
+        return cls(table[np.argsort(table[:, 0], kind="stable")])
+
+    def between(self, start: float, end: float) -> "RequestLog":
+        """The requests due in [start, end)."""
+        return RequestLog(self.table[(self.due >= start) & (self.due < end)])
+
+    def answered(self) -> "RequestLog":
+        """The requests that got an answer: quantiles of latency are theirs alone, in every loop."""
+        return RequestLog(self.table[self.ok])
+
+    @property
+    def latency_ms(self) -> Floats:
+        """From the intended send time to the answer, in ms."""
+        return np.asarray((self.done - self.due) * 1000, dtype=np.float64)
+
+    @property
+    def delay_ms(self) -> Floats:
+        """How much later than intended a request was sent, in ms."""
+        return np.asarray((self.sent - self.due) * 1000, dtype=np.float64)
+
+    def since(self, start: float) -> "RequestLog":
+        """The requests due from `start` on, with their times counted from there."""
+        table = self.table[self.due >= start].copy()
+        table[:, :3] -= start
+        return RequestLog(table)
+
+    def ended(self, outcome: RequestOutcome) -> "RequestLog":
+        """The requests with this outcome."""
+        return RequestLog(self.table[self.outcome == outcome])
+
+    def missed(self, limit_ms: float) -> NDArray[np.bool_]:
+        """Which requests failed or took longer than the limit, counted from the intended send time."""
+        return ~self.ok | (self.latency_ms > limit_ms)
+
+    def missed_by_server(self, limit_ms: float, delay_ms: float) -> NDArray[np.bool_]:
+        """Which requests failed or took longer than the limit whatever the load generator added to them.
+
+        They count from the actual send time, and an answer may have waited for the generator for `delay_ms`, too.
+        """
+        return ~self.ok | ((self.done - self.sent) * 1000 > limit_ms + delay_ms)
+
+    def save(self, path: Path, start: float) -> None:
+        """Write the rows as gzipped CSV, times in ms from `start` (seconds); `ok` holds outcomes, 1 is an answer."""
+        times = (self.table[:, :3] - start) * 1000
+        lines = map("%.3f,%.3f,%.3f,%d".__mod__, zip(*times.T.tolist(), self.outcome.tolist(), strict=True))
+        text = "\n".join(["due_ms,sent_ms,done_ms,ok", *lines, ""])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A fast server makes hundreds of thousands of rows: the best compression would take longer than the point.
+        path.write_bytes(gzip.compress(text.encode(), compresslevel=3, mtime=0))
+
+
+class Recorder:
+    """Collects a row for each request that Locust reports, and counts the errors by their reason."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._values = array("d")
+        self.errors: dict[str, int] = {}
+        self._event = environment.events.request
+        self._event.add_listener(self._record)
+
+    def _record(self, context: dict[str, float], exception: Exception | None, **_: object) -> None:
+        self._values.extend((context["due"], context["sent"], context["done"], outcome_of(exception)))
+        if exception is not None:
+            reason = str(exception)
+            self.errors[reason] = self.errors.get(reason, 0) + 1
+
+    def take(self) -> RequestLog:
+        """The rows recorded since the last call, in the order of their answers."""
+        taken, self._values = self._values, array("d")
+        return RequestLog(np.frombuffer(taken, dtype=np.float64).reshape(-1, 4))
+
+    def close(self) -> None:
+        """Record no more."""
+        self._event.remove_listener(self._record)

@@ -1,0 +1,96 @@
+"""How one prepared request reaches the server: gRPC or HTTP, under gevent, with the least work per request."""
+
+from typing import Protocol
+
+import grpc
+from geventhttpclient import HTTPClient
+
+from command_line.arguments import PROTOCOLS
+from command_line.errors import UsageError
+
+from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
+from .payload import Payload
+
+_CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A measurement counts its own connections: channels of one process must not share one.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Addresses that resolve to several Pods (dns:///headless-service:8001) get requests in turn.
+    ("grpc.lb_policy_name", "round_robin"),
+)
+
+
+class Transport(Protocol):
+    """Sends one request and waits for its answer."""
+
+    def send(self) -> int:
+        """The bytes of the answer; RequestError when there is none."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class RequestError(Exception):
+    """A request without an answer; the message is a short reason that groups with its like."""
+
+
+class GrpcTransport:
+    """Sends already serialised messages: protobuf is not touched again for each request.
+
+    tritonclient serialises the message anew for every call, which for a 602 kB image costs as much as all the
+    rest of it (docs/measuring.md has the numbers). Its protobuf messages are used to make the bytes once.
+    """
+
+    def __init__(self, address: str, payload: Payload, timeout_s: float) -> None:
+        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        self._body = payload.grpc_body
+        self._timeout_s = timeout_s
+
+    def send(self) -> int:
+        try:
+            return len(self._call(self._body, timeout=self._timeout_s))
+        except grpc.RpcError as error:
+            raise RequestError(f"{error.code().name}: {(error.details() or '')[:160]}") from None
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class HttpTransport:
+    """Posts prepared bodies over kept-alive connections, as many as requests are in flight.
+
+    There are at most 900 `connections`: a process may usually have 1,024 open files.
+    """
+
+    def __init__(self, address: str, payload: Payload, timeout_s: float, connections: int = 900) -> None:
+        host, _, port = address.rpartition(":")
+        self._client = HTTPClient(
+            host, int(port), concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
+        )
+        self._path = f"/v2/models/{payload.model}/infer"
+        self._body = payload.http_body
+        self._headers = {"Inference-Header-Content-Length": str(payload.http_json_bytes)}
+
+    def send(self) -> int:
+        try:
+            response = self._client.post(self._path, body=self._body, headers=self._headers)
+            content = bytes(response.read())
+        except Exception as error:  # sockets, time-outs and the parser each have their own exceptions
+            raise RequestError(f"{type(error).__name__}: {error}"[:160]) from None
+        if response.status_code != 200:
+            raise RequestError(f"HTTP {response.status_code}: {content.decode(errors='replace')[:160]}")
+        return len(content)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def open_transport(protocol: str, address: str, payload: Payload, timeout_s: float) -> Transport:
+    """A transport to `address` (host:port) for `protocol`; `timeout_s` bounds every request."""
+    if protocol == "grpc":
+        return GrpcTransport(address, payload, timeout_s)
+    if protocol == "http":
+        return HttpTransport(address, payload, timeout_s)
+    raise UsageError("protocol", protocol, f"choose one of {', '.join(PROTOCOLS)}")

@@ -1,0 +1,110 @@
+"""The command `slo-tuner worker HOST:PORT`: generates load for the tuner at that address until told to quit."""
+
+import signal
+import time
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import MASTER_HEARTBEAT_TIMEOUT
+
+from command_line.arguments import split_address
+from command_line.errors import GeneratorError
+
+from .. import __version__
+from . import messages
+from .generator import UsersRun
+from .messages import Assignment, Start, WorkerReport
+from .users import Route
+
+REPORT_S = 0.25
+"""How often a worker reports: about as often as a point is judged."""
+
+
+class Worker:
+    """One Locust worker, with the run that it is busy with."""
+
+    def __init__(self, master: str) -> None:
+        """Connect to the tuner at `master`, HOST:PORT; GeneratorError when none answers for five minutes."""
+        self._environment, self._master = Environment(), master
+        try:
+            self._runner = self._environment.create_worker_runner(*split_address(master))
+        except ConnectionError:
+            raise GeneratorError(f"no slo-tuner answers at {master}") from None
+        self._route: Route | None = None
+        self._runs: dict[int, UsersRun] = {}
+        for kind, listener in (
+            (messages.ASSIGN, self._assign),
+            (messages.START, self._start),
+            (messages.STOP, self._stop),
+        ):
+            self._runner.register_message(kind, listener)
+
+    def work(self) -> None:
+        """Serve the master until it sends this worker home; GeneratorError when it is gone for a minute."""
+        gevent.signal_handler(signal.SIGTERM, self._leave)
+        gevent.signal_handler(signal.SIGINT, self._leave)
+        self._runner.send_message(messages.READY, {"version": __version__})
+        self._runner.greenlet.join()
+        heard_at = self._runner.last_heartbeat_timestamp  # by this machine's clock
+        if heard_at is not None and time.time() - heard_at > MASTER_HEARTBEAT_TIMEOUT:
+            raise GeneratorError(
+                f"the slo-tuner at {self._master} is gone: unheard of for {MASTER_HEARTBEAT_TIMEOUT} s"
+            )
+
+    def _leave(self) -> None:
+        self._environment.events.quitting.fire(environment=self._environment)
+        self._runner.quit()
+
+    def _assign(self, msg: Message, **_: object) -> None:
+        try:
+            if self._route is not None:
+                self._route.transport.close()
+            self._route = Assignment.from_message(msg.data).route()
+        except Exception as error:  # whatever it is, the master has to hear of it: it would wait for reports
+            self._fail(error)
+
+    def _start(self, msg: Message, **_: object) -> None:
+        try:
+            order = Start.from_message(msg.data)
+            assert self._route is not None
+            if order.offsets_s is None:
+                run = UsersRun.closed(self._environment, self._route, order.users)
+            else:
+                run = UsersRun.open(self._environment, self._route, order.offsets_s)
+        except Exception as error:
+            self._fail(error)
+            return
+        self._runs[order.run] = run
+        gevent.spawn(self._report, order.run, run)
+
+    def _stop(self, msg: Message, **_: object) -> None:
+        if run := self._runs.get(msg.data["run"]):
+            run.stop()
+
+    def _fail(self, error: Exception) -> None:
+        self._runner.send_message(messages.FAILED, {"reason": f"{type(error).__name__}: {error}"[:300]})
+
+    def _report(self, number: int, run: UsersRun) -> None:
+        """Report at once, so that the master knows when this worker has begun, then until all is answered."""
+        finished = False
+        while True:
+            report = self._made(number, run, finished)
+            self._runner.send_message(messages.REPORT, report)
+            if finished:
+                break
+            finished = run.join(REPORT_S)
+        run.close()
+        del self._runs[number]
+
+    @staticmethod
+    def _made(number: int, run: UsersRun, finished: bool) -> dict[str, Any]:
+        complete_until_s = float("inf") if finished else run.complete_until_s()
+        return WorkerReport(number, complete_until_s, run.take().table, run.errors, run.cpu_s, finished).to_message()
+
+
+def worker_command(address: str) -> int:
+    """Work for the tuner at `host:port`; 0 when it is done."""
+    Worker(address).work()
+    return 0

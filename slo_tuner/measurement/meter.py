@@ -1,0 +1,169 @@
+"""Measures one model on a running server: unloaded latency, the sweep, and the search for its highest rate."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from command_line.errors import ServerError
+from triton_contract.input_values import declared
+
+from ..load.distributed import Distributed
+from ..load.generator import Generator, InProcess, Run
+from ..load.master import LoadMaster
+from ..load.messages import Assignment
+from ..load.payload import Payload, make_payload
+from ..load.request_log import Floats
+from ..load.transport import RequestError
+from ..results.schema import ModelResult, Point, Purpose, SweepPoint
+from ..slo.objective import Objective
+from ..slo.rate_search import Limits, search
+from ..triton.control import Control
+from ..triton.endpoint import Endpoint
+from ..triton.server_metrics import counted_as
+from .closed_loop import measure_closed, sweep
+from .effort import Effort
+from .open_loop import MeasuredPoint, Target, measure_point
+
+OnPoint = Callable[[Point], None]
+
+
+class Meter:
+    """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable.
+
+    The load comes from the `load_master`, or from this process where there is none.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        endpoint: Endpoint,
+        model: str,
+        effort: Effort,
+        rows_directory: Path | None,
+        seed: int = 1,
+        load_master: LoadMaster | None = None,
+    ) -> None:
+        self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
+        self.model = model
+        self.config = control.config(model)
+        self.payload: Payload = make_payload(
+            control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
+        )
+        self._endpoint = endpoint
+        self._work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
+        self._generator: Generator = (
+            Distributed(load_master, self._work) if load_master else InProcess(self._work.route())
+        )
+        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics())
+        self.points: list[Point] = []
+        self._forgotten = 0
+
+    def close(self) -> None:
+        """Close the connections of the load."""
+        self._generator.close()
+
+    def open(self, offsets_s: Floats) -> Run:
+        """Send requests at these times, ascending, shape [n]; the caller watches and ends it."""
+        return self._generator.open(offsets_s)
+
+    def check_answered(self) -> None:
+        """ServerError, with the reason, unless one request where the load goes is answered."""
+        with closing(self._work.route().transport) as transport:
+            try:
+                transport.send()
+            except RequestError as error:
+                raise ServerError(f"a request to {self.model!r} at {self._work.address} failed: {error}") from None
+
+    def unloaded_ms(self, seconds: float = 2.0) -> float:
+        """Median latency in ms with one request in flight."""
+        return self._closed(1, seconds).latency.p50_ms
+
+    def run_closed_loop(self, concurrency: int) -> SweepPoint:
+        """One closed loop with so many requests in flight."""
+        return self._closed(concurrency, self._effort.sweep_s)
+
+    def sweep(self, on_point: Callable[[SweepPoint], None]) -> tuple[SweepPoint, ...]:
+        """The closed-loop curve, each point reported as it comes."""
+        points = []
+        for point in sweep(
+            lambda concurrency: self._closed(concurrency, self._effort.sweep_s), self._effort.largest_concurrency
+        ):
+            on_point(point)
+            points.append(point)
+        return tuple(points)
+
+    def find(self, objective: Objective, curve: tuple[SweepPoint, ...], on_point: OnPoint) -> dict[str, Any]:
+        """Search from the throughput of the curve; the fields of ModelResult that say what was found."""
+        saturation = max(point.rate_per_s for point in curve)
+        limits = Limits(
+            start_rate=0.8 * saturation,
+            lowest_rate=max(0.02 * saturation, 0.5),
+            objective=objective,
+            precision=self._effort.precision,
+            repeats=self._effort.repeats,
+        )
+        found = search(lambda rate, purpose: self.point(objective, rate, purpose, on_point), limits)
+        return {
+            "rate_per_s": found.rate_per_s,
+            "missed_per_s": found.missed_per_s,
+            "generator_limited": found.generator_limited,
+        }
+
+    def point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
+        """Measure one point, keep its rows, and report it."""
+        effort, number = self._effort, self._forgotten + len(self.points) + 1
+        timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
+        kind: Purpose = purpose  # type: ignore[assignment]
+        measured = measure_point(self._target, objective, rate, timing, number, kind, self._seed * 1000 + number)
+        point = self._kept_rows(measured)
+        if point.errors:
+            self._control.check_alive()
+        if point.requests and point.errors == point.requests:
+            self._control.check_reachable(5.0)
+            reason = next(iter(point.error_reasons), "unknown")
+            raise ServerError(f"every request to {self.model!r} failed: {reason}")
+        self.points.append(point)
+        on_point(point)
+        return point
+
+    def forget_points(self) -> None:
+        """Forget the points so far: they were judged by an objective that no longer counts. Their rows stay."""
+        self._forgotten += len(self.points)
+        self.points.clear()
+
+    def server_config(self) -> dict[str, Any]:
+        """The model configuration that was measured, as Triton reports it."""
+        return dict(MessageToDict(self.config, preserving_proto_field_name=True))
+
+    def result(
+        self, found: dict[str, Any], unloaded_ms: float, curve: tuple[SweepPoint, ...], load_s: float | None
+    ) -> ModelResult:
+        """The complete result of this model."""
+        return ModelResult(
+            model=self.model,
+            unloaded_ms=unloaded_ms,
+            load_s=load_s,
+            sweep=curve,
+            points=tuple(self.points),
+            server_config=self.server_config(),
+            **found,
+        )
+
+    def _closed(self, concurrency: int, seconds: float) -> SweepPoint:
+        point = measure_closed(self._target, concurrency, seconds, self._effort.warm_up_s / 2)
+        if point.errors:
+            self._control.check_alive()
+        if point.requests == 0 or point.errors == point.requests:
+            self._control.check_reachable(5.0)
+            raise ServerError(f"no request to {self.model!r} was answered within {seconds:g} s")
+        return point
+
+    def _kept_rows(self, measured: MeasuredPoint) -> Point:
+        if self._rows_directory is None:
+            return measured.point
+        name = f"{self.model}-{measured.point.number:02}.csv.gz"
+        measured.rows.save(self._rows_directory / name, measured.point.warm_up_s)
+        return measured.point.model_copy(update={"rows_file": f"{self._rows_directory.name}/{name}"})

@@ -1,0 +1,162 @@
+"""One open-loop point: load at one rate until its verdict is certain or its time is over, and what came of it."""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+
+import gevent
+import numpy as np
+from numpy.typing import NDArray
+
+from ..load.arrivals import poisson_arrivals
+from ..load.generator import Generator, Run
+from ..load.request_log import RequestLog
+from ..results.schema import Latency, Point, Purpose
+from ..slo.objective import Objective
+from ..slo.sequential_test import Judgement, judge
+from ..triton.server_metrics import MetricsEndpoint, Window
+from .request_ledger import RequestLedger
+from .validity import invalid_reason
+
+_LOOK_S = 0.25
+# A generator that is later than this with its last requests is not waited for: what it did not send is counted.
+_CATCH_UP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """The model that counts the requests, what makes the load, and where the server's metrics are."""
+
+    model: str
+    generator: Generator
+    metrics: MetricsEndpoint | None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a point lasts: `duration_s` at most after `warm_up_s`; it ends before `least_s` only for nothing."""
+
+    warm_up_s: float
+    duration_s: float
+    least_s: float
+    sequential: bool
+
+
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """A point and the rows it came from."""
+
+    point: Point
+    rows: RequestLog
+
+
+def measure_point(
+    target: Target, objective: Objective, rate: float, timing: Timing, number: int, purpose: Purpose, seed: int
+) -> MeasuredPoint:
+    """Offer `rate` requests per second with Poisson arrivals and judge the objective.
+
+    The warm-up is excluded. With `timing.sequential` the load ends as soon as the verdict is certain. Latency counts
+    from the intended send time; errors and time-outs are misses. The point is invalid when the generator sent less than
+    98 % of what was due, or its own delay (P95 of actual minus intended send time) exceeds 5 % of the limit, unless
+    the server missed the objective even without that delay: a generator that lags only makes the load easier.
+    """
+    counted_from, total_s = timing.warm_up_s, timing.warm_up_s + timing.duration_s
+    offsets_s = poisson_arrivals(rate, total_s, seed)
+    ledger = RequestLedger(offsets_s, objective.limit_ms)
+    generator = target.generator
+    run = generator.open(offsets_s)
+    try:
+        gevent.sleep(max(0.0, run.started_at + counted_from - time.perf_counter()))
+        with closing(Window(target.metrics, target.model)) as window:
+            ended = _watch(run, ledger, objective, timing)
+            stages = window.stages()
+        cpu_ms = run.cpu_s * 1000 / max(1, ledger.answered)
+        if not run.join(_CATCH_UP_S):
+            run.stop()
+            run.join()
+        ledger.add(run.take())
+    finally:
+        run.close()
+    rows = ledger.rows().between(counted_from, ended)
+    due = ledger.due_between(counted_from, ended)
+    judgement = judge(rows.missed(objective.limit_ms), objective.miss_share)
+    point = _describe(rows, due, judgement, objective, rate, timing, number, purpose).model_copy(
+        update={
+            "duration_s": ended - counted_from,
+            "error_reasons": dict(run.errors),
+            "invalid_reason": invalid_reason(rows, due, objective, rate, cpu_ms, generator.workers, generator.cores),
+            "generator_cpu_ms": cpu_ms,
+            "server": stages,
+        }
+    )
+    return MeasuredPoint(point, rows)
+
+
+def _watch(run: Run, ledger: RequestLedger, objective: Objective, timing: Timing) -> float:
+    """Let the load run until its time is over or its verdict is certain; the moment at which counting ends."""
+    counted_from, end = timing.warm_up_s, timing.warm_up_s + timing.duration_s
+    while (left := run.started_at + end - time.perf_counter()) > 0:
+        gevent.sleep(min(_LOOK_S, max(0.01, left)))
+        complete_until_s = run.complete_until_s()
+        ledger.add(run.take())
+        if not timing.sequential or complete_until_s < counted_from + timing.least_s:
+            continue
+        missed = ledger.missed_between(counted_from, complete_until_s - objective.limit_ms / 1000)
+        judgement = judge(missed, objective.miss_share)
+        # A queue that still grows has not shown its misses yet: what is kept must also be kept lately.
+        lately = missed[len(missed) // 2 :]
+        if judgement.certain and (not judgement.kept or lately.mean() <= objective.miss_share):
+            run.stop()
+            return min(complete_until_s, end)
+    return end
+
+
+def _describe(
+    rows: RequestLog,
+    due: int,
+    judgement: Judgement,
+    objective: Objective,
+    rate: float,
+    timing: Timing,
+    number: int,
+    purpose: Purpose,
+) -> Point:
+    """The point as results.json has it, without what only the run itself knows."""
+    errors = int((~rows.ok).sum())
+    misses = int(rows.missed(objective.limit_ms).sum())
+    latencies = rows.answered().latency_ms
+    return Point(
+        number=number,
+        purpose=purpose,
+        rate_per_s=rate,
+        warm_up_s=timing.warm_up_s,
+        duration_s=timing.duration_s,
+        due=due,
+        requests=len(rows),
+        errors=errors,
+        misses=misses,
+        miss_share=judgement.miss_share,
+        miss_share_lower=judgement.lower,
+        miss_share_upper=judgement.upper,
+        kept=objective.judge(len(rows), misses, errors).kept,
+        certain=judgement.certain,
+        latency=latency_summary(latencies),
+        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else float("nan"),
+        send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0,
+        generator_cpu_ms=0.0,
+    )
+
+
+def latency_summary(latencies_ms: NDArray[np.float64]) -> Latency:
+    """Mean and quantiles of latencies in ms, shape [n]; zeros when there is none."""
+    if len(latencies_ms) == 0:
+        return Latency(mean_ms=0, p50_ms=0, p90_ms=0, p95_ms=0, p99_ms=0, max_ms=0)
+    p50, p90, p95, p99 = (float(value) for value in np.quantile(latencies_ms, [0.5, 0.9, 0.95, 0.99]))
+    return Latency(
+        mean_ms=float(latencies_ms.mean()),
+        p50_ms=p50,
+        p90_ms=p90,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=float(latencies_ms.max()),
+    )

@@ -1,0 +1,53 @@
+"""Did the load generator, not the server, decide a point? Then the point is invalid, and says what would help."""
+
+import math
+
+import numpy as np
+
+from ..load.request_log import RequestLog
+from ..slo.objective import Objective
+
+LEAST_SENT_SHARE = 0.98
+MOST_DELAY_SHARE = 0.05
+MOST_BUSY_SHARE = 0.6
+"""How much of one core a load generating process may use: above it, its own queue delays the requests."""
+
+
+def invalid_reason(
+    rows: RequestLog, due: int, objective: Objective, rate: float, cpu_ms: float, workers: int, cores: int | None
+) -> str:
+    """Why the point of these rows is invalid; empty when it isn't.
+
+    It is when less than 98 % of what was due was sent, or the generator's own delay (P95) exceeds 5 % of the limit,
+    unless the server missed the objective even without that delay: a generator that lags only makes the load easier.
+    What delays sending delays receiving as well, as one loop does both. `cores` are those of this machine, None where
+    the workers are on others.
+    """
+    delay_ms = float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0
+    if len(rows) and float(rows.missed_by_server(objective.limit_ms, delay_ms).mean()) > objective.miss_share:
+        return ""
+    allowed_ms = MOST_DELAY_SHARE * objective.limit_ms
+    if len(rows) < LEAST_SENT_SHARE * due:
+        reason = f"the load generator sent {len(rows)} of {due} requests that were due"
+    elif delay_ms > allowed_ms:
+        reason = f"the load generator sent late: P95 of its delay is {delay_ms:.1f} ms, {allowed_ms:.1f} ms are allowed"
+    else:
+        return ""
+    return reason + _remedy(rate, cpu_ms, workers, cores)
+
+
+def _remedy(rate: float, cpu_ms: float, workers: int, cores: int | None) -> str:
+    """What would help, in words: more workers, more cores, or a machine with less else to do."""
+    enough = workers_for(rate, cpu_ms)
+    cost = f"; {cpu_ms:.2f} ms of CPU a request"
+    if enough <= workers:
+        where = "this machine" if cores is not None else "their machines"
+        return f"{cost}, {rate * cpu_ms / workers / 10:.0f} % of a core each: something else keeps {where} busy"
+    if cores is not None and enough > cores:
+        return f"{cost}: {enough} workers would do, and this machine has {cores} cores"
+    return f"{cost}: --workers {enough} would do"
+
+
+def workers_for(rate: float, cpu_ms: float) -> int:
+    """How many processes can offer `rate` requests a second that take `cpu_ms` each."""
+    return max(1, math.ceil(rate * cpu_ms / 1000 / MOST_BUSY_SHARE))

@@ -1,0 +1,1 @@
+"""The report: one page and one table from results.json alone."""

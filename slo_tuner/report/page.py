@@ -1,0 +1,156 @@
+"""The report: one self-contained HTML page from results.json alone."""
+
+import os
+from pathlib import Path
+
+import jinja2
+
+from command_line.errors import ResultsError
+
+from ..cost.cost import cheapest, spared
+from ..cost.plots import cost_plot
+from ..ladder.plots import ladder_plot, latency_plot, stages_plot, sweep_plot
+from ..ladder.sequence_plot import has_lengths, sequence_plot
+from ..ladder.table import baseline, print_table, unmet
+from ..plot_style import svg
+from ..results.costs import Cost
+from ..results.schema import Results
+from ..sweep.compare import levels
+from ..sweep.plots import added_plot, curves_plot
+from ..sweep.record import SweepRecord, SweepResults
+from ..sweep.text import peaks, print_sweep, range_text, sweep_headline, sweep_notes
+from ..tiers.plots import scenario_plot
+from ..tiers.record import TierResults, Tiers
+from ..tiers.text import cells_of, print_tiers, recovered_s, runs, tiers_headline, tiers_notes
+from ..tuning.plots import path_plot, surface_plot
+from ..tuning.record import TuningResults
+from ..tuning.text import change, tuning_notes
+
+
+def print_results(results: Results) -> None:
+    """Print the table of the results to standard output."""
+    if isinstance(results, TierResults):
+        print_tiers(results.tiers)
+    elif isinstance(results, SweepResults):
+        print_sweep(results.sweep)
+    else:
+        print_table(results)
+
+
+def write_report(results: Results, path: Path) -> None:
+    """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
+    html = render_report(results)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(html)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def render_report(results: Results) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("slo_tuner.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    if isinstance(results, TierResults):
+        found = {"headline": tiers_headline(results.tiers), "notes": tiers_notes(results), **_tiers(results.tiers)}
+    elif isinstance(results, SweepResults):
+        found = {
+            "headline": sweep_headline(results.sweep),
+            "notes": sweep_notes(results),
+            "tiers": None,
+            **_swept(results.sweep),
+        }
+    else:
+        none = {"record": None, "tiers": None}
+        found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
+    objective = results.objective
+    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
+
+
+def _ladder(results: Results) -> dict[str, object]:
+    """What the page shows of models and their rates."""
+    with_sweep = any(model.sweep for model in results.models)
+    with_stages = any(point.server for model in results.models for point in model.confirmations)
+    return {
+        "base": baseline(results),
+        "unmet": unmet,
+        "ladder": svg(ladder_plot(results)),
+        "latency": svg(latency_plot(results)),
+        "sweep": svg(sweep_plot(results)) if with_sweep else "",
+        "stages": svg(stages_plot(results)) if with_stages else "",
+        "lengths": svg(sequence_plot(results)) if has_lengths(results) else "",
+        **_cost(results.cost),
+        **_tuning(results),
+    }
+
+
+def _tiers(tiers: Tiers) -> dict[str, object]:
+    """What the page shows of models of different tiers under bursts."""
+    scenarios = [(scenario, svg(scenario_plot(tiers, scenario))) for scenario in tiers.scenarios]
+    words = {"runs": runs, "cells_of": cells_of, "recovered_s": recovered_s}
+    return {"record": None, "tiers": tiers, "scenarios": scenarios, **words}
+
+
+def _swept(record: SweepRecord) -> dict[str, object]:
+    """What the page shows of sweeps over several targets; without a second one nothing is added to the first."""
+    added = svg(added_plot(record)) if len(record.targets) > 1 else ""
+    words = {"levels": levels, "peaks": peaks, "range_text": range_text}
+    return {"record": record, "curves": svg(curves_plot(record)), "added": added, **words}
+
+
+def _cost(cost: Cost | None) -> dict[str, object]:
+    """What the page shows of costs, where they were asked for; no plot where no variant kept the objective."""
+    plot = svg(cost_plot(cost)) if cost is not None and cheapest(cost) else ""
+    return {"cost": cost, "cost_plot": plot, "spared": spared}
+
+
+def _tuning(results: Results) -> dict[str, object]:
+    """What the page shows of a tuning; without one, only that there is none."""
+    if not isinstance(results, TuningResults):
+        return {"tuning": None}
+    tuning = results.tuning
+    found = {"tuning": tuning, "change": change, "path": "", "surface": ""}
+    return found | ({"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning))} if tuning.path else {})
+
+
+def headline(results: Results) -> str:
+    """The result in one sentence."""
+    objective = results.objective
+    met = [m for m in results.models if m.rate_per_s]
+    if not met:
+        return f"No model keeps {objective} at any measured rate."
+    best = max(met, key=lambda m: m.rate_per_s or 0.0)
+    assert best.rate_per_s
+    base = baseline(results)
+    sentence = f"{best.model} keeps {objective} up to {best.rate_per_s:.1f} requests per second"
+    if base is not None and base is not best and base.rate_per_s:
+        ratio = best.rate_per_s / base.rate_per_s
+        return f"{sentence}, {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})."
+    return sentence + "."
+
+
+def notes(results: Results) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    said = [] if results.complete else ["The run was ended early: models are missing."]
+    random = sorted({str(m.manifest["weights"]) for m in results.models if m.manifest.get("pretrained") is False})
+    if random:
+        said.append(
+            f"Weights: {', '.join(random)}. Speed is that of the real network; the predicted classes mean nothing."
+        )
+    for model in results.models:
+        if model.generator_limited:
+            said.append(
+                f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
+            )
+        invalid = sum(point.invalid for point in model.points)
+        if invalid:
+            said.append(f"{model.model}: {invalid} point(s) were invalid because the load generator lagged.")
+    return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])

@@ -1,0 +1,1 @@
+"""results.json: its schema, and reading and writing it."""

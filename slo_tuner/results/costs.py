@@ -1,0 +1,37 @@
+"""The records of what inferences cost, kept with the results; slo_tuner/cost makes them."""
+
+import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CostRow(_Record):
+    """A variant on a machine. What follows from its rate is None where it kept the objective at no rate.
+
+    `at_most`: the load generator set the rate, so the machine may serve more and cost less.
+    """
+
+    model: str
+    machine: str
+    usd_per_hour: float
+    prices_as_of: datetime.date
+    measured_on: str
+    rate_per_s: float | None
+    at_most: bool
+    usd_per_million: float | None = None
+    times_cheaper: float | None = None
+    machines: int | None = None
+    fleet_usd_per_hour: float | None = None
+
+
+class Cost(_Record):
+    """Rows in the order of the variants; `machines` of each serve `total_rate_per_s` with this much to spare."""
+
+    total_rate_per_s: float
+    headroom: float
+    zones: int
+    rows: tuple[CostRow, ...]

@@ -1,0 +1,208 @@
+"""The schema of results.json: everything that was measured, from which every summary can be made again."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from command_line.environment import Machine, Software
+from command_line.errors import ResultsError
+
+from ..slo.objective import Objective
+from .costs import Cost
+from .upgrade import upgraded
+
+Purpose = Literal["bracket", "bisect", "confirm", "single"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerStages(_Record):
+    """Mean time of a request in each stage, from Triton's counters over the same window.
+
+    Of the GPUs, where there are any: their mean utilisation, 0 to 1, and the most memory that was used on all of them.
+    """
+
+    requests: int
+    queue_ms: float
+    compute_input_ms: float
+    compute_infer_ms: float
+    compute_output_ms: float
+    batch_size: float
+    gpu_utilization: float | None = None
+    gpu_memory_mb: float | None = None
+
+
+class Latency(_Record):
+    """Latency of the requests of a point in ms, from the intended send time to the answer."""
+
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Point(_Record):
+    """One open-loop measurement at one offered rate."""
+
+    number: int
+    purpose: Purpose
+    rate_per_s: float
+    warm_up_s: float
+    duration_s: float
+    due: int
+    requests: int
+    errors: int
+    error_reasons: dict[str, int] = {}
+    misses: int
+    miss_share: float
+    miss_share_lower: float
+    miss_share_upper: float
+    kept: bool
+    certain: bool
+    invalid_reason: str = ""
+    latency: Latency
+    objective_quantile_ms: float
+    send_delay_p95_ms: float
+    generator_cpu_ms: float
+    server: ServerStages | None = None
+    rows_file: str = ""
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the load generator, not the server, decided this point."""
+        return bool(self.invalid_reason)
+
+
+class SweepPoint(_Record):
+    """One closed-loop measurement: `concurrency` requests always in flight."""
+
+    concurrency: int
+    duration_s: float
+    requests: int
+    errors: int
+    rate_per_s: float
+    latency: Latency
+    generator_cpu_ms: float | None = None
+    server: ServerStages | None = None
+
+
+class ModelResult(_Record):
+    """What was found for one model: the highest rate within the objective, and every point on the way.
+
+    `failure` says why a model could not be measured; then nothing else of it is known.
+    """
+
+    model: str
+    rate_per_s: float | None = None
+    missed_per_s: float | None = None
+    failure: str = ""
+    generator_limited: bool = False
+    unloaded_ms: float | None = None
+    load_s: float | None = None
+    sweep: tuple[SweepPoint, ...] = ()
+    points: tuple[Point, ...] = ()
+    server_config: dict[str, Any] = {}
+    manifest: dict[str, Any] = {}
+
+    @property
+    def confirmations(self) -> tuple[Point, ...]:
+        """The repeats at the rate that was found."""
+        counted = [p for p in self.points if p.purpose in ("confirm", "single") and not p.invalid]
+        return tuple(p for p in counted if p.rate_per_s == self.rate_per_s)
+
+
+class ServerFacts(_Record):
+    """The server that was measured. `machine` is None where nobody said what it runs on.
+
+    `machine_from` says how it is known: `local` (a process of this machine), `asked` (--machine), or `unknown`.
+    """
+
+    name: str = ""
+    version: str = ""
+    address: str = ""
+    machine: Machine | None = None
+    machine_name: str = ""
+    machine_from: Literal["local", "asked", "unknown"] = "unknown"
+
+    def __str__(self) -> str:
+        """The machine in a few words."""
+        return self.machine_name or (str(self.machine) if self.machine is not None else "an unknown machine")
+
+
+class RunHeader(_Record):
+    """What every run says of itself: when, by which command and software, from which machine, against which server."""
+
+    created: str
+    title: str
+    command: str
+    protocol: str
+    software: Software
+    client: Machine
+    load_workers: int = 1
+    server: ServerFacts
+
+
+class Results(_Record):
+    """One run of the tuner: of `measure` or `ladder` as it stands, of the other commands with more fields."""
+
+    schema_version: Literal[2] = 2
+    kind: Literal["ladder", "sweep", "tiers", "tuning"] = "ladder"
+    run: RunHeader
+    objective: Objective
+    objective_source: str
+    request_megabytes: dict[str, float]
+    models: tuple[ModelResult, ...]
+    complete: bool = True
+    wall_s: float = 0.0
+    cost: Cost | None = None
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write results.json so that a reader never sees half of it; ResultsError when that can't be done."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps(results.model_dump(mode="json"), indent=1) + "\n")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
+
+
+Kind = TypeVar("Kind", bound=Results)
+
+
+def parse_results(text: str, path: Path, kind: type[Kind]) -> Kind:
+    """Results from JSON text, of this version or an older one; ResultsError names the first field that is wrong."""
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ResultsError(f"{path} is no results file of slo-tuner: it is not a JSON object")
+        return kind.model_validate_json(json.dumps(upgraded(content)))
+    except ValueError as error:
+        raise ResultsError(f"{path} is no results file of slo-tuner: {_first(error)}") from None
+
+
+def _first(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'the file'}: {first['msg']}"
+
+
+def read_results(path: Path, kind: type[Kind]) -> Kind:
+    """Read results.json of a command; ResultsError names the first field that is wrong."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ResultsError(f"{path} is no results file of slo-tuner: it is not text") from None
+    return parse_results(text, path, kind)

@@ -1,0 +1,1 @@
+"""What a command works with: checked options, a server, the load, and where results go."""

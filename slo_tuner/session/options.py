@@ -1,0 +1,98 @@
+"""The options of a measurement, checked completely before anything starts."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line.arguments import (
+    check_address,
+    check_output,
+    check_protocol,
+    default_control_address,
+    parse_shape,
+    positive,
+)
+from command_line.errors import UsageError
+
+from ..measurement.effort import EFFORTS, Effort
+from ..slo.objective import Objective, parse_objective
+from ..triton.endpoint import Endpoint
+from ..triton.server_process import check_repository
+from .configmap import ConfigMapStore, check_name
+from .workers import Workers, read_workers
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """Validated options. `models` None means every model of the repository."""
+
+    models: tuple[str, ...] | None
+    objective: Objective | None
+    effort: Effort
+    effort_name: str
+    output: Path
+    title: str
+    rate_per_s: float | None
+    repository: Path | None
+    endpoint: Endpoint
+    tritonserver: str | None
+    server_python: str | None
+    configmap: ConfigMapStore | None
+    workers: Workers
+    server_machine: str = ""
+    server_arguments: tuple[str, ...] = ()
+
+    @property
+    def alone(self) -> bool:
+        """Whether other models are unloaded first: on a server of its own, and for a ladder."""
+        return self.repository is not None or self.models is None or len(self.models) > 1
+
+
+def read_measure_options(options: argparse.Namespace) -> MeasureOptions:
+    """Check every option; UsageError names the first that is wrong."""
+    objective = None if options.objective == "auto" else parse_objective(options.objective)
+    protocol = check_protocol("protocol", options.protocol)
+    if options.repository is not None:
+        check_repository(options.repository)
+    address = check_address("address", options.address) if options.address else ""
+    control = check_address("control-address", options.control_address) if options.control_address else ""
+    if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
+        raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
+    timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
+    if timeout_s is None and objective is not None:
+        timeout_s = max(2.0, objective.limit_ms / 100)
+    rate = getattr(options, "rate", None)
+    return MeasureOptions(
+        models=_models(options),
+        objective=objective,
+        effort=EFFORTS[options.effort],
+        effort_name=options.effort,
+        output=check_output(options.output),
+        title=options.title,
+        rate_per_s=positive("rate", rate) if rate else None,
+        repository=options.repository,
+        endpoint=Endpoint(
+            address=address,
+            control_address=control or default_control_address(address, protocol),
+            protocol=protocol,
+            metrics_url=options.metrics_url,
+            timeout_s=timeout_s,
+            shapes=dict(parse_shape(text) for text in options.shape),
+        ),
+        tritonserver=options.tritonserver,
+        server_python=options.server_python,
+        configmap=ConfigMapStore(check_name(options.save_configmap)) if options.save_configmap else None,
+        workers=read_workers(options),
+        server_machine=options.server_machine,
+    )
+
+
+def _models(options: argparse.Namespace) -> tuple[str, ...] | None:
+    if options.command in ("measure", "tune", "sweep"):
+        return (options.model,)
+    if options.models is None:
+        return None
+    names = tuple(name.strip() for name in options.models.split(","))
+    if not all(names) or len(set(names)) != len(names):
+        raise UsageError("models", options.models, "give different names, separated by commas")
+    return names

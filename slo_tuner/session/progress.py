@@ -1,0 +1,47 @@
+"""What a person sees while it is measured: one line an event, with numbers and units."""
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+
+from ..results.schema import Point, SweepPoint
+
+_VERDICTS = {True: "[green]kept[/]", False: "[red]missed[/]"}
+
+
+class Progress:
+    """Prints to standard error; standard output stays for results."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(file=sys.stderr, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """One plain line; whatever it quotes is printed as it is."""
+        self._console.print(escape(text))
+
+    def heading(self, subject: str, text: str) -> None:
+        """A line about a subject, which stands out."""
+        self._console.print(f"[bold]{escape(subject)}[/]: {escape(text)}")
+
+    def sweep_point(self, point: SweepPoint, before: str = "") -> None:
+        """A point of the closed-loop curve, with words of the caller's before it."""
+        self.say(
+            f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
+            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
+        )
+
+    def point(self, point: Point) -> None:
+        """An open-loop point and its verdict."""
+        verdict = f"[yellow]invalid[/]: {escape(point.invalid_reason)}" if point.invalid else _VERDICTS[point.kept]
+        sure = (
+            ""
+            if point.invalid or point.purpose in ("confirm", "single")
+            else (" (certain)" if point.certain else " (close)")
+        )
+        failed = f", {point.errors} failed" if point.errors else ""
+        self._console.print(
+            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {point.latency.p95_ms:7.1f} ms  "
+            f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
+            f"{verdict}{sure}"
+        )

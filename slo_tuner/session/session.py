@@ -1,0 +1,73 @@
+"""A session: the checked options, a server to measure, who makes the load, and what the run says of itself."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..load.master import LoadMaster
+from ..measurement.meter import Meter
+from ..results.schema import Results, RunHeader, write_results
+from ..triton.control import Control
+from ..triton.deadlines import LOAD_S
+from ..triton.endpoint import Endpoint
+from .options import MeasureOptions
+from .progress import Progress
+from .run_header import make_header
+from .server import open_server
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the features work with. `load_master` None: this process makes the load."""
+
+    options: MeasureOptions
+    control: Control
+    endpoint: Endpoint
+    load_master: LoadMaster | None
+    progress: Progress
+    header: RunHeader
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The models that were asked for; without any, all of the repository, the baseline first."""
+        if self.options.models is not None:
+            return self.options.models
+        return sorted(self.control.models(), key=lambda name: (name != "original", name))
+
+    @property
+    def results_file(self) -> Path:
+        """Where the results go."""
+        return self.options.output / "results.json"
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds since the session began."""
+        return time.monotonic() - self._started
+
+    def meter(self, model: str, rows: str | None, seed: int = 1, endpoint: Endpoint | None = None) -> Meter:
+        """What measures a model that is loaded; its rows are kept in the folder `rows` beside the results."""
+        folder = None if rows is None else self.options.output / rows
+        return Meter(
+            self.control, endpoint or self.endpoint, model, self.options.effort, folder, seed, self.load_master
+        )
+
+    def load_if_needed(self, model: str) -> float | None:
+        """Load a model that is not ready; the seconds that it took, None where it was ready."""
+        return None if self.control.is_ready(model) else self.control.load(model, LOAD_S)
+
+    def write(self, results: Results) -> None:
+        """Write results.json."""
+        write_results(results, self.results_file)
+
+
+@contextmanager
+def open_session(options: MeasureOptions, command: str, progress: Progress) -> Iterator[Session]:
+    """A session with its server and its load, both ended after it."""
+    workers, log = options.workers, options.output / "workers.log"
+    with open_server(options) as (control, endpoint), workers.load_master(log, progress.say) as load_master:
+        count = len(load_master.workers) if load_master else 1
+        header = make_header(options, command, control, endpoint, count)
+        yield Session(options, control, endpoint, load_master, progress, header)

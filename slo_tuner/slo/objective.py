@@ -1,0 +1,105 @@
+"""The objective as data, and the one place that says whether requests keep it."""
+
+import re
+from dataclasses import dataclass
+
+from command_line.errors import UsageError
+
+_LATENCY = re.compile(r"p(?P<percent>\d{1,2}(\.\d+)?)\s*<=\s*(?P<limit>\d+(\.\d+)?)\s*(?P<unit>ms|s)", re.I)
+_ERRORS = re.compile(r"errors\s*<=\s*(?P<percent>\d+(\.\d+)?)\s*%", re.I)
+_ALLOWED = "write it like p95<=100ms or p99<=0.5s, optionally followed by ,errors<=1%"
+# Shares are compared as counts. What remains of 1 - 0.9 beside 0.1 in binary must not decide.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of requests under an objective: kept, or why not."""
+
+    late: bool
+    failed: bool
+    nothing: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether there were requests, few enough of them late, and few enough failed."""
+        return not (self.late or self.failed or self.nothing)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`quantile` of the requests are answered within `limit_ms`, and at most `error_share` of them fail.
+
+    A failed or timed-out request also counts as one over the limit: nobody got its answer in time.
+    """
+
+    quantile: float = 0.95
+    limit_ms: float = 100.0
+    error_share: float = 0.01
+
+    @property
+    def miss_share(self) -> float:
+        """The share of requests that may exceed the limit."""
+        return round(1.0 - self.quantile, 12)
+
+    @property
+    def quantile_name(self) -> str:
+        """The quantile as people write it: P95, P99.9."""
+        return f"P{self.quantile * 100:g}"
+
+    def judge(self, requests: int, misses: int, errors: int) -> Verdict:
+        """Judge counted requests: of `requests`, `misses` failed or were late, and `errors` of those failed.
+
+        Both shares have to be kept. No request at all keeps nothing.
+        """
+        if requests <= 0:
+            return Verdict(late=False, failed=False, nothing=True)
+        return Verdict(
+            late=misses > self.miss_share * requests + _ROUNDING,
+            failed=errors > self.error_share * requests + _ROUNDING,
+        )
+
+    def __str__(self) -> str:
+        errors = "" if self.error_share == 0.01 else f",errors<={self.error_share * 100:g}%"
+        return f"p{self.quantile * 100:g}<={self.limit_ms:g}ms{errors}"
+
+
+@dataclass(frozen=True)
+class ChosenObjective:
+    """An objective, and in words where it comes from."""
+
+    objective: Objective
+    source: str
+
+
+def parse_objective(text: str, field: str = "objective") -> Objective:
+    """Read an objective such as `p95<=100ms` or `p99<=0.5s,errors<=0.1%`; UsageError names `field` when it is none."""
+    latency, _, errors = text.partition(",")
+    match = _LATENCY.fullmatch(latency.strip())
+    error_match = _ERRORS.fullmatch(errors.strip()) if errors else None
+    if match is None or (errors and error_match is None):
+        raise UsageError(field, text, _ALLOWED)
+    quantile = round(float(match["percent"]) / 100, 10)
+    limit_ms = float(match["limit"]) * (1000 if match["unit"].lower() == "s" else 1)
+    error_share = round(float(error_match["percent"]) / 100, 12) if error_match else 0.01
+    if not 0.5 <= quantile < 1 or limit_ms <= 0 or error_share >= 1:
+        raise UsageError(field, text, "the quantile is 50 to below 100, the limit above 0, the errors below 100%")
+    return Objective(quantile, limit_ms, error_share)
+
+
+def relative_objective(unloaded_ms: float, factor: float = 4.0) -> Objective:
+    """P95 within `factor` times the unloaded latency, rounded up to two significant steps (50 ms from 200 ms on).
+
+    A ratio against a baseline that misses the objective says nothing: this picks one that it can keep.
+    """
+    target = unloaded_ms * factor
+    step = next(step for below, step in ((10, 1), (50, 5), (200, 10), (float("inf"), 50)) if target < below)
+    return Objective(limit_ms=float(-(-target // step) * step))
+
+
+def choose_objective(asked: Objective | None, model: str, unloaded_ms: float, factor: float = 4.0) -> ChosenObjective:
+    """The objective that was asked for; without one, `factor` times the unloaded latency in ms of a model."""
+    if asked is not None:
+        return ChosenObjective(asked, "asked for")
+    source = f"{factor:g} times the unloaded latency of {model} ({unloaded_ms:.0f} ms), rounded up"
+    return ChosenObjective(relative_objective(unloaded_ms, factor), source)

@@ -1,0 +1,1 @@
+"""The server: its process, its model control, its metrics, and leaving it as it was found."""

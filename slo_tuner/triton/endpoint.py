@@ -1,0 +1,28 @@
+"""Where a server is: for the load, for questions and orders, and for its metrics."""
+
+from dataclasses import dataclass, field
+
+from .nvml import find_gpus
+from .server_metrics import MetricsEndpoint
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the load goes (`address`), where the server is asked and told things (gRPC), and how requests are made.
+
+    `local` says that the server is a process of this machine, so this machine's GPUs are the server's.
+    """
+
+    address: str
+    control_address: str
+    protocol: str = "grpc"
+    metrics_url: str | None = None
+    timeout_s: float | None = None
+    shapes: dict[str, list[int]] = field(default_factory=dict)
+    local: bool = False
+
+    def metrics(self) -> MetricsEndpoint | None:
+        """The server's metrics; None where nobody said where they are."""
+        if self.metrics_url is None:
+            return None
+        return MetricsEndpoint(self.metrics_url, find_gpus() if self.local else None)

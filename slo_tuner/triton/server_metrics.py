@@ -1,0 +1,140 @@
+"""What the server itself counted during a measurement: the differences of Triton's metrics over the window."""
+
+from dataclasses import dataclass
+
+import gevent
+import urllib3
+from prometheus_client.parser import text_string_to_metric_families
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from command_line.errors import ServerError
+from triton_contract import metrics as names
+
+from ..results.schema import ServerStages
+from .nvml import GpuSample, Nvml
+
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Triton's counters of one model at one moment: requests, executions and microseconds."""
+
+    requests: float = 0.0
+    items: float = 0.0
+    executions: float = 0.0
+    queue_us: float = 0.0
+    input_us: float = 0.0
+    infer_us: float = 0.0
+    output_us: float = 0.0
+
+
+_FIELDS = {
+    names.REQUEST_SUCCESS: "requests",
+    names.INFERENCE_COUNT: "items",
+    names.EXEC_COUNT: "executions",
+    names.QUEUE_DURATION: "queue_us",
+    names.COMPUTE_INPUT_DURATION: "input_us",
+    names.COMPUTE_INFER_DURATION: "infer_us",
+    names.COMPUTE_OUTPUT_DURATION: "output_us",
+}
+
+
+def counted_as(config: ModelConfig) -> str:
+    """The model whose counters explain requests to the model of `config`.
+
+    An alias is an ensemble of one step: it has neither a queue nor batches, so its variant's counters tell more.
+    """
+    steps = config.ensemble_scheduling.step
+    return str(steps[0].model_name if len(steps) == 1 else config.name)
+
+
+class MetricsEndpoint:
+    """Reads Triton's `/metrics`; asks `gpus` where the server's are this machine's: Triton itself needs DCGM for it."""
+
+    def __init__(self, url: str, gpus: Nvml | None = None) -> None:
+        self.url, self._gpus = url, gpus
+        self._http = urllib3.PoolManager(timeout=5.0, retries=1)
+
+    def _samples(self) -> list[tuple[str, dict[str, str], float]]:
+        try:
+            answer = self._http.request("GET", self.url)
+        except urllib3.exceptions.HTTPError as error:
+            # Its reason begins with the object that failed.
+            reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]
+            raise ServerError(f"metrics at {self.url} cannot be read: {reason}") from None
+        if answer.status != 200:
+            raise ServerError(f"metrics at {self.url} cannot be read: the answer is {answer.status} {answer.reason}")
+        return [
+            (sample.name, sample.labels, sample.value)
+            for family in text_string_to_metric_families(answer.data.decode())
+            for sample in family.samples
+        ]
+
+    def check(self) -> None:
+        """ServerError unless they can be read."""
+        self._samples()
+
+    def counters(self, model: str) -> Counters:
+        """The counters of `model`, summed over its versions; zeros for a model that has served nothing yet."""
+        sums = dict.fromkeys(_FIELDS.values(), 0.0)
+        for name, labels, value in self._samples():
+            # The parser gives counters their OpenMetrics name, which ends in _total.
+            field = _FIELDS.get(name) or _FIELDS.get(name.removesuffix("_total"))
+            if field and labels.get("model") == model:
+                sums[field] += value
+        return Counters(**sums)
+
+    def gpu(self) -> GpuSample | None:
+        """How busy and how full the GPUs are; None where nobody says."""
+        if self._gpus:
+            return self._gpus.sample()
+        samples = self._samples()
+        busy = [value for name, _, value in samples if name == names.GPU_UTILIZATION]
+        used = [value for name, _, value in samples if name == names.GPU_MEMORY_USED]
+        return GpuSample(sum(busy) / len(busy), sum(used)) if busy else None
+
+
+class Window:
+    """Watches one model from its creation until `stages()`: counters at both ends, the GPUs every half second."""
+
+    def __init__(self, endpoint: MetricsEndpoint | None, model: str) -> None:
+        self._endpoint, self._model = endpoint, model
+        self._gpu: list[GpuSample] = []
+        self._before = endpoint.counters(model) if endpoint else Counters()
+        has_gpu = endpoint is not None and endpoint.gpu() is not None
+        self._sampler = gevent.spawn(self._sample) if has_gpu else None
+
+    def _sample(self) -> None:
+        assert self._endpoint is not None
+        while True:
+            gevent.sleep(_LOOK_S)
+            value = self._endpoint.gpu()
+            if value is not None:
+                self._gpu.append(value)
+
+    def close(self) -> None:
+        """Stop sampling."""
+        if self._sampler is not None:
+            self._sampler.kill()
+
+    def stages(self) -> ServerStages | None:
+        """Where a request spent its time on average; None without a metrics endpoint or without a request."""
+        self.close()
+        if self._endpoint is None:
+            return None
+        after, before = self._endpoint.counters(self._model), self._before
+        requests = after.requests - before.requests
+        executions = after.executions - before.executions
+        if requests <= 0 or executions <= 0:
+            return None
+        return ServerStages(
+            requests=int(requests),
+            queue_ms=(after.queue_us - before.queue_us) / requests / 1000,
+            compute_input_ms=(after.input_us - before.input_us) / requests / 1000,
+            compute_infer_ms=(after.infer_us - before.infer_us) / requests / 1000,
+            compute_output_ms=(after.output_us - before.output_us) / requests / 1000,
+            batch_size=(after.items - before.items) / executions,
+            gpu_utilization=sum(look.utilization for look in self._gpu) / len(self._gpu) if self._gpu else None,
+            gpu_memory_mb=max(look.memory_bytes for look in self._gpu) / 1e6 if self._gpu else None,
+        )

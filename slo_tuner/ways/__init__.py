@@ -1,1 +1,0 @@
-"""Closed-loop sweeps of one model over several ways to its server, as its Service and a gateway: what a way costs."""

@@ -1,0 +1,1 @@
+"""What Triton and a model agree on with everyone: metric names, values of inputs, tiers. Imports no other package."""
