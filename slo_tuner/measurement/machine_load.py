@@ -1,21 +1,14 @@
-"""How busy a machine is, and with whom: CPU times of processors, processes and a limited cgroup, from /proc and /sys.
+"""How busy a machine is, and with whom: the CPU times of processors and processes, from the text of /proc.
 
-Linux only: proc(5) for the fields, Documentation/admin-guide/cgroup-v2.rst for cpu.stat. Elsewhere nothing is known.
+The fields are those of Linux, proc(5).
 """
 
 import os
-import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-
-from command_line.environment import limited_cgroup
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _KTHREADD = 2
-# Reading a frequency may interrupt that processor, so a large machine is sampled by some of its processors.
-_MOST_FREQUENCIES = 8
 
 
 @dataclass(frozen=True)
@@ -101,9 +94,7 @@ def parse_cpus(text: str, cpus: Iterable[int] | None = None) -> dict[int, CpuTim
         name, *fields = line.split()
         if name.startswith("cpu") and name[3:].isdigit():
             times = [int(field) for field in fields] + [0] * 8  # old kernels have fewer fields
-            found[int(name[3:])] = CpuTimes(
-                idle=times[3] + times[4], interrupts=times[5] + times[6], stolen=times[7]
-            )
+            found[int(name[3:])] = CpuTimes(idle=times[3] + times[4], interrupts=times[5] + times[6], stolen=times[7])
     if not found:
         raise ValueError("no processor is named in it")
     return found if cpus is None else {number: found[number] for number in cpus if number in found}
@@ -125,90 +116,3 @@ def parse_process(text: str) -> ProcessTimes:
         ticks=user + system,
         waited_ticks=waited_user + waited_system,
     )
-
-
-class MachineFiles:
-    """Reads a machine. `cpus` None: all processors; `cgroup` is the folder that limits this process, and its cores."""
-
-    def __init__(
-        self,
-        cpus: frozenset[int] | None = None,
-        proc: Path = Path("/proc"),
-        cgroup: tuple[Path, float] | None = None,
-        devices: Path = Path("/sys/devices/system/cpu"),
-    ) -> None:
-        self.proc, self._cpus, self._cgroup = proc, cpus, cgroup
-        chosen = sorted(devices.glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
-        if cpus is not None:
-            chosen = [path for path in chosen if int(path.parts[-3][3:]) in cpus]
-        self._frequencies = chosen[:: max(1, len(chosen) // _MOST_FREQUENCIES)]
-
-    @classmethod
-    def own(cls, everything: bool = False) -> "MachineFiles":
-        """What this process and its children may use: its processors and its cgroup; or the machine as a whole."""
-        return cls() if everything else cls(frozenset(os.sched_getaffinity(0)), cgroup=limited_cgroup())
-
-    def read(self) -> Reading | None:
-        """The machine now, in some milliseconds; None where it does not say."""
-        try:
-            at_s = time.perf_counter()
-            cpus = parse_cpus((self.proc / "stat").read_text(), self._cpus)
-            group = self._group()
-        except (OSError, ValueError):
-            return None
-        return Reading(at_s, cpus, self._processes(), group)
-
-    def frequency_mhz(self) -> float | None:
-        """The mean frequency of the processors now; None where it can't be read."""
-        found = []
-        for path in self._frequencies:
-            with suppress(OSError, ValueError):
-                found.append(int(path.read_text()) / 1000)
-        return sum(found) / len(found) if found else None
-
-    def command(self, pid: int) -> str:
-        """The command line of a process; empty where it can't be read."""
-        try:
-            return (self.proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return ""
-
-    def listeners(self, port: int) -> set[int]:
-        """The processes that listen at a TCP port, as far as this user may see."""
-        inodes = set()
-        for name in ("tcp", "tcp6"):
-            with suppress(OSError):
-                for line in (self.proc / "net" / name).read_text().splitlines()[1:]:
-                    fields = line.split()
-                    if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
-                        inodes.add(f"socket:[{fields[9]}]")
-        return {pid for pid in self._pids() if inodes and self._holds(pid, inodes)}
-
-    def _holds(self, pid: int, inodes: set[str]) -> bool:
-        with suppress(OSError):
-            for file in os.scandir(self.proc / str(pid) / "fd"):
-                with suppress(OSError):
-                    if os.readlink(file.path) in inodes:
-                        return True
-        return False
-
-    def _pids(self) -> list[int]:
-        return [int(name) for name in os.listdir(self.proc) if name.isdigit()]
-
-    def _processes(self) -> dict[int, ProcessTimes]:
-        found = {}
-        for pid in self._pids():
-            with suppress(OSError, ValueError):  # it has ended meanwhile, or is not for this user to see
-                found[pid] = parse_process((self.proc / str(pid) / "stat").read_text(errors="replace"))
-        return found
-
-    def _group(self) -> GroupTimes | None:
-        if self._cgroup is None:
-            return None
-        folder, cores = self._cgroup
-        stat = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
-        if "usage_usec" in stat:
-            used_s = int(stat["usage_usec"]) / 1e6
-        else:  # version 1 counts it in another file
-            used_s = int((folder / "cpuacct.usage").read_text()) / 1e9
-        return GroupTimes(cores, used_s, int(stat.get("nr_periods", 0)), int(stat.get("nr_throttled", 0)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from ..results.schema import ModelResult, RunHeader
+from ..results.schema import ModelResult, RunHeader, result_disturbed
 from ..slo.objective import ChosenObjective
 from .deployment import DeploymentGoal, deploy
 from .evidence import TrialHistory
@@ -96,8 +96,15 @@ def _model_result(context: RunContext, name: str, trials: Sequence[Trial], rate:
         rate_per_s=found.rate_per_s if found is not None else None,
         missed_per_s=found.missed_per_s if found is not None else None,
         generator_limited=any(trial.generator_limited for trial in trials),
+        disturbed=_disturbed(trials),
         unloaded_ms=next((t.unloaded_ms for t in trials if t.unloaded_ms is not None), None),
         load_s=found.load_s if found is not None else None,
         points=tuple(point for trial in trials for point in trial.points),
         server_config=as_dict(with_configuration(context.as_found, configuration)),
     )
+
+
+def _disturbed(trials: Sequence[Trial]) -> str:
+    """What others took while the searches of one configuration were decided; the first that says so."""
+    said = (result_disturbed(trial.points, trial.rate_per_s, trial.missed_per_s) for trial in trials)
+    return next((text for text in said if text), "")
