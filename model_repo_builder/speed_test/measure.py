@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -38,11 +40,24 @@ def measure(
         noun=_kind(jobs[0]).noun,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
-        images=tuple(
-            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in pictures
-        ),
+        images=tuple(_image(path) for path in pictures),
         variants=tuple(_variant(job, pictures, report) for job in jobs),
     )
+
+
+def _image(path: Path) -> ImageFile:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ImageFile(name=path.name, sha256=sha256, thumbnail=_thumbnail(images.decode(path, "--image")))
+
+
+def _thumbnail(picture: Any) -> str:
+    """A JPEG of at most 240 pixels a side, in base64, of an image, uint8 [height, width, 3]."""
+    from PIL import Image
+
+    small, text = Image.fromarray(picture), io.BytesIO()
+    small.thumbnail((240, 240))
+    small.save(text, "JPEG", quality=80)
+    return base64.b64encode(text.getvalue()).decode()
 
 
 def _variant(job: worker.Job, pictures: Sequence[Path], report: Report) -> VariantResult:

@@ -40,6 +40,7 @@ class Ladder:
         with restored:
             if session.options.alone and not session.endpoint.local:
                 session.control.check_explicit()
+            session.progress.expect(len(self._models), session.options.effort.model_s)
             for model in self._models:
                 try:
                     done.append(self._measure(model))
@@ -50,6 +51,7 @@ class Ladder:
                         raise
                     session.progress.say(f"{model}: not measured: {error}")
                     done.append(ModelResult(model=model, failure=str(error), manifest=self._manifest(model)))
+                session.progress.finish_step()
                 if self._chosen is not None:
                     results = self._write(done)
         if self._chosen is None:
@@ -78,7 +80,7 @@ class Ladder:
         # One that is served already keeps the configuration that it is served with.
         served = session.control.config(model) if session.control.is_ready(model) else None
         seconds = session.control.load(model, LOAD_S, served)
-        session.progress.heading(model, f"loaded in {seconds:.1f} s")
+        session.progress.heading(model, f"loaded in {seconds:.1f} s{session.progress.step}")
         return seconds
 
     def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:

@@ -7,8 +7,6 @@ from typing import Protocol, TypeVar
 from ..results.schema import Disturbance
 
 MOST_REPEATS = 2
-POINT_WAIT_S = 30.0
-RUN_WAIT_S = 300.0
 _LEAST_WAIT_S = 1.0
 _SHORTER = 4.0
 _LOOK_S = 1.0
@@ -34,7 +32,8 @@ class Patience:
     ends, a run loses 40 s or so, not 30 s a point.
     """
 
-    def __init__(self, say: Callable[[str], None], point_s: float = POINT_WAIT_S, run_s: float = RUN_WAIT_S) -> None:
+    def __init__(self, say: Callable[[str], None], point_s: float, run_s: float) -> None:
+        """At most `point_s` seconds a wait, and `run_s` for all waits and what was measured again after them."""
         self._say, self._point_s, self._left_s, self._next_s = say, point_s, run_s, point_s
 
     def measured(
@@ -78,7 +77,8 @@ class Patience:
                 self._next_s = self._point_s
                 break
             if waited_s >= wait_s:
-                self._say(f"  not quiet after {waited_s:.0f} s: the point stays as it is, marked as disturbed")
+                if said:
+                    self._say(f"  not quiet after {waited_s:.0f} s: it stays as it is, marked as disturbed")
                 self._next_s = max(_LEAST_WAIT_S, self._next_s / _SHORTER)
                 break
             if not said:

@@ -82,4 +82,5 @@ def open_session(options: MeasureOptions, command: str, progress: Progress) -> I
     with open_server(options) as (control, endpoint), workers.load_master(log, progress.say) as load_master:
         count = len(load_master.workers) if load_master else 1
         header = make_header(options, command, control, endpoint, count)
-        yield Session(options, control, endpoint, load_master, progress, header, Patience(progress.say))
+        patience = Patience(progress.say, options.effort.quiet_s, options.effort.quiet_run_s)
+        yield Session(options, control, endpoint, load_master, progress, header, patience)
