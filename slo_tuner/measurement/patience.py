@@ -1,7 +1,7 @@
 """Waits until the machine is quiet, and measures again what was disturbed: for a bounded time a point and a run."""
 
-import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Protocol, TypeVar
 
 from ..results.schema import Disturbance
@@ -58,9 +58,9 @@ class Patience:
             if not found.disturbed or not matters(found) or not self._quiet(look, found):
                 break
             replaced(found)
-            begun = time.perf_counter()
+            begun = perf_counter()
             found = measure()
-            self._left_s -= time.perf_counter() - begun
+            self._left_s -= perf_counter() - begun
         return found
 
     def _quiet(self, look: Look, found: Measured) -> bool:
@@ -68,10 +68,10 @@ class Patience:
         wait_s = min(self._next_s, self._left_s)
         if wait_s < _LEAST_WAIT_S:
             return False
-        begun, said = time.perf_counter(), False
+        begun, said = perf_counter(), False
         while True:
             seen = look(_LOOK_S)
-            waited_s = time.perf_counter() - begun
+            waited_s = perf_counter() - begun
             if seen is None or not seen.disturbed:
                 self._say(f"  measuring again: {found.disturbance}, and the machine is quiet now")
                 self._next_s = self._point_s
