@@ -118,6 +118,7 @@ class Meter:
         return {
             "rate_per_s": found.rate_per_s,
             "missed_per_s": found.missed_per_s,
+            "lowest_tried_per_s": found.lowest_tried_per_s,
             "generator_limited": found.generator_limited,
         }
 

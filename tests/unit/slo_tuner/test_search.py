@@ -74,4 +74,4 @@ def test_a_generator_that_always_lags_ends_the_search_without_a_rate() -> None:
 
 def test_the_miss_curve_crosses_between_a_kept_and_a_missed_rate() -> None:
     points = [_Invalid(90.0, requests=1000, misses=20), _Invalid(100.0, requests=1000, misses=120)]
-    assert 92 < crossing(points, 0.05, 90.0, 100.0) < 98
+    assert 92 < crossing(points, Objective(), 90.0, 100.0) < 98
