@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,10 +67,10 @@ class ImageFile(Kept):
 
 
 class SpeedTest(Kept):
-    """The whole test; `noun` is what was executed, `environment` describes the machine as slo-tuner does."""
+    """The whole test; `sample_kind` is what was executed, `environment` describes the machine as slo-tuner does."""
 
     model: str
-    noun: str = "images"
+    sample_kind: str = Field("images", validation_alias=AliasChoices("sample_kind", "noun"))
     started: str
     environment: dict[str, Any]
     images: tuple[ImageFile, ...]

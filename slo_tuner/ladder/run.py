@@ -1,6 +1,5 @@
 """Measures one model after another on one server, each alone: load, measure, unload."""
 
-from collections.abc import Callable
 from contextlib import closing, nullcontext
 
 from command_line.errors import ModelError, ServerError
@@ -13,10 +12,8 @@ from ..slo.rate_search import Found
 from ..triton.deadlines import LOAD_S
 from ..triton.restore import ServedModels, restored_server
 from .manifest import newest_manifest
-from .table import unmet
-
-# Unloaded latencies that the objective `auto` is made of, one after another, until the first model keeps it.
-_FACTORS = (4.0, 6.0, 9.0, 14.0, 20.0, 30.0, 50.0)
+from .table import BASELINE, unmet
+from .widen import find_widening
 
 
 class Ladder:
@@ -25,10 +22,11 @@ class Ladder:
     def __init__(self, session: Session, rate_per_s: float | None = None) -> None:
         """`rate_per_s` measures this rate alone, without a search."""
         self._session, self._rate_per_s = session, rate_per_s
-        self._models = session.models
         # One that was asked for is known before any model was measured.
         asked = session.options.objective
         self._chosen = ChosenObjective(asked, "asked for") if asked is not None else None
+        # The objective `auto` is made from the first model, and ratios refer to the baseline: they are the same one.
+        self._models = sorted(session.models, key=lambda name: asked is None and name != BASELINE)
         self._megabytes: dict[str, float] = {}
 
     def run(self) -> Results:
@@ -111,25 +109,19 @@ class Ladder:
             point = meter.point(self._chosen.objective, self._rate_per_s, "single", progress.point)
             return meter.result(_of_one(point), unloaded, (), load_s)
         curve = meter.sweep(progress.sweep_point)
-        found = meter.find(self._chosen.objective, curve, progress.point)
+
+        def find(objective: Objective) -> Found:
+            return meter.find(objective, curve, progress.point)
+
         if first and self._session.options.objective is None:
-            found = self._widened(meter, unloaded, found, lambda o: meter.find(o, curve, progress.point))
+            self._chosen, found = find_widening(meter, self._chosen, unloaded, find, progress.say)
+        else:
+            found = find(self._chosen.objective)
         result = meter.result(found, unloaded, curve, load_s)
         rate = result.rate_per_s
-        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else unmet(result))
+        without = f"{unmet(result)} even at {found.lowest_tried_per_s or 0.0:.1f} req/s, the lowest rate that was tried"
+        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without)
         return result
-
-    def _widened(self, meter: Meter, unloaded: float, found: Found, find: Callable[[Objective], Found]) -> Found:
-        """Widen an objective that was picked until the baseline keeps it: without its rate there are no ratios."""
-        for factor in _FACTORS[1:]:
-            if found.rate_per_s is not None:
-                break
-            missed = self._chosen.objective if self._chosen else None
-            self._chosen = choose_objective(None, meter.model, unloaded, factor)
-            self._session.progress.say(f"  {missed} is not met at any rate; wider: {self._chosen.objective}")
-            meter.forget_points()
-            found = find(self._chosen.objective)
-        return found
 
     def _manifest(self, model: str) -> dict[str, object]:
         """What the builder says of the newest version of the model, where its repository is at hand."""

@@ -6,6 +6,9 @@ from command_line import terminal
 
 from ..results.schema import ModelResult, Results
 
+BASELINE = "original"
+"""The model as it was before anything was optimised."""
+
 
 def ladder_table(results: Results) -> Table:
     """The ladder as a terminal table: rate within the objective, its ratio to the first model, and what explains it."""
@@ -20,10 +23,13 @@ def ladder_table(results: Results) -> Table:
 
 
 def print_table(results: Results) -> None:
-    """Print the ladder, and why models could not be measured, to standard output."""
+    """Print the ladder to standard output; below it, why models could not be measured, and what disturbed others."""
     terminal.print_table(ladder_table(results))
     for line in failures(results):
         print(line)
+    for model in results.models:
+        if model.disturbed:
+            print(f"{model.model}: disturbed: {model.disturbed}")
 
 
 def failures(results: Results) -> list[str]:
@@ -33,7 +39,8 @@ def failures(results: Results) -> list[str]:
 
 def baseline(results: Results) -> ModelResult | None:
     """The model that ratios refer to: `original` where it was measured, else the first; None when it met nothing."""
-    first = next((m for m in results.models if m.model == "original"), results.models[0] if results.models else None)
+    measured = [model for model in results.models if not model.failure]
+    first = next((m for m in measured if m.model == BASELINE), measured[0] if measured else None)
     return first if first is not None and first.rate_per_s else None
 
 
@@ -46,8 +53,9 @@ def unmet(model: ModelResult) -> str:
 
 def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
     unloaded = "" if model.unloaded_ms is None else f"{model.unloaded_ms:.1f}"
+    mark = " (disturbed)" if model.disturbed else ""
     if model.rate_per_s is None:
-        return [model.model, unmet(model), "", "", unloaded, "", "", ""]
+        return [model.model, f"{unmet(model)}{mark}", "", "", unloaded, "", "", ""]
     repeats = model.confirmations
     servers = [p.server for p in repeats if p.server]
     quantiles = [p.objective_quantile_ms for p in repeats if p.objective_quantile_ms is not None]
@@ -58,5 +66,5 @@ def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
         compute = sum(s.compute_input_ms + s.compute_infer_ms + s.compute_output_ms for s in servers) / len(servers)
         queue = sum(s.queue_ms for s in servers) / len(servers)
         more = [f"{queue:.1f}", f"{compute:.1f}", f"{sum(s.batch_size for s in servers) / len(servers):.2f}"]
-    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}"
+    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}{mark}"
     return [model.model, rate, ratio, mean, unloaded, *more]

@@ -45,7 +45,8 @@ class Progress:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
-            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms{self.step}"
+            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
+            f"{'  disturbed' * point.disturbed}{self.step}"
         )
 
     def point(self, point: Point) -> None:
@@ -63,4 +64,5 @@ class Progress:
             f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {p95} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
         )
-        self._console.print(Text.assemble(line, verdict, sure, self.step))
+        disturbed = Text.assemble(("  disturbed", "yellow"), f": {point.disturbance}") if point.disturbed else ""
+        self._console.print(Text.assemble(line, verdict, sure, disturbed, self.step))
