@@ -107,9 +107,8 @@ def watched(front: Front) -> Iterator[dict[str, float]]:
 
 def test_a_large_answer_takes_no_more_memory_than_its_tensors_and_blocks_no_probe(front: Front) -> None:
     before = front.memory_mb()
-    with watched(front) as seen:
-        with ThreadPoolExecutor(4) as clients:
-            answers = list(clients.map(lambda _: front.raw("segments", b'{"instances": [1.0]}'), range(4)))
+    with watched(front) as seen, ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda _: front.raw("segments", b'{"instances": [1.0]}'), range(4)))
     assert [status for status, _ in answers] == [200] * 4
     assert json.loads(answers[0][1])["predictions"][0][511][511] == [0.1] * 21
     # Two of 22 MB at a time, each twice for a moment; one whole answer as text and numbers would take 800.
@@ -126,9 +125,8 @@ def test_large_bodies_take_bounded_memory_and_block_no_probe(triton: str) -> Non
     body = b'{"instances": [' + b"[]," * 1_300_000 + b"[]]}"
     with front_of(triton, "--max-request-megabytes=4") as front:
         before = front.memory_mb()
-        with watched(front) as seen:
-            with ThreadPoolExecutor(12) as clients:
-                answers = list(clients.map(lambda _: front.predict("half", body), range(12)))
+        with watched(front) as seen, ThreadPoolExecutor(12) as clients:
+            answers = list(clients.map(lambda _: front.predict("half", body), range(12)))
         assert {status for status, _ in answers} <= {400, 503}
         # One at a time becomes lists (110 MB); all at once they would be 1.3 GB.
         assert seen["most_mb"] - before < 450
