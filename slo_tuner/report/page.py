@@ -26,6 +26,7 @@ from ..tuning.plots import path_plot, surface_plot
 from ..tuning.record import TuningResults
 from ..tuning.text import change, tuning_notes
 from .predictions import Predictions
+from .quiet import disturbed_notes, disturbed_sentence, machine_sentence
 
 
 def print_results(results: Results) -> None:
@@ -77,7 +78,9 @@ def render_report(results: Results, predictions: Predictions | None = None) -> s
     seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
     if predictions is not None:
         seen["picture_index"] = predictions.images.index
-    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found, **seen)
+    return environment.get_template("report.html.j2").render(
+        results=results, objective=objective, machine=machine_sentence(results), **found, **seen
+    )
 
 
 def _ladder(results: Results) -> dict[str, object]:
@@ -131,15 +134,15 @@ def headline(results: Results) -> str:
     objective = results.objective
     met = [m for m in results.models if m.rate_per_s]
     if not met:
-        return f"No model keeps {objective} at any measured rate."
+        return f"No model keeps {objective} at any measured rate.{disturbed_sentence(*results.models)}"
     best = max(met, key=lambda m: m.rate_per_s or 0.0)
     assert best.rate_per_s
     base = baseline(results)
     sentence = f"{best.model} keeps {objective} up to {best.rate_per_s:.1f} requests per second"
     if base is not None and base is not best and base.rate_per_s:
         ratio = best.rate_per_s / base.rate_per_s
-        return f"{sentence}, {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})."
-    return sentence + "."
+        sentence += f", {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})"
+    return f"{sentence}.{disturbed_sentence(best, base)}"
 
 
 def notes(results: Results) -> list[str]:
@@ -155,7 +158,8 @@ def notes(results: Results) -> list[str]:
             said.append(
                 f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
             )
-        invalid = sum(point.invalid for point in model.points)
+        invalid = sum(bool(point.invalid_reason) for point in model.points)
         if invalid:
             said.append(f"{model.model}: {invalid} point(s) were invalid because the load generator lagged.")
+    said += disturbed_notes(results)
     return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])

@@ -44,7 +44,8 @@ class Progress:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
-            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms{self.step}"
+            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
+            f"{'  disturbed' * point.disturbed}{self.step}"
         )
 
     def point(self, point: Point) -> None:
@@ -59,5 +60,10 @@ class Progress:
         self._console.print(
             f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {point.latency.p95_ms:7.1f} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
-            f"{verdict}{sure}{escape(self.step)}"
+            f"{verdict}{sure}{_disturbed(point)}{escape(self.step)}"
         )
+
+
+def _disturbed(point: Point) -> str:
+    """A mark for a disturbed point, with who took how much."""
+    return f"  [yellow]disturbed[/]: {escape(str(point.disturbance))}" if point.disturbed else ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from ..results.schema import ModelResult, RunHeader
+from ..results.schema import ModelResult, RunHeader, result_disturbed
 from ..slo.objective import ChosenObjective
 from ..slo.rate_search import is_generator_limited
 from .deployment import DeploymentGoal, deploy
@@ -101,8 +101,15 @@ def _model_result(context: RunContext, name: str, trials: Sequence[Trial], rate:
         missed_per_s=found.missed_per_s if found is not None else None,
         lowest_tried_per_s=found.lowest_tried_per_s if found is not None else None,
         generator_limited=is_generator_limited(found.rate_per_s if found is not None else None, points),
+        disturbed=_disturbed(trials),
         unloaded_ms=next((t.unloaded_ms for t in trials if t.unloaded_ms is not None), None),
         load_s=found.load_s if found is not None else None,
         points=points,
         server_config=as_dict(with_configuration(context.as_found, configuration)),
     )
+
+
+def _disturbed(trials: Sequence[Trial]) -> str:
+    """What others took while the searches of one configuration were decided; the first that says so."""
+    said = (result_disturbed(trial.points, trial.rate_per_s, trial.missed_per_s) for trial in trials)
+    return next((text for text in said if text), "")

@@ -76,6 +76,13 @@ class Trial(BaseModel):
     generator_limited: bool = False
 
     @property
+    def disturbed(self) -> bool:
+        """Whether others took much of the machine during a point of it that counts."""
+        return any(point.disturbed for point in self.points) or (
+            self.saturation is not None and self.saturation.disturbed
+        )
+
+    @property
     def measured_points(self) -> int:
         """Closed and open loops that were run."""
         return len(self.points) + (self.saturation is not None) + (self.unloaded_ms is not None)
@@ -203,7 +210,7 @@ def _search(
     found = search(kept, limits)
     facts: dict[str, object] = {"status": "rate"}
     if found.rate_per_s is None:
-        lowest = f"{found.lowest_tried_per_s:.1f} requests/s, the lowest rate that was tried"
+        lowest = f"{found.lowest_tried_per_s or 0.0:.1f} requests/s, the lowest rate that was tried"
         if found.generator_limited:
             facts = {"status": "invalid", "message": f"the load generator could not even offer {lowest}"}
         else:
