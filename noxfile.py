@@ -156,6 +156,7 @@ def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and small builds."""
     _test_builder(session, "not slow")
     _pytest(session, "tests/unit", *session.posargs)
+    _pytest(session, "tests/front", *session.posargs)
 
 
 @nox.session(default=False, requires=["server_env", "builder_env", "test_env"], venv_backend="none")
