@@ -7,9 +7,10 @@ from typing import Any
 from command_line.errors import ModelError, ServerError
 
 from ..measurement.meter import Meter
-from ..results.schema import ModelResult, Results
+from ..results.schema import ModelResult, Point, Results
 from ..session.session import Session
 from ..slo.objective import ChosenObjective, Objective, choose_objective
+from ..slo.rate_search import Found
 from ..triton.deadlines import LOAD_S
 from ..triton.restore import restored_server
 from .table import BASELINE, unmet
@@ -94,13 +95,10 @@ class Ladder:
             progress.say(f"  objective: {self._chosen.objective}, {self._chosen.source}")
         if self._rate_per_s is not None:
             point = meter.point(self._chosen.objective, self._rate_per_s, "single", progress.point)
-            kept = point.kept and not point.invalid
-            found = {"rate_per_s": point.rate_per_s if kept else None}
-            found["missed_per_s"] = None if kept else point.rate_per_s
-            return meter.result(found, unloaded, (), load_s)
+            return meter.result(_of_one(point), unloaded, (), load_s)
         curve = meter.sweep(progress.sweep_point)
 
-        def find(objective: Objective) -> dict[str, Any]:
+        def find(objective: Objective) -> Found:
             return meter.find(objective, curve, progress.point)
 
         if first and self._session.options.objective is None:
@@ -109,7 +107,8 @@ class Ladder:
             found = find(self._chosen.objective)
         result = meter.result(found, unloaded, curve, load_s)
         rate = result.rate_per_s
-        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else unmet(result))
+        without = f"{unmet(result)} even at {found.lowest_tried_per_s or 0.0:.1f} req/s, the lowest rate that was tried"
+        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without)
         return result
 
     def _manifest(self, model: str) -> dict[str, Any]:
@@ -137,3 +136,10 @@ class Ladder:
         )
         session.write(results)
         return results
+
+
+def _of_one(point: Point) -> Found:
+    """What a single rate tells: kept, missed, or, where the load generator lagged, nothing."""
+    if point.invalid:
+        return Found(generator_limited=True)
+    return Found(rate_per_s=point.rate_per_s) if point.kept else Found(missed_per_s=point.rate_per_s)

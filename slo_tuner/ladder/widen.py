@@ -2,17 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ..results.schema import Point
 from ..slo.objective import ChosenObjective, Objective, keeps, wider_objective
+from ..slo.rate_search import Found
 
-# Every time by half at least: after twelve times a limit is two orders of magnitude above what was reached first.
+# Above all multiples of the unloaded latency a limit grows by half at least each time.
 _MOST_TIMES = 12
-
-Find = Callable[[Objective], dict[str, Any]]
-"""Searches a model's rate within an objective; the fields of ModelResult that say what was found."""
 
 
 class MeasuredModel(Protocol):
@@ -26,38 +24,60 @@ class MeasuredModel(Protocol):
         """Forget the points: they were judged by an objective that no longer counts."""
 
 
+@dataclass(frozen=True)
+class _AtLowest:
+    """What came of the lowest rate: counts of its valid points, and the objective's quantile that they reached."""
+
+    rate_per_s: float
+    requests: int
+    errors: int
+    reached_ms: float
+
+    @classmethod
+    def of(cls, points: Sequence[Point]) -> "_AtLowest":
+        rate = min(point.rate_per_s for point in points)
+        valid = [point for point in points if point.rate_per_s == rate and not point.invalid]
+        quantiles = [p.objective_quantile_ms for p in valid if p.objective_quantile_ms is not None]
+        return cls(
+            rate,
+            sum(point.requests for point in valid),
+            sum(point.errors for point in valid),
+            max((ms for ms in quantiles if not math.isnan(ms)), default=0.0),
+        )
+
+
 def find_widening(
-    measured: MeasuredModel, picked: ChosenObjective, unloaded_ms: float, find: Find, say: Callable[[str], None]
-) -> tuple[ChosenObjective, dict[str, Any]]:
+    measured: MeasuredModel,
+    picked: ChosenObjective,
+    unloaded_ms: float,
+    find: Callable[[Objective], Found],
+    say: Callable[[str], None],
+) -> tuple[ChosenObjective, Found]:
     """Search within the picked objective, and within wider ones until one is kept; the last one, and what was found.
 
     `unloaded_ms` is the model's latency with one request in flight. A server that fails more requests than the
-    objective allows, at its lowest rate, keeps no limit: then that is said, also as the objective's source.
+    objective allows, at its lowest rate, keeps no limit: that is said at once, also by the objective's source.
     """
     chosen, found = picked, find(picked.objective)
     for _ in range(_MOST_TIMES):
-        if found["rate_per_s"] is not None:
+        if found.rate_per_s is not None:
             return chosen, found
-        lowest = found["lowest_tried_per_s"]
-        points = [p for p in measured.points if p.rate_per_s == lowest and not p.invalid]
-        requests, errors = sum(p.requests for p in points), sum(p.errors for p in points)
-        if points and not keeps(errors, requests, chosen.objective.error_share):
-            return _without(
-                chosen, measured.model, f"fails {errors} of {requests} requests at {lowest:.1f} req/s", say
-            ), found
-        reached_ms = max(
-            (p.objective_quantile_ms for p in points if not math.isnan(p.objective_quantile_ms)), default=0.0
-        )
-        missed, chosen = chosen, wider_objective(chosen.objective, measured.model, unloaded_ms, reached_ms)
-        why = f"{missed.objective.quantile_name} was {reached_ms:.0f} ms" if points else "the load generator lagged"
-        say(f"  {missed.objective} is not met at {lowest:.1f} req/s, the lowest rate: {why}; wider: {chosen.objective}")
+        lowest, missed = _AtLowest.of(measured.points), chosen.objective
+        if not keeps(lowest.errors, lowest.requests, missed.error_share):
+            why = f"fails {lowest.errors} of {lowest.requests} requests even at {lowest.rate_per_s:.1f} req/s"
+            return _without_ratios(chosen, measured.model, why, say), found
+        chosen = wider_objective(missed, measured.model, unloaded_ms, lowest.reached_ms)
+        seen = f"{missed.quantile_name} was {lowest.reached_ms:.0f} ms"
+        why = "the load generator lagged" if found.generator_limited else seen
+        say(f"  {missed} is not kept even at {lowest.rate_per_s:.1f} req/s: {why}; wider: {chosen.objective}")
         measured.forget_points()
         found = find(chosen.objective)
-    if found["rate_per_s"] is None:
-        chosen = _without(chosen, measured.model, f"does not keep even {chosen.objective}", say)
+    if found.rate_per_s is None:
+        chosen = _without_ratios(chosen, measured.model, f"does not keep even {chosen.objective}", say)
     return chosen, found
 
 
-def _without(chosen: ChosenObjective, model: str, why: str, say: Callable[[str], None]) -> ChosenObjective:
-    say(f"  {model} {why}: no wider limit helps, and without its rate there are no ratios")
-    return replace(chosen, source=f"{chosen.source}; {model} {why}, so there are no ratios")
+def _without_ratios(chosen: ChosenObjective, model: str, why: str, say: Callable[[str], None]) -> ChosenObjective:
+    text = f"{model} {why}: no wider limit helps, and without its rate there are no ratios"
+    say(f"  {text}")
+    return replace(chosen, source=f"{chosen.source}; {text}")

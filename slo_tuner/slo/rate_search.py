@@ -52,10 +52,10 @@ class Found:
     `generator_limited` says that the load generator, not the server, set the upper bound.
     """
 
-    rate_per_s: float | None
-    missed_per_s: float | None
-    lowest_tried_per_s: float
-    generator_limited: bool
+    rate_per_s: float | None = None
+    missed_per_s: float | None = None
+    lowest_tried_per_s: float | None = None
+    generator_limited: bool = False
 
 
 def is_generator_limited(rate_per_s: float | None, points: Iterable[PointVerdict]) -> bool:

@@ -210,7 +210,7 @@ def _search(
     found = search(kept, limits)
     facts: dict[str, object] = {"status": "rate"}
     if found.rate_per_s is None:
-        lowest = f"{found.lowest_tried_per_s:.1f} requests/s, the lowest rate that was tried"
+        lowest = f"{found.lowest_tried_per_s or 0.0:.1f} requests/s, the lowest rate that was tried"
         if found.generator_limited:
             facts = {"status": "invalid", "message": f"the load generator could not even offer {lowest}"}
         else:
