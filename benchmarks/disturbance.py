@@ -37,7 +37,7 @@ from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
 EFFORT = Effort(
-    point_s=5.0, point_requests=1000, least_s=2.0, confirm_s=8.0, confirm_least_s=8.0, warm_up_s=1.0, sweep_s=1.0
+    point_s=3.0, point_requests=1000, least_s=1.5, confirm_s=6.0, confirm_least_s=6.0, warm_up_s=0.5, sweep_s=1.0
 )
 WITHIN = 0.1
 BURNER = """
@@ -79,7 +79,7 @@ def main() -> int:
     parser.add_argument("--server-python")
     parser.add_argument("--objective", default="p95<=100ms")
     parser.add_argument("--shares", default="0.05,0.1,0.2,0.33,0.5", help="of a core (default %(default)s)")
-    parser.add_argument("--within-s", type=float, default=510.0, help="no search begins that would end later")
+    parser.add_argument("--within-s", type=float, default=480.0, help="no search begins that would end later")
     parser.add_argument("--output", type=Path, default=Path("disturbance.json"), help="default %(default)s")
     options = parser.parse_args()
     shares = [0.0, *(float(text) for text in options.shares.split(",")), 0.0]
