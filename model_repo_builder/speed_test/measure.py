@@ -16,7 +16,7 @@ import numpy as np
 
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples import images
+from model_repo_builder.examples import image_file
 from model_repo_builder.examples import kinds as examples
 from model_repo_builder.report import Report
 from model_repo_builder.repository import fingerprint
@@ -99,7 +99,7 @@ def _shown(job: worker.Job, pictures: Sequence[Path]) -> examples.Examples:
     height, width, _ = signature.image.shape
     return {
         signature.image.name: np.stack(
-            [images.fit(images.decode(path, "--image"), (height, width)) for path in pictures]
+            [image_file.fit(image_file.decode(path, "--image"), (height, width)) for path in pictures]
         )
     }
 
