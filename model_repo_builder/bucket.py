@@ -135,7 +135,9 @@ class Bucket:
             except OSError as error:
                 if not _is_conflict(error):
                     raise
-                raise ConflictError(f"{self.field}: {self.url}/{path} was written by another process; allowed: one at a time") from error
+                raise ConflictError(
+                    f"{self.field}: {self.url}/{path} was written by another process; allowed: one at a time"
+                ) from error
 
     def _insert(self, path: str, content: bytes, generation: str) -> None:
         """Google's objects.insert with a precondition: gcsfs itself offers none but `there is no such object`."""

@@ -167,9 +167,7 @@ def test_empty_objects_that_show_folders_are_no_files(s3: str) -> None:
     assert texts(bucket_source.fetch(s3)) == ["graph"] * 3
 
 
-def test_a_cache_that_cannot_be_written_to_is_named(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_to_is_named(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     bucket_source.fetch.cache_clear()

@@ -191,7 +191,9 @@ def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert len([path for path in publisher.bucket.files("fast") if path.startswith("2/")]) == 2
     assert seen(publisher.bucket) == ("old", "old", "old")
-    assert publisher.publish("new", "new") == 3, "the number of the killed one may be in use: nobody knows that it ended"
+    assert publisher.publish("new", "new") == 3, (
+        "the number of the killed one may be in use: nobody knows that it ended"
+    )
     assert seen(publisher.bucket) == ("new", "new", "new")
     assert not [path for path in publisher.bucket.files("fast") if path.startswith("2/")]
 

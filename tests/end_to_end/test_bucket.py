@@ -11,8 +11,8 @@ import urllib3
 from .conftest import python_of, started
 
 # For each of argv[3:] publishes argv[1] into a bucket twice, the second time as another, breaks that upload before it
-# writes its object of that number (0: never), and copies what the bucket then holds to a folder of that name in argv[2]. A process
-# of its own: gevent is not for S3's server.
+# writes its object of that number (0: never), and copies what the bucket then holds to a folder of that name in
+# argv[2]. A process of its own: gevent is not for S3's server.
 PUBLISHED = """
 import os, sys
 from pathlib import Path
