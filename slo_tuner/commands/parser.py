@@ -68,6 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="make report.html and the table again from results.json")
     report.add_argument("results", type=Path, help="results.json")
+    report.add_argument(
+        "--speed-test", type=Path, metavar="FILE", help="also show the best guesses of this speed-test.json"
+    )
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
 
     worker = commands.add_parser(

@@ -5,6 +5,9 @@ from rich.table import Table
 
 from ..results.schema import ModelResult, Results
 
+BASELINE = "original"
+"""The model as it was before anything was optimised."""
+
 
 def ladder_table(results: Results) -> Table:
     """The ladder as a terminal table: rate within the objective, its ratio to the first model, and what explains it."""
@@ -28,14 +31,18 @@ def ladder_table(results: Results) -> Table:
 
 
 def print_table(results: Results) -> None:
-    """Print the ladder to standard output, never narrower than the table needs."""
+    """Print the ladder to standard output, never narrower than the table needs; below it, what disturbed it."""
     console = Console()
     Console(width=max(console.width, 110)).print(ladder_table(results))
+    for model in results.models:
+        if model.disturbed:
+            print(f"{model.model}: disturbed: {model.disturbed}")
 
 
 def baseline(results: Results) -> ModelResult | None:
     """The model that ratios refer to: `original` where it was measured, else the first; None when it met nothing."""
-    first = next((m for m in results.models if m.model == "original"), results.models[0] if results.models else None)
+    measured = [model for model in results.models if not model.failure]
+    first = next((m for m in measured if m.model == BASELINE), measured[0] if measured else None)
     return first if first is not None and first.rate_per_s else None
 
 
@@ -46,8 +53,9 @@ def unmet(model: ModelResult) -> str:
 
 def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
     unloaded = "" if model.unloaded_ms is None else f"{model.unloaded_ms:.1f}"
+    mark = " (disturbed)" if model.disturbed else ""
     if model.rate_per_s is None:
-        return [model.model, "not met", "", "", unloaded, "", "", ""]
+        return [model.model, f"not met{mark}", "", "", unloaded, "", "", ""]
     repeats = model.confirmations
     servers = [p.server for p in repeats if p.server]
     mean = sum(p.objective_quantile_ms for p in repeats) / len(repeats)
@@ -57,5 +65,5 @@ def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
         compute = sum(s.compute_input_ms + s.compute_infer_ms + s.compute_output_ms for s in servers) / len(servers)
         queue = sum(s.queue_ms for s in servers) / len(servers)
         more = [f"{queue:.1f}", f"{compute:.1f}", f"{sum(s.batch_size for s in servers) / len(servers):.2f}"]
-    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}"
+    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}{mark}"
     return [model.model, rate, ratio, f"{mean:.1f}", unloaded, *more]

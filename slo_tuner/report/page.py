@@ -25,6 +25,8 @@ from ..tiers.text import cells_of, print_tiers, recovered_s, runs, tiers_headlin
 from ..tuning.plots import path_plot, surface_plot
 from ..tuning.record import TuningResults
 from ..tuning.text import change, tuning_notes
+from .predictions import Predictions
+from .quiet import disturbed_notes, disturbed_sentence, machine_sentence
 
 
 def print_results(results: Results) -> None:
@@ -37,9 +39,9 @@ def print_results(results: Results) -> None:
         print_table(results)
 
 
-def write_report(results: Results, path: Path) -> None:
+def write_report(results: Results, path: Path, predictions: Predictions | None = None) -> None:
     """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
-    html = render_report(results)
+    html = render_report(results, predictions)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +52,8 @@ def write_report(results: Results, path: Path) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def render_report(results: Results) -> str:
-    """The page as HTML."""
+def render_report(results: Results, predictions: Predictions | None = None) -> str:
+    """The page as HTML; with `predictions`, what the variants see in pictures stands beside their rates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("slo_tuner.report"),
         autoescape=True,
@@ -72,7 +74,13 @@ def render_report(results: Results) -> str:
         none = {"record": None, "tiers": None}
         found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
     objective = results.objective
-    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
+    predicted = list(predictions.columns(results)) if predictions is not None else []
+    seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
+    if predictions is not None:
+        seen["picture_index"] = predictions.images.index
+    return environment.get_template("report.html.j2").render(
+        results=results, objective=objective, machine=machine_sentence(results), **found, **seen
+    )
 
 
 def _ladder(results: Results) -> dict[str, object]:
@@ -126,15 +134,15 @@ def headline(results: Results) -> str:
     objective = results.objective
     met = [m for m in results.models if m.rate_per_s]
     if not met:
-        return f"No model keeps {objective} at any measured rate."
+        return f"No model keeps {objective} at any measured rate.{disturbed_sentence(*results.models)}"
     best = max(met, key=lambda m: m.rate_per_s or 0.0)
     assert best.rate_per_s
     base = baseline(results)
     sentence = f"{best.model} keeps {objective} up to {best.rate_per_s:.1f} requests per second"
     if base is not None and base is not best and base.rate_per_s:
         ratio = best.rate_per_s / base.rate_per_s
-        return f"{sentence}, {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})."
-    return sentence + "."
+        sentence += f", {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})"
+    return f"{sentence}.{disturbed_sentence(best, base)}"
 
 
 def notes(results: Results) -> list[str]:
@@ -150,7 +158,8 @@ def notes(results: Results) -> list[str]:
             said.append(
                 f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
             )
-        invalid = sum(point.invalid for point in model.points)
+        invalid = sum(bool(point.invalid_reason) for point in model.points)
         if invalid:
             said.append(f"{model.model}: {invalid} point(s) were invalid because the load generator lagged.")
+    said += disturbed_notes(results)
     return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])

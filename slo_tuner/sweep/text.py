@@ -36,6 +36,9 @@ def sweep_notes(results: SweepResults) -> list[str]:
         failed = sum(point.errors for point in points)
         if failed:
             said.append(f"{failed} of {sum(point.requests for point in points)} requests through {target.name} failed.")
+        disturbed = sum(point.disturbed for point in points)
+        if disturbed:
+            said.append(f"{disturbed} of {len(points)} points through {target.name} were disturbed by other programs.")
     return said
 
 

@@ -16,7 +16,11 @@ def tiers_headline(tiers: Tiers) -> str:
     kept = sum(_kept(first, scenario.tiers[0].phases[1]) for scenario in tiers.scenarios)
     control = sum(_kept(first, scenario.control[0].phases[1]) for scenario in tiers.scenarios)
     objective = first.objective
-    return f"{first.model} keeps {objective} in {kept} of {count} bursts with tiers, in {control} of {count} without."
+    sentence = (
+        f"{first.model} keeps {objective} in {kept} of {count} bursts with tiers, in {control} of {count} without."
+    )
+    disturbed = [str(one.disturbance) for one in tiers.disturbed_runs]
+    return sentence if not disturbed else f"{sentence} Disturbed, {len(disturbed)} of {2 * count} runs: {disturbed[0]}."
 
 
 def tiers_notes(results: TierResults) -> list[str]:
@@ -24,6 +28,8 @@ def tiers_notes(results: TierResults) -> list[str]:
     said = [] if results.complete else ["The run was ended early: scenarios are missing."]
     for scenario in results.tiers.scenarios:
         for run, both in runs(scenario):
+            if both[0].disturbed:
+                said.append(f"{scenario.title}, {run}: disturbed: {both[0].disturbance}.")
             for model, played in zip(results.tiers.models, both, strict=True):
                 allowed_ms = MOST_DELAY_SHARE * model.objective.limit_ms
                 if played.send_delay_p95_ms > allowed_ms:

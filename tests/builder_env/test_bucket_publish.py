@@ -12,7 +12,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import Variant
 from model_repo_builder.repository import bucket_publish
 
 pytestmark = pytest.mark.slow
@@ -59,15 +59,15 @@ for folder in sorted(Path(sys.argv[2]).iterdir()):
 
 
 @pytest.fixture
-def variant() -> plan.Variant:
+def variant() -> Variant:
     """The variant that these tests publish."""
-    return plan.Variant(name="fast", engine="onnxruntime")
+    return Variant(name="fast", engine="onnxruntime")
 
 
 class Publisher:
     """Publishes variants made of two texts, and counts what is uploaded."""
 
-    def __init__(self, url: str, folder: Path, variant: plan.Variant) -> None:
+    def __init__(self, url: str, folder: Path, variant: Variant) -> None:
         self.bucket = Bucket("--output", url)
         self.folder = folder
         self.variant = variant
@@ -90,7 +90,7 @@ class Publisher:
 
 
 @pytest.fixture
-def publisher(url: str, tmp_path: Path, variant: plan.Variant) -> Publisher:
+def publisher(url: str, tmp_path: Path, variant: Variant) -> Publisher:
     """Publishes into a place of its own."""
     return Publisher(url, tmp_path, variant)
 
@@ -181,9 +181,7 @@ def test_a_broken_upload_leaves_the_old_version_and_the_next_one_completes_it(
     assert seen(publisher.bucket) == ("new", "new", "new")
 
 
-def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(
-    s3: str, tmp_path: Path, variant: plan.Variant
-) -> None:
+def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(s3: str, tmp_path: Path, variant: Variant) -> None:
     publisher = Publisher(s3, tmp_path, variant)
     publisher.publish("old", "old")
     built.write(tmp_path, variant, "new", "new")
@@ -201,7 +199,7 @@ def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(
 @pytest.mark.parametrize("moment", [1, 2, 3])
 @pytest.mark.parametrize("first", [True, False], ids=["first version", "later version"])
 def test_an_upload_that_another_one_overtakes_says_so_and_leaves_nothing(
-    publisher: Publisher, tmp_path: Path, variant: plan.Variant, moment: int, first: bool
+    publisher: Publisher, tmp_path: Path, variant: Variant, moment: int, first: bool
 ) -> None:
     other = Publisher(publisher.bucket.url, tmp_path / "other", variant)
     if not first:
@@ -224,7 +222,7 @@ def test_an_upload_that_another_one_overtakes_says_so_and_leaves_nothing(
 
 
 def test_two_builds_that_upload_at_once_leave_a_whole_version_of_one_of_them(
-    url: str, tmp_path: Path, variant: plan.Variant
+    url: str, tmp_path: Path, variant: Variant
 ) -> None:
     """Two processes, begun at the same moment, in several rounds; one of each round at least is told."""
     rounds = 4
