@@ -141,8 +141,8 @@ def _describe(
         miss_share_upper=judgement.missed.upper,
         kept=judgement.kept,
         certain=judgement.certain,
-        latency=latency_summary(latencies),
-        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else float("nan"),
+        latency=latency_summary(latencies) if len(latencies) else None,
+        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else None,
         send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0,
         generator_cpu_ms=0.0,
     )

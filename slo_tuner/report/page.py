@@ -9,9 +9,9 @@ from command_line.errors import ResultsError
 
 from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
-from ..ladder.plots import ladder_plot, latency_plot, stages_plot, sweep_plot
+from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
-from ..ladder.table import baseline, print_table, unmet
+from ..ladder.table import baseline, failures, print_table, unmet
 from ..plot_style import svg
 from ..results.costs import Cost
 from ..results.schema import Results
@@ -90,8 +90,9 @@ def _ladder(results: Results) -> dict[str, object]:
     return {
         "base": baseline(results),
         "unmet": unmet,
-        "ladder": svg(ladder_plot(results)),
-        "latency": svg(latency_plot(results)),
+        "repeated": max((len(model.confirmations) for model in results.models), default=0) or 3,
+        "ladder": svg(ladder_plot(results)) if results.models else "",
+        "latency": svg(latency_plot(results)) if has_latencies(results) else "",
         "sweep": svg(sweep_plot(results)) if with_sweep else "",
         "stages": svg(stages_plot(results)) if with_stages else "",
         "lengths": svg(sequence_plot(results)) if has_lengths(results) else "",
@@ -109,9 +110,10 @@ def _tiers(tiers: Tiers) -> dict[str, object]:
 
 def _swept(record: SweepRecord) -> dict[str, object]:
     """What the page shows of sweeps over several targets; without a second one nothing is added to the first."""
-    added = svg(added_plot(record)) if len(record.targets) > 1 else ""
+    measured = bool(levels(record))
+    added = svg(added_plot(record)) if any(level.p50_ms.added_share for level in levels(record)) else ""
     words = {"levels": levels, "peaks": peaks, "range_text": range_text}
-    return {"record": record, "curves": svg(curves_plot(record)), "added": added, **words}
+    return {"record": record, "curves": svg(curves_plot(record)) if measured else "", "added": added, **words}
 
 
 def _cost(cost: Cost | None) -> dict[str, object]:
@@ -126,7 +128,11 @@ def _tuning(results: Results) -> dict[str, object]:
         return {"tuning": None}
     tuning = results.tuning
     found = {"tuning": tuning, "change": change, "path": "", "surface": ""}
-    return found | ({"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning))} if tuning.path else {})
+    return found | (
+        {"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning)) if tuning.surface else ""}
+        if tuning.path
+        else {}
+    )
 
 
 def headline(results: Results) -> str:
@@ -134,7 +140,7 @@ def headline(results: Results) -> str:
     objective = results.objective
     met = [m for m in results.models if m.rate_per_s]
     if not met:
-        return f"No model keeps {objective} at any measured rate.{disturbed_sentence(*results.models)}"
+        return _without_a_rate(results)
     best = max(met, key=lambda m: m.rate_per_s or 0.0)
     assert best.rate_per_s
     base = baseline(results)
@@ -145,16 +151,29 @@ def headline(results: Results) -> str:
     return f"{sentence}.{disturbed_sentence(best, base)}"
 
 
+def _without_a_rate(results: Results) -> str:
+    """What can be said where no model has a rate: not measured, not known, or missed."""
+    objective, measured = results.objective, [model for model in results.models if not model.failure]
+    if not measured:
+        return "No model could be measured."
+    if all(model.generator_limited for model in measured):
+        return f"Whether {objective} is kept is not known: the load generator lagged."
+    return f"No model keeps {objective} at any measured rate.{disturbed_sentence(*measured)}"
+
+
 def notes(results: Results) -> list[str]:
     """What a reader must know before trusting the numbers."""
     said = [] if results.complete else ["The run was ended early: models are missing."]
+    said += failures(results)
     random = sorted({str(m.manifest["weights"]) for m in results.models if m.manifest.get("pretrained") is False})
     if random:
         said.append(
             f"Weights: {', '.join(random)}. Speed is that of the real network; the predicted classes mean nothing."
         )
     for model in results.models:
-        if model.generator_limited:
+        if model.generator_limited and model.rate_per_s is None:
+            said.append(f"{model.model}: the load generator lagged, so what the server keeps is not known.")
+        elif model.generator_limited:
             said.append(
                 f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
             )

@@ -79,7 +79,10 @@ class Disturbance(_Record):
 
 
 class Point(_Record):
-    """One open-loop measurement at one offered rate."""
+    """One open-loop measurement at one offered rate.
+
+    `latency` and the objective's quantile are of the answered requests, None where none was answered.
+    """
 
     number: int
     purpose: Purpose
@@ -97,8 +100,8 @@ class Point(_Record):
     kept: bool
     certain: bool
     invalid_reason: str = ""
-    latency: Latency
-    objective_quantile_ms: float
+    latency: Latency | None
+    objective_quantile_ms: float | None
     send_delay_p95_ms: float
     generator_cpu_ms: float
     server: ServerStages | None = None
@@ -229,7 +232,8 @@ def write_results(results: Results, path: Path) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(results.model_dump(mode="json"), indent=1) + "\n")
+        # JSON has no word for NaN: pydantic writes null, where Python's json would write what other readers refuse.
+        beside.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -242,7 +246,8 @@ Kind = TypeVar("Kind", bound=Results)
 def parse_results(text: str, path: Path, kind: type[Kind]) -> Kind:
     """Results from JSON text, of this version or an older one; ResultsError names the first field that is wrong."""
     try:
-        content = json.loads(text)
+        # Versions before wrote NaN for a quantile of no requests.
+        content = json.loads(text, parse_constant=lambda _: None)
         if not isinstance(content, dict):
             raise ResultsError(f"{path} is no results file of slo-tuner: it is not a JSON object")
         return kind.model_validate_json(json.dumps(upgraded(content)))
@@ -260,7 +265,7 @@ def _first(error: ValueError) -> str:
 def read_results(path: Path, kind: type[Kind]) -> Kind:
     """Read results.json of a command; ResultsError names the first field that is wrong."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
