@@ -51,7 +51,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"plan"},
         {"engines"},
         {"examples"},
-        {"bucket", "package_files"},
+        {"bucket", "bucket_cache", "downloads", "package_files"},
         {"signature", "errors"},
     ),
 }
