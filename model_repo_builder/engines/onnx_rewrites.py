@@ -15,7 +15,7 @@ def apply(graph: Any) -> None:
 
 def _pass_over_identities(nodes: Any) -> None:
     """Have nodes take what an Identity passes on: inlining leaves some before constants, which tf2onnx looks for."""
-    sources = {node.name: node.input[0] for node in nodes if node.op == "Identity" and len(node.input) == 1}
+    sources = {node.name: node.input[0] for node in nodes if node.op == "Identity"}
 
     def source(name: str) -> str:
         while name in sources:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import images
+from model_repo_builder.examples.synthetic import is_synthetic, synthetic
 from model_repo_builder.signature import FLOATS, STRING, Signature, Tensor
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ PIXELS = (0, 255)
 
 def check(source: str, field: str) -> None:
     """InvalidError on `field` where `source` can't be read."""
-    if not images.is_synthetic(source):
+    if not is_synthetic(source):
         _read(source, field)
 
 
 @cache
 def identity(source: str) -> str:
     """SHA-256 of the file; empty for generated examples, which their seed identifies."""
-    return "" if images.is_synthetic(source) else hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    return "" if is_synthetic(source) else hashlib.sha256(Path(source).read_bytes()).hexdigest()
 
 
 def load(source: str, field: str, count: int, signature: Signature, skip: int) -> dict[str, NDArray[Any]]:
@@ -43,7 +43,7 @@ def load(source: str, field: str, count: int, signature: Signature, skip: int) -
     A file with fewer than skip + count gives those it has, from its end. An array of a model without a batch may leave
     out the leading dimension: it is one example then.
     """
-    if images.is_synthetic(source):
+    if is_synthetic(source):
         seed = int(source.removeprefix("synthetic:"))
         return {tensor.name: generate(tensor, seed, count, skip) for tensor in signature.inputs}
     stored = _read(source, field)
@@ -96,7 +96,7 @@ def _numbers(tensor: Tensor, random: np.random.Generator, shape: tuple[int, ...]
 def _images(tensor: Tensor, seed: int, count: int, skip: int) -> NDArray[Any]:
     shape = tensor.example_shape
     size = (shape[1], shape[2]) if tensor.channels_first else (shape[0], shape[1])
-    made = np.stack([images.synthetic(seed, skip + one, size) for one in range(count)])
+    made = np.stack([synthetic(seed, skip + one, size) for one in range(count)])
     made = np.moveaxis(made, -1, 1) if tensor.channels_first else made
     return scaled(made, tensor).astype(tensor.dtype)
 
@@ -113,7 +113,7 @@ def _jpeg(seed: int, number: int) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(images.synthetic(seed, number, (60 + 10 * number, 80))).save(file, "JPEG", quality=95)
+    Image.fromarray(synthetic(seed, number, (60 + 10 * number, 80))).save(file, "JPEG", quality=95)
     return file.getvalue()
 
 

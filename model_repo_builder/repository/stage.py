@@ -103,7 +103,7 @@ class Stage:
             if artefact.is_dir():
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
-                (version / name).hardlink_to(artefact)
+                publish.link_or_copy(artefact, version / name)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,

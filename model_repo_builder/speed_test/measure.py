@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import numpy as np
 
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples import images
+from model_repo_builder.examples import image_file
 from model_repo_builder.examples.kinds import IMAGES, Examples, Kind, kind_of
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import fingerprint
@@ -38,11 +40,24 @@ def measure(
         sample_kind=_kind(jobs[0]).sample_kind,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
-        images=tuple(
-            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in pictures
-        ),
+        images=tuple(_image(path) for path in pictures),
         variants=tuple(_variant(job, pictures, log) for job in jobs),
     )
+
+
+def _image(path: Path) -> ImageFile:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ImageFile(name=path.name, sha256=sha256, thumbnail=_thumbnail(image_file.decode(path, "--image")))
+
+
+def _thumbnail(picture: Any) -> str:
+    """A JPEG of at most 240 pixels a side, in base64, of an image, uint8 [height, width, 3]."""
+    from PIL import Image
+
+    small, text = Image.fromarray(picture), io.BytesIO()
+    small.thumbnail((240, 240))
+    small.save(text, "JPEG", quality=80)
+    return base64.b64encode(text.getvalue()).decode()
 
 
 def _variant(job: worker.Job, pictures: Sequence[Path], log: BuildLog) -> VariantResult:
@@ -99,7 +114,7 @@ def _shown(job: worker.Job, pictures: Sequence[Path]) -> Examples:
     height, width, _ = signature.image.shape
     return {
         signature.image.name: np.stack(
-            [images.fit(images.decode(path, "--image"), (height, width)) for path in pictures]
+            [image_file.fit(image_file.decode(path, "--image"), (height, width)) for path in pictures]
         )
     }
 

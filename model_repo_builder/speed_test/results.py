@@ -59,10 +59,11 @@ class VariantResult(Kept):
 
 
 class ImageFile(Kept):
-    """An image that was shown to the models."""
+    """An image that was shown to the models; `thumbnail` is a small JPEG of it in base64."""
 
     name: str
     sha256: str
+    thumbnail: str = ""
 
 
 class SpeedTest(Kept):

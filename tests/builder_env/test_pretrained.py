@@ -8,7 +8,7 @@ import pytest
 from model_repo_builder import package_files
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.examples import images, photographs
+from model_repo_builder.examples import image_file, images, photographs
 from model_repo_builder.plan.model import Model
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import manifest, model_py
@@ -28,7 +28,7 @@ MOTIVES = {"chelsea.png": CATS, "coffee.png": {"espresso", "cup"}, "camera.png":
 @pytest.mark.parametrize(("variant", "engine"), [("original", "tensorflow"), ("onnx_int8", "onnxruntime")])
 @pytest.mark.parametrize("name", MOTIVES)
 def test_what_a_photograph_shows_is_recognised(pretrained: Path, variant: str, engine: str, name: str) -> None:
-    image = images.fit(images.decode(photographs.file(name, "--image"), "--image"), (128, 128))
+    image = image_file.fit(image_file.decode(photographs.file(name, "--image"), "--image"), (128, 128))
     execute = model_py.load(engine)(pretrained / variant / "1", {}, None, ["probabilities"])
     scores = execute({"image": image[None].astype("float32")})["probabilities"][0]
     labels = (pretrained / variant / "labels.txt").read_text().splitlines()

@@ -1,5 +1,6 @@
 """One's own SavedModel is served under its own names; one that cannot be is refused by name."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,19 @@ def test_the_fallback_is_named_as_such(raw: dict[str, Any], monkeypatch: pytest.
     loaded = keras_source.load(model, specification.keras_signature(model))
     assert loaded.weights == "random:42 (imagenet could not be downloaded)"
     assert not loaded.pretrained
+
+
+def test_a_fault_that_is_not_the_networks_is_named_and_nothing_stands_in(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(**_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tf.keras.applications, "MobileNetV2", full_disk)
+    raw["model"] |= {"weights": "imagenet", "fallback_weights": "random:42"}
+    model = parse_plan(raw).model
+    with pytest.raises(BuildError, match=r"model\.weights: imagenet \(OSError: \[Errno 28\] No space left"):
+        keras_source.load(model, keras_source.keras_signature(model))
 
 
 def test_random_weights_are_the_same_for_the_same_seed(raw: dict[str, Any]) -> None:

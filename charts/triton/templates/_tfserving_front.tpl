@@ -8,14 +8,16 @@ start asks only whether it runs, readiness asks Triton.
 {{- define "triton.tfservingFront" -}}
 {{- $front := .Values.tfservingFront -}}
 - name: tfserving-front
-  image: {{ include "triton.image" (dict "image" $front.image "defaultTag" .Chart.AppVersion) | quote }}
+  image: {{ include "triton.image" (dict "root" . "image" $front.image) | quote }}
   imagePullPolicy: {{ $front.image.pullPolicy }}
   restartPolicy: Always
+  terminationMessagePolicy: FallbackToLogsOnError
   args:
     - --triton=localhost:8001
     - --port=8888
     - --timeout-s={{ $front.timeoutSeconds }}
     - --max-request-megabytes={{ $front.maxRequestMegabytes }}
+    - --max-answer-megabytes={{ $front.maxAnswerMegabytes }}
     - --max-in-flight={{ $front.maxInFlight }}
   ports:
     - {name: tfserving, containerPort: 8888}
