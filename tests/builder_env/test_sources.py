@@ -118,7 +118,7 @@ def test_a_fault_that_is_not_the_networks_is_named_and_nothing_stands_in(
     raw["model"] |= {"weights": "imagenet", "fallback_weights": "random:42"}
     model = parse_plan(raw).model
     with pytest.raises(BuildError, match=r"model\.weights: imagenet \(OSError: \[Errno 28\] No space left"):
-        keras_source.load(model, keras_source.keras_signature(model))
+        keras_source.load(model, specification.keras_signature(model))
 
 
 def test_random_weights_are_the_same_for_the_same_seed(raw: dict[str, Any]) -> None:
