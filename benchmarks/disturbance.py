@@ -6,7 +6,8 @@ The same model on the same tritonserver is searched for its rate, quiet at first
 process that burns a core for a share of each second. Nothing is measured again, so every row shows one search. Prints a
 table and the threshold that follows: the largest share taken up to which the rate moved no further than the search's
 own precision, or than the quiet searches lie apart. Exits 1 when a disturbed search is neither within 10 % of the
-quiet ones nor marked, or the machine was never quiet. Run it on a machine that does nothing else; with the defaults it takes 9 minutes at most.
+quiet ones nor marked, or the machine was never quiet. Run it on a machine that does nothing else; with the defaults it
+takes 9 minutes at most.
 """
 
 import argparse
