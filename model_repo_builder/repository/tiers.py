@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from model_repo_builder.plan.schema import Queue, Variant
+from triton_contract.tier import PARAMETER
 
 # Weights, not an order, of executions counted since the model was loaded: with a small one a tier 2 model that was idle
 # for long would overtake tier 1 until its count has caught up.
 PRIORITIES = {1: 1, 2: 1_000_000}
-# Says in config.pbtxt, and so to whoever asks the server, which tier a model has.
-PARAMETER = "tier"
 QUEUE_BATCHES = 4
 QUEUE_TIMEOUT_US = 200_000
 

@@ -3,13 +3,12 @@
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from command_line.errors import UsageError
-
-_PARAMETER = "tier"
+from triton_contract.tier import PARAMETER
 
 
 def check_tier(config: ModelConfig, tier: int) -> None:
     """UsageError unless model-repo-builder built the model with this tier."""
-    built = config.parameters[_PARAMETER].string_value if _PARAMETER in config.parameters else "none"
+    built = config.parameters[PARAMETER].string_value if PARAMETER in config.parameters else "none"
     if built != str(tier):
         field = f"tier {tier}"
         raise UsageError(field, config.name, f"it was built with tier {built}: give its variant `tier: {tier}`")
@@ -23,5 +22,5 @@ def without_tier(config: ModelConfig) -> ModelConfig:
         group.ClearField("rate_limiter")
     if plain.HasField("dynamic_batching"):
         plain.dynamic_batching.ClearField("default_queue_policy")
-    plain.parameters.pop(_PARAMETER, None)
+    plain.parameters.pop(PARAMETER, None)
     return plain

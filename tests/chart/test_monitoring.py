@@ -133,5 +133,5 @@ def test_failure_reasons_in_queries_are_tritons() -> None:
 
 
 def test_metric_list_needs_no_other_package() -> None:
-    imports = re.findall(r"^(?:from|import) (\w+)", (ROOT / "slo_tuner/triton_metrics.py").read_text(), re.MULTILINE)
+    imports = re.findall(r"^(?:from|import) (\w+)", (ROOT / "triton_contract/metrics.py").read_text(), re.MULTILINE)
     assert set(imports) == {"dataclasses", "typing"}
