@@ -1,7 +1,7 @@
 """Whether gRPC goes through a proxy: never to this machine or the cluster, elsewhere as the environment says.
 
-Of all that the project opens, only gRPC looks for a proxy by itself: urllib3's PoolManager and geventhttpclient take the
-one that they are given, and are given none.
+Of all that the project opens, only gRPC looks for a proxy by itself: urllib3's PoolManager and geventhttpclient take
+the one that they are given, and are given none.
 """
 
 import ipaddress

@@ -75,7 +75,7 @@ def latency_plot(results: Results) -> Figure:
             xscale="log",
             yscale="log",
             xlabel="offered requests per second",
-            ylabel=f"P{objective.quantile * 100:g} latency, ms",
+            ylabel=f"{objective.quantile_name} latency, ms",
         )
         _plain_ticks(axes)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

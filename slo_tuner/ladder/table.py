@@ -14,7 +14,7 @@ def ladder_table(results: Results) -> Table:
         "model",
         "req/s",
         "ratio",
-        f"P{objective.quantile * 100:g} ms",
+        f"{objective.quantile_name} ms",
         "unloaded ms",
         "queue ms",
         "compute ms",

@@ -55,7 +55,8 @@ class Counts:
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> "Counts":
         """As Locust received it."""
-        return cls(*data["counts"], Counter(dict(data["buckets"])))
+        requests, misses, errors = data["counts"]
+        return cls(requests, misses, errors, Counter(dict(data["buckets"])))
 
 
 class Gate:
@@ -100,8 +101,11 @@ class Gate:
             self._counts.answer(latency_ms)
 
     def abandoned(self, due: float, now: float) -> None:
-        """A request is given up because the test ends. It is late when its limit is over, else nobody knows."""
-        if not self._stopped and due >= self._counted_from and (now - due) * 1000 > self._limit_ms:
+        """A request is given up because the test ends. It is late when its limit is over, else nobody knows.
+
+        One that hangs since the warm-up is late once it has hung for the limit while requests counted.
+        """
+        if not self._stopped and (now - max(due, self._counted_from)) * 1000 > self._limit_ms:
             self._counts.requests += 1
             self._counts.misses += 1
 

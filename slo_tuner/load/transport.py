@@ -89,9 +89,7 @@ class HttpTransport:
         self._client.close()
 
 
-def open_transport(
-    protocol: str, address: str, payload: Payload, timeout_s: float, proxy: bool = False
-) -> Transport:
+def open_transport(protocol: str, address: str, payload: Payload, timeout_s: float, proxy: bool = False) -> Transport:
     """A transport to `address` (host:port) for `protocol`; `timeout_s` bounds every request.
 
     `proxy`: through the environment's proxy, also to near addresses. HTTP never takes one.

@@ -49,7 +49,7 @@ class Latency(_Record):
 
 
 class Point(_Record):
-    """One open-loop measurement at one offered rate."""
+    """One open-loop measurement at one offered rate. `server_missing` says why the server's stages are not known."""
 
     number: int
     purpose: Purpose
@@ -72,6 +72,7 @@ class Point(_Record):
     send_delay_p95_ms: float
     generator_cpu_ms: float
     server: ServerStages | None = None
+    server_missing: str = ""
     rows_file: str = ""
 
     @property
@@ -87,10 +88,12 @@ class SweepPoint(_Record):
     duration_s: float
     requests: int
     errors: int
+    error_reasons: dict[str, int] = {}
     rate_per_s: float
     latency: Latency
     generator_cpu_ms: float | None = None
     server: ServerStages | None = None
+    server_missing: str = ""
 
 
 class ModelResult(_Record):
@@ -137,7 +140,10 @@ class ServerFacts(_Record):
 
 
 class RunHeader(_Record):
-    """What every run says of itself: when, by which command and software, from which machine, against which server."""
+    """What every run says of itself: when, by which command and software, from which machine, against which server.
+
+    `proxy` is the one that the load goes through, as host:port; empty: none.
+    """
 
     created: str
     title: str
@@ -146,6 +152,7 @@ class RunHeader(_Record):
     software: Software
     client: Machine
     load_workers: int = 1
+    proxy: str = ""
     server: ServerFacts
 
 

@@ -54,13 +54,14 @@ def read_measure_options(options: argparse.Namespace) -> MeasureOptions:
     protocol = check_protocol("protocol", options.protocol)
     if options.repository is not None:
         check_repository(options.repository)
-    address = check_address("address", options.address) if options.address else ""
+        _check_own_server(options)
+    if options.proxy and protocol != "grpc":
+        raise UsageError("proxy", options.proxy, f"the load over {protocol} takes no proxy; leave it out")
+    address = check_address("address", options.address, protocol) if options.address else ""
     control = check_address("control-address", options.control_address) if options.control_address else ""
     if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
         raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
     timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
-    if timeout_s is None and objective is not None:
-        timeout_s = max(2.0, objective.limit_ms / 100)
     rate = getattr(options, "rate", None)
     return MeasureOptions(
         models=_models(options),
@@ -78,6 +79,7 @@ def read_measure_options(options: argparse.Namespace) -> MeasureOptions:
             metrics_url=options.metrics_url,
             timeout_s=timeout_s,
             shapes=dict(parse_shape(text) for text in options.shape),
+            proxy=options.proxy,
         ),
         tritonserver=options.tritonserver,
         server_python=options.server_python,
@@ -85,6 +87,13 @@ def read_measure_options(options: argparse.Namespace) -> MeasureOptions:
         workers=read_workers(options),
         server_machine=options.server_machine,
     )
+
+
+def _check_own_server(options: argparse.Namespace) -> None:
+    """UsageError for what says where a running server is."""
+    for name in ("metrics-url", "control-address"):
+        if said := getattr(options, name.replace("-", "_")):
+            raise UsageError(name, said, "it is for a running server (--address); the one of --repository has its own")
 
 
 def _models(options: argparse.Namespace) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..results.schema import Point, SweepPoint
+from ..slo.objective import Objective
 
 _VERDICTS = {True: "[green]kept[/]", False: "[red]missed[/]"}
 
@@ -28,11 +29,11 @@ class Progress:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
-            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
+            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms{_missing(point)}"
         )
 
-    def point(self, point: Point) -> None:
-        """An open-loop point and its verdict."""
+    def point(self, objective: Objective, point: Point) -> None:
+        """An open-loop point with the quantile of its objective, and its verdict."""
         verdict = f"[yellow]invalid[/]: {escape(point.invalid_reason)}" if point.invalid else _VERDICTS[point.kept]
         sure = (
             ""
@@ -41,7 +42,13 @@ class Progress:
         )
         failed = f", {point.errors} failed" if point.errors else ""
         self._console.print(
-            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {point.latency.p95_ms:7.1f} ms  "
+            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  "
+            f"{objective.quantile_name} {point.objective_quantile_ms:7.1f} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
-            f"{verdict}{sure}"
+            f"{verdict}{sure}{_missing(point)}"
         )
+
+
+def _missing(point: Point | SweepPoint) -> str:
+    """Why the server's stages are not known, where they should be."""
+    return escape(f"; no server stages: {point.server_missing}") if point.server_missing else ""

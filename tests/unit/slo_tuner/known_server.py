@@ -1,14 +1,16 @@
 """A gRPC server that speaks as much of Triton's protocol as the load needs, and answers by a known pattern.
 
-As a program: `python FILE PATTERN [NUMBER ...]`, which prints its port. PATTERNs: `fixed MS`; `fail NTH MS`, where each
-NTH request fails at once and the others take MS; `never`.
+As a program: `python FILE HOST PATTERN [NUMBER ...]`, which prints its port, and then the time of each inference
+request in seconds. PATTERNs: `fixed MS`; `fail NTH MS`, where each NTH request fails at once and the others take MS; `never`.
 """
 
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -38,17 +40,22 @@ class KnownServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         return answer
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name != MODEL:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         answer = service_pb2.ModelMetadataResponse(name=MODEL, versions=["1"], platform="known")
         answer.inputs.add(name="x", datatype="FP32", shape=[-1, 1])
         return answer
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.name != MODEL:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"Request for unknown model: '{request.name}' is not found")
         config = model_config_pb2.ModelConfig(name=MODEL, max_batch_size=8)
         config.input.add(name="x", data_type=model_config_pb2.TYPE_FP32, dims=[1])
         return service_pb2.ModelConfigResponse(config=config)
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._count += 1
+        print(time.monotonic(), flush=True)
         if self._pattern == "never":
             await asyncio.sleep(3600)
         if self._pattern == "fail" and self._count % int(self._numbers[0]) == 0:
@@ -57,19 +64,32 @@ class KnownServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         return service_pb2.ModelInferResponse(model_name=MODEL, raw_output_contents=[bytes(4)])
 
 
+@dataclass(frozen=True)
+class Known:
+    """A running one: where it answers, and its process, which prints a line for each inference request."""
+
+    address: str
+    process: "subprocess.Popen[str]"
+
+    def requests(self, count: int) -> list[float]:
+        """Wait for so many inference requests; when they came, in seconds."""
+        assert self.process.stdout is not None
+        return [float(self.process.stdout.readline()) for _ in range(count)]
+
+
 @contextmanager
-def known_server(*pattern: object, host: str = "127.0.0.1") -> Iterator[str]:
-    """Where one answers, in a process of its own."""
+def known_server(*pattern: object, host: str = "127.0.0.1") -> Iterator[Known]:
+    """One in a process of its own."""
     command = [sys.executable, __file__, host, *map(str, pattern)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
-        yield f"{f'[{host}]' if ':' in host else host}:{int(server.stdout.readline())}"
+        port = int(server.stdout.readline())
+        yield Known(f"{f'[{host}]' if ':' in host else host}:{port}", server)
     finally:
         server.kill()
         server.wait()
-        if server.stdout is not None:
-            server.stdout.close()
+        server.stdout.close()
 
 
 async def main() -> None:
