@@ -11,8 +11,8 @@
     SLO_TUNER_OBJECTIVE        judged when the test stops; empty: Locust's own exit code stands
     SLO_TUNER_WARM_UP_S        seconds after the last user has started that are not judged, default 2
 
-Its users, in any number of processes, add up to the load: Poisson processes superpose. Every process counts; the master,
-or the only process, judges the sum and ends with 0 (kept), 3 (missed), 4 (no request to judge) or 1 (no load at all).
+Its users, in any number of processes, add up to the load: Poisson processes superpose. Every process counts; the
+master, or the only process, judges the sum and ends with 0 (kept), 3 (missed), 4 (no request to judge) or 1 (no load).
 """
 
 import os
@@ -150,7 +150,8 @@ def _give_up(environment: Environment, error: SloTunerError) -> None:
     environment.process_exit_code = ExitCode.FAILED
     if isinstance(runner, WorkerRunner):
         runner.send_message(_FAILED, {"reason": str(error)})
-    runner.quit()
+    # From a greenlet of its own: to quit ends the one that starts the test, which is this one.
+    gevent.spawn(runner.quit)
     raise gevent.GreenletExit
 
 

@@ -192,8 +192,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--proxy",
         action="store_true",
-        help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address; without it only public "
-        "addresses are reached through it",
+        help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address (default: to public ones "
+        "only)",
     )
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")

@@ -1,7 +1,8 @@
 """A gRPC server that speaks as much of Triton's protocol as the load needs, and answers by a known pattern.
 
 As a program: `python FILE HOST PATTERN [NUMBER ...]`, which prints its port, and then the time of each inference
-request in seconds. PATTERNs: `fixed MS`; `fail NTH MS`, where each NTH request fails at once and the others take MS; `never`.
+request in seconds. PATTERNs: `fixed MS`; `fail NTH MS`, where each NTH request fails at once and the others take MS;
+`never`.
 """
 
 import asyncio
@@ -37,6 +38,10 @@ class KnownServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
     async def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802
         answer = service_pb2.RepositoryIndexResponse()
         answer.models.add(name=MODEL, version="1", state="READY")
+        # As Triton lists a repository in which other programs have been, and a model of two versions.
+        answer.models.add(name=MODEL, version="2", state="READY")
+        for name in (".git", ".ipynb_checkpoints", "lost+found"):
+            answer.models.add(name=name, state="UNAVAILABLE")
         return answer
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
