@@ -22,10 +22,11 @@ BEGIN, END = "<!-- values: written by ci/chart_docs.py -->", "<!-- end of values
 def schema(values: tuple[Value, ...]) -> dict[str, Any]:
     """A closed JSON schema: every key is known and required, so that null can't remove one either.
 
-    Where a chart is a part of another, Helm adds `global` to its values.
+    Where a chart is a part of another, Helm adds `global` to its values, which holds what other charts know, too.
     """
     top = _object_schema(values)
-    top["properties"]["global"] = {"type": "object"}
+    known = {"^imageRegistry$": {"$ref": "#/definitions/optionalImagePath"}}
+    top["properties"]["global"] = {"type": "object", "patternProperties": known}
     draft = "http://json-schema.org/draft-07/schema#"
     return {"$schema": draft, **top, "definitions": _used_definitions(json.dumps(top))}
 

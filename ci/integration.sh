@@ -23,7 +23,7 @@ trap 'exit 130' INT TERM
 "$cluster" up --gpus 1
 export KUBECONFIG=/run/cluster/admin.conf PATH=/opt/cluster/bin:$PATH
 "$cluster" base-images
-"$cluster" addons prometheus-operator keda
+"$cluster" addons prometheus-operator keda network-policy
 say "the cluster is up"
 
 # A build shares the host's network, as it does where the engine has no network of its own.

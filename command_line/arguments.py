@@ -17,7 +17,7 @@ def check_address(field: str, text: str, protocol: str = "grpc") -> str:
         raise UsageError(field, text, f"dns:/// is for gRPC alone; for {protocol} write it as host:port")
     host, separator, port = text.removeprefix("dns:///").rpartition(":")
     if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(field, text, "write it as host:port, such as localhost:8001")
+        raise UsageError(field, text, "write it as host:port, such as localhost:8001 or [::1]:8001")
     if ":" in host or "[" in host or "]" in host:
         try:
             IPv6Address(host.removeprefix("[").removesuffix("]") if host[0] + host[-1] == "[]" else "")

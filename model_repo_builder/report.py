@@ -35,7 +35,7 @@ class Row:
     size: int
 
 
-class Report:
+class BuildLog:
     """Prints events; `steps` is the number of variants that the progress bar counts."""
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:

@@ -70,7 +70,7 @@ def load(source: str, field: str, count: int, size: tuple[int, int], skip: int =
         seed = int(source.removeprefix("synthetic:"))
         return np.stack([synthetic(seed, skip + index, size) for index in range(count)])
     if source == photographs.NAME:
-        chosen = photographs.HELD_OUT if skip else photographs.CALIBRATION
+        chosen = photographs.EVALUATION if skip else photographs.CALIBRATION
         return np.stack([_window(chosen, index, field, size) for index in range(count)])
     found = files(source, field)
     return np.stack([fit(decode(path, field), size) for path in found[skip : skip + count] or found[-count:]])

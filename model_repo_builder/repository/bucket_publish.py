@@ -113,7 +113,7 @@ def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Publis
     target = f"{made.variant}/{version}/{inside.as_posix()}"
     old = f"{before.version}/{inside.as_posix()}" if before else ""
     engine = ENGINES[made.engine]
-    is_artefact = inside.parts[0] in (engine.artefact, *engine.beside)
+    is_artefact = inside.parts[0] in (engine.artefact, *engine.extra_files)
     if before and is_artefact and before.artefact == made.artefact and old in before.objects:
         bucket.copy(f"{made.variant}/{old}", target)
     else:

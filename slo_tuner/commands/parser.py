@@ -68,6 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="make report.html and the table again from results.json")
     report.add_argument("results", type=Path, help="results.json")
+    report.add_argument(
+        "--speed-test", type=Path, metavar="FILE", help="also show the best guesses of this speed-test.json"
+    )
     report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
 
     worker = commands.add_parser(
@@ -192,8 +195,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--proxy",
         action="store_true",
-        help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address (default: to public ones "
-        "only)",
+        help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address "
+        "(default: to public ones only)",
     )
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")

@@ -1,22 +1,20 @@
 """Measures one model after another on one server, each alone: load, measure, unload."""
 
 import json
-from collections.abc import Callable
 from contextlib import closing, nullcontext
 from typing import Any
 
 from command_line.errors import ModelError, ServerError
 
 from ..measurement.meter import Meter
-from ..results.schema import ModelResult, Results
+from ..results.schema import ModelResult, Point, Results
 from ..session.session import Session
-from ..slo.objective import ChosenObjective, choose_objective
+from ..slo.objective import ChosenObjective, Objective, choose_objective
+from ..slo.rate_search import Found
 from ..triton.deadlines import LOAD_S
 from ..triton.restore import restored_server
-from .table import unmet
-
-# Unloaded latencies that the objective `auto` is made of, one after another, until the first model keeps it.
-_FACTORS = (4.0, 6.0, 9.0, 14.0, 20.0, 30.0, 50.0)
+from .table import BASELINE, unmet
+from .widen import find_widening
 
 
 class Ladder:
@@ -25,7 +23,9 @@ class Ladder:
     def __init__(self, session: Session, rate_per_s: float | None = None) -> None:
         """`rate_per_s` measures this rate alone, without a search."""
         self._session, self._rate_per_s = session, rate_per_s
-        self._models = session.models
+        # The objective `auto` is made from the first model, and ratios refer to the baseline: they are the same one.
+        auto = session.options.objective is None
+        self._models = sorted(session.models, key=lambda name: auto and name != BASELINE)
         self._chosen: ChosenObjective | None = None
         self._megabytes: dict[str, float] = {}
 
@@ -40,6 +40,7 @@ class Ladder:
         with restored:
             if session.options.alone and not session.endpoint.local:
                 session.control.check_explicit()
+            session.progress.expect(len(self._models), session.options.effort.model_s)
             for model in self._models:
                 try:
                     done.append(self._measure(model))
@@ -50,6 +51,10 @@ class Ladder:
                         raise
                     session.progress.say(f"{model}: not measured: {error}")
                     done.append(ModelResult(model=model, failure=str(error), manifest=self._manifest(model)))
+                    if session.options.objective is None and all(one.failure for one in done):
+                        # What it picked is of no use: the next model is the baseline.
+                        self._chosen = None
+                session.progress.finish_step()
                 if self._chosen is not None:
                     results = self._write(done)
         if self._chosen is None:
@@ -78,7 +83,7 @@ class Ladder:
         # One that is served already keeps the configuration that it is served with.
         served = session.control.config(model) if session.control.is_ready(model) else None
         seconds = session.control.load(model, LOAD_S, served)
-        session.progress.heading(model, f"loaded in {seconds:.1f} s")
+        session.progress.heading(model, f"loaded in {seconds:.1f} s{session.progress.step}")
         return seconds
 
     def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:
@@ -90,32 +95,21 @@ class Ladder:
             progress.say(f"  objective: {self._chosen.objective}, {self._chosen.source}")
         if self._rate_per_s is not None:
             point = meter.point(self._chosen.objective, self._rate_per_s, "single", progress.point)
-            kept = point.kept and not point.invalid
-            found = {"rate_per_s": point.rate_per_s if kept else None}
-            found["missed_per_s"] = None if kept else point.rate_per_s
-            return meter.result(found, unloaded, (), load_s)
+            return meter.result(_of_one(point), unloaded, (), load_s)
         curve = meter.sweep(progress.sweep_point)
-        found = meter.find(self._chosen.objective, curve, progress.point)
+
+        def find(objective: Objective) -> Found:
+            return meter.find(objective, curve, progress.point)
+
         if first and self._session.options.objective is None:
-            found = self._widened(meter, unloaded, found, lambda o: meter.find(o, curve, progress.point))
+            self._chosen, found = find_widening(meter, self._chosen, unloaded, find, progress.say)
+        else:
+            found = find(self._chosen.objective)
         result = meter.result(found, unloaded, curve, load_s)
         rate = result.rate_per_s
-        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else unmet(result))
+        without = f"{unmet(result)} even at {found.lowest_tried_per_s or 0.0:.1f} req/s, the lowest rate that was tried"
+        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without)
         return result
-
-    def _widened(
-        self, meter: Meter, unloaded: float, found: dict[str, Any], find: Callable[..., dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Widen an objective that was picked until the baseline keeps it: without its rate there are no ratios."""
-        for factor in _FACTORS[1:]:
-            if found["rate_per_s"] is not None:
-                break
-            missed = self._chosen.objective if self._chosen else None
-            self._chosen = choose_objective(None, meter.model, unloaded, factor)
-            self._session.progress.say(f"  {missed} is not met at any rate; wider: {self._chosen.objective}")
-            meter.forget_points()
-            found = find(self._chosen.objective)
-        return found
 
     def _manifest(self, model: str) -> dict[str, Any]:
         """What the builder says of the newest version of the model, where its repository is at hand."""
@@ -142,3 +136,10 @@ class Ladder:
         )
         session.write(results)
         return results
+
+
+def _of_one(point: Point) -> Found:
+    """What a single rate tells: kept, missed, or, where the load generator lagged, nothing."""
+    if point.invalid:
+        return Found(generator_limited=True)
+    return Found(rate_per_s=point.rate_per_s) if point.kept else Found(missed_per_s=point.rate_per_s)

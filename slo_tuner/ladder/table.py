@@ -5,6 +5,9 @@ from rich.table import Table
 
 from ..results.schema import ModelResult, Results
 
+BASELINE = "original"
+"""The model as it was before anything was optimised."""
+
 
 def ladder_table(results: Results) -> Table:
     """The ladder as a terminal table: rate within the objective, its ratio to the first model, and what explains it."""
@@ -35,7 +38,8 @@ def print_table(results: Results) -> None:
 
 def baseline(results: Results) -> ModelResult | None:
     """The model that ratios refer to: `original` where it was measured, else the first; None when it met nothing."""
-    first = next((m for m in results.models if m.model == "original"), results.models[0] if results.models else None)
+    measured = [model for model in results.models if not model.failure]
+    first = next((m for m in measured if m.model == BASELINE), measured[0] if measured else None)
     return first if first is not None and first.rate_per_s else None
 
 

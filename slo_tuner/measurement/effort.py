@@ -24,6 +24,13 @@ class Effort:
     precision: float = 0.03
     repeats: int = 3
 
+    @property
+    def model_s(self) -> float:
+        """About how many seconds one model takes: a sweep, a search of six points, and the repeats of its end."""
+        sweep_s = 6 * (self.sweep_s + self.warm_up_s)
+        search_s = 6 * (0.5 * self.point_s + self.warm_up_s)
+        return sweep_s + search_s + self.repeats * (self.confirm_s + self.warm_up_s)
+
     def timing(self, rate: float, limit_ms: float, repeat: bool) -> Timing:
         """How long a point at `rate` requests a second lasts; a `repeat` is not ended early."""
         limit_s = limit_ms / 1000

@@ -19,7 +19,7 @@ from ..load.request_log import Floats
 from ..load.transport import RequestError
 from ..results.schema import ModelResult, Point, Purpose, SweepPoint
 from ..slo.objective import Objective
-from ..slo.rate_search import Limits, search
+from ..slo.rate_search import Found, Limits, search
 from ..triton.control import Control
 from ..triton.endpoint import Endpoint
 from ..triton.server_metrics import counted_as
@@ -117,8 +117,8 @@ class Meter:
             points.append(point)
         return tuple(points)
 
-    def find(self, objective: Objective, curve: tuple[SweepPoint, ...], on_point: OnPoint) -> dict[str, Any]:
-        """Search from the throughput of the curve; the fields of ModelResult that say what was found."""
+    def find(self, objective: Objective, curve: tuple[SweepPoint, ...], on_point: OnPoint) -> Found:
+        """Search from the throughput of the curve."""
         saturation = max(point.rate_per_s for point in curve)
         limits = Limits(
             start_rate=0.8 * saturation,
@@ -127,12 +127,7 @@ class Meter:
             precision=self._effort.precision,
             repeats=self._effort.repeats,
         )
-        found = search(lambda rate, purpose: self.point(objective, rate, purpose, on_point), limits)
-        return {
-            "rate_per_s": found.rate_per_s,
-            "missed_per_s": found.missed_per_s,
-            "generator_limited": found.generator_limited,
-        }
+        return search(lambda rate, purpose: self.point(objective, rate, purpose, on_point), limits)
 
     def point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
         """Measure one point, keep its rows, and report it."""
@@ -161,17 +156,20 @@ class Meter:
         return dict(MessageToDict(self.config, preserving_proto_field_name=True))
 
     def result(
-        self, found: dict[str, Any], unloaded_ms: float, curve: tuple[SweepPoint, ...], load_s: float | None
+        self, found: Found, unloaded_ms: float, curve: tuple[SweepPoint, ...], load_s: float | None
     ) -> ModelResult:
         """The complete result of this model."""
         return ModelResult(
             model=self.model,
+            rate_per_s=found.rate_per_s,
+            missed_per_s=found.missed_per_s,
+            lowest_tried_per_s=found.lowest_tried_per_s,
+            generator_limited=found.generator_limited,
             unloaded_ms=unloaded_ms,
             load_s=load_s,
             sweep=curve,
             points=tuple(self.points),
             server_config=self.server_config(),
-            **found,
         )
 
     def _closed(self, concurrency: int, seconds: float) -> SweepPoint:

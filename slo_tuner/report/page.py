@@ -25,6 +25,7 @@ from ..tiers.text import cells_of, print_tiers, recovered_s, runs, tiers_headlin
 from ..tuning.plots import path_plot, surface_plot
 from ..tuning.record import TuningResults
 from ..tuning.text import change, tuning_notes
+from .predictions import Predictions
 
 
 def print_results(results: Results) -> None:
@@ -37,9 +38,9 @@ def print_results(results: Results) -> None:
         print_table(results)
 
 
-def write_report(results: Results, path: Path) -> None:
+def write_report(results: Results, path: Path, predictions: Predictions | None = None) -> None:
     """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
-    html = render_report(results)
+    html = render_report(results, predictions)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +51,8 @@ def write_report(results: Results, path: Path) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def render_report(results: Results) -> str:
-    """The page as HTML."""
+def render_report(results: Results, predictions: Predictions | None = None) -> str:
+    """The page as HTML; with `predictions`, what the variants see in pictures stands beside their rates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("slo_tuner.report"),
         autoescape=True,
@@ -72,7 +73,11 @@ def render_report(results: Results) -> str:
         none = {"record": None, "tiers": None}
         found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
     objective = results.objective
-    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
+    predicted = list(predictions.columns(results)) if predictions is not None else []
+    seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
+    if predictions is not None:
+        seen["picture_index"] = predictions.images.index
+    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found, **seen)
 
 
 def _ladder(results: Results) -> dict[str, object]:

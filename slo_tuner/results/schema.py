@@ -99,12 +99,14 @@ class SweepPoint(_Record):
 class ModelResult(_Record):
     """What was found for one model: the highest rate within the objective, and every point on the way.
 
-    `failure` says why a model could not be measured; then nothing else of it is known.
+    Without a rate, `lowest_tried_per_s` says how far down it was searched. `failure` says why a model could not be
+    measured; then nothing else of it is known.
     """
 
     model: str
     rate_per_s: float | None = None
     missed_per_s: float | None = None
+    lowest_tried_per_s: float | None = None
     failure: str = ""
     generator_limited: bool = False
     unloaded_ms: float | None = None

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from ..results.schema import Point, SweepPoint
 from ..slo.objective import Objective
+from .time_left import TimeLeft
 
 _VERDICTS = {True: "[green]kept[/]", False: "[red]missed[/]"}
 
@@ -15,7 +16,22 @@ class Progress:
     """Prints to standard error; standard output stays for results."""
 
     def __init__(self, quiet: bool = False) -> None:
+        self._left: TimeLeft | None = None
         self._console = Console(file=sys.stderr, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def expect(self, steps: int, guess_s: float) -> None:
+        """Say from now on how long it may still take: so many steps, each of about `guess_s` seconds at first."""
+        self._left = TimeLeft(steps, guess_s)
+
+    def finish_step(self) -> None:
+        """One of the steps is done."""
+        if self._left is not None:
+            self._left.finish_step()
+
+    @property
+    def step(self) -> str:
+        """The present step and the time that is left, in words; empty where nobody knows."""
+        return f" [{self._left.number}, {self._left}]" if self._left is not None else ""
 
     def say(self, text: str) -> None:
         """One plain line; whatever it quotes is printed as it is."""
@@ -29,7 +45,7 @@ class Progress:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
-            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms{_missing(point)}"
+            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms{_missing(point)}{self.step}"
         )
 
     def point(self, objective: Objective, point: Point) -> None:
@@ -45,10 +61,10 @@ class Progress:
             f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  "
             f"{objective.quantile_name} {point.objective_quantile_ms:7.1f} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
-            f"{verdict}{sure}{_missing(point)}"
+            f"{verdict}{sure}{escape(_missing(point) + self.step)}"
         )
 
 
 def _missing(point: Point | SweepPoint) -> str:
     """Why the server's stages are not known, where they should be."""
-    return escape(f"; no server stages: {point.server_missing}") if point.server_missing else ""
+    return f"; no server stages: {point.server_missing}" if point.server_missing else ""

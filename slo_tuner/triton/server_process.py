@@ -48,7 +48,7 @@ def pick_ports(http: int = 0, grpc: int = 0, metrics: int = 0) -> Ports:
 def check_repository(path: Path) -> None:
     """UsageError unless `path` is a directory with at least one model.
 
-    That is a directory with a config.pbtxt, or with a version: Triton completes the configuration of many models itself.
+    That is a directory with a config.pbtxt, or with a version: Triton completes many configurations by itself.
     """
     if not path.is_dir():
         raise UsageError("repository", str(path), "name an existing model repository")

@@ -9,6 +9,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from ..results.schema import ModelResult, RunHeader
 from ..slo.objective import ChosenObjective
+from ..slo.rate_search import is_generator_limited
 from .deployment import DeploymentGoal, deploy
 from .evidence import TrialHistory
 from .path import Choice
@@ -74,6 +75,8 @@ def _tuning(context: RunContext, trials: Sequence[Trial], finished: SearchOutcom
     choice = finished.choice if finished else None
     if finished is not None and choice is None:
         facts["stopped"] = "no configuration that was tried keeps the objective"
+        if invalid := sum(trial.status == "invalid" for trial in trials):
+            facts["stopped"] += f"; the load generator was too weak to tell for {invalid} of them"
     if finished is not None and choice is not None:
         facts["path"] = choice.path
         facts |= {"rates_per_s": choice.rates, "stopped": choice.stopped, "surface": _surface(finished.known)}
@@ -90,14 +93,16 @@ def _surface(known: TrialHistory) -> tuple[Expectation, ...]:
 def _model_result(context: RunContext, name: str, trials: Sequence[Trial], rate: float | None) -> ModelResult:
     """The searches of one configuration as one model of the ladder; `rate` None takes the first search's."""
     found = next((t for t in trials if rate is None or t.rate_per_s == rate), None)
+    points = tuple(point for trial in trials for point in trial.points)
     configuration = found.configuration if found is not None else Configuration(batch=1, instances=1)
     return ModelResult(
         model=name,
         rate_per_s=found.rate_per_s if found is not None else None,
         missed_per_s=found.missed_per_s if found is not None else None,
-        generator_limited=any(trial.generator_limited for trial in trials),
+        lowest_tried_per_s=found.lowest_tried_per_s if found is not None else None,
+        generator_limited=is_generator_limited(found.rate_per_s if found is not None else None, points),
         unloaded_ms=next((t.unloaded_ms for t in trials if t.unloaded_ms is not None), None),
         load_s=found.load_s if found is not None else None,
-        points=tuple(point for trial in trials for point in trial.points),
+        points=points,
         server_config=as_dict(with_configuration(context.as_found, configuration)),
     )

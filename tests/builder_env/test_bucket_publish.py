@@ -12,7 +12,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import Variant
 from model_repo_builder.repository import bucket_publish
 
 pytestmark = pytest.mark.slow
@@ -39,15 +39,15 @@ bucket_publish.upload(Bucket("--output", sys.argv[1]), variant, manifest.read(va
 
 
 @pytest.fixture
-def variant() -> plan.Variant:
+def variant() -> Variant:
     """The variant that these tests publish."""
-    return plan.Variant(name="fast", engine="onnxruntime")
+    return Variant(name="fast", engine="onnxruntime")
 
 
 class Publisher:
     """Publishes variants made of two texts, and counts what is uploaded."""
 
-    def __init__(self, url: str, folder: Path, variant: plan.Variant) -> None:
+    def __init__(self, url: str, folder: Path, variant: Variant) -> None:
         self.bucket = Bucket("--output", url)
         self.folder = folder
         self.variant = variant
@@ -70,7 +70,7 @@ class Publisher:
 
 
 @pytest.fixture
-def publisher(url: str, tmp_path: Path, variant: plan.Variant) -> Publisher:
+def publisher(url: str, tmp_path: Path, variant: Variant) -> Publisher:
     """Publishes into a place of its own."""
     return Publisher(url, tmp_path, variant)
 
@@ -160,9 +160,7 @@ def test_a_broken_upload_leaves_the_old_version_and_the_next_one_completes_it(
     assert seen(publisher.bucket) == ("new", "new", "new")
 
 
-def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(
-    s3: str, tmp_path: Path, variant: plan.Variant
-) -> None:
+def test_kill_9_in_the_middle_of_an_upload_leaves_the_old_version(s3: str, tmp_path: Path, variant: Variant) -> None:
     publisher = Publisher(s3, tmp_path, variant)
     publisher.publish("old", "old")
     built.write(tmp_path, variant, "new", "new")

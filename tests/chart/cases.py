@@ -8,11 +8,13 @@ from typing import Any
 
 # The neutral default needs no more than a model source.
 URL = {"modelRepository": {"source": "url", "url": "gs://bucket/models"}}
+# As short as a plan can be.
+PLAN = "model: {name: tiny, source: keras:MobileNetV2}\nvariants: [{name: original, engine: tensorflow}]\n"
 # Turns everything on, so that each template renders.
 EVERYTHING: dict[str, Any] = {
     "modelRepository": {
         "source": "builder",
-        "builder": {"plan": "model: {}\n", "useGpu": True},
+        "builder": {"plan": PLAN, "useGpu": True},
         "tuning": {"original": {"maxBatchSize": 16, "preferredBatchSizes": [8], "instances": 4}},
         "tiers": {"original": {"tier": 1}},
     },

@@ -5,6 +5,7 @@ import re
 import build_images
 import pytest
 import requirements
+from cases import PLAN
 from render import ROOT, one, render
 
 DOCKERFILES = sorted((ROOT / "images").glob("*/Dockerfile"))
@@ -12,7 +13,7 @@ DOCKERFILES = sorted((ROOT / "images").glob("*/Dockerfile"))
 
 def test_charts_ask_for_images_that_are_built() -> None:
     built = {build_images.image(name) for name in build_images.NAMES}
-    values = {"modelRepository": {"builder": {"plan": "model: {}"}}}
+    values = {"modelRepository": {"builder": {"plan": PLAN}}}
     pod = one(render(values, files=["cpu", "tfserving-front"]), "Deployment")["spec"]["template"]["spec"]
     asked = {container["image"] for container in pod["containers"] + pod["initContainers"]}
     asked |= {one(render(values, files=["cpu", "tfserving-front"]), "Pod", "-test")["spec"]["containers"][0]["image"]}

@@ -74,7 +74,7 @@ def test_triton_s_clients_may_reach_the_front() -> None:
 
 def test_routes_send_its_paths_to_the_front() -> None:
     manifests = render(EVERYTHING)
-    rule = one(manifests, "HTTPRoute", "-http")["spec"]["rules"][1]
+    rule = one(manifests, "HTTPRoute", "-http")["spec"]["rules"][-1]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v1/models"}}]
     assert rule["backendRefs"] == [{"name": "demo-triton", "port": 8888}]
     backend = {"service": {"name": "demo-triton", "port": {"name": "tfserving"}}}

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from cases import URL, at, with_values
+from cases import PLAN, URL, at, with_values
 from render import kinds, one, render
 
-PLAN = "model:\n  name: tiny\n"
 BUILDER = {"modelRepository": {"source": "builder", "builder": {"plan": PLAN}}}
 
 
@@ -46,6 +45,22 @@ def test_s3_bucket_can_be_read_with_a_key_from_a_secret() -> None:
     source = {"source": "url", "url": "s3://bucket/m", "credentials": {"secretName": "keys"}}
     env = {item["name"]: item.get("valueFrom") for item in pod(at("modelRepository", source))["containers"][0]["env"]}
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        assert env[name] == {"secretKeyRef": {"name": "keys", "key": name}}
+
+
+def test_temporary_keys_bring_their_session_token_and_region() -> None:
+    source = {"source": "url", "url": "s3://bucket/m", "credentials": {"secretName": "keys"}}
+    env = {item["name"]: item.get("valueFrom") for item in pod(at("modelRepository", source))["containers"][0]["env"]}
+    for name in ("AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
+        assert env[name] == {"secretKeyRef": {"name": "keys", "key": name, "optional": True}}
+
+
+def test_azure_is_read_with_the_account_and_key_of_a_secret() -> None:
+    source = {"source": "url", "url": "as://account/models/tiny", "credentials": {"secretName": "keys"}}
+    spec = pod(at("modelRepository", source))
+    assert repository(spec) == "as://account/models/tiny"
+    env = {item["name"]: item.get("valueFrom") for item in spec["containers"][0]["env"]}
+    for name in ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY"):
         assert env[name] == {"secretKeyRef": {"name": "keys", "key": name}}
 
 
@@ -121,7 +136,7 @@ def test_changed_plan_restarts_the_pods() -> None:
         values = with_values(BUILDER, at("modelRepository.builder.plan", plan))
         return one(render(values), "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/plan"]
 
-    assert checksum("a: 1") != checksum("a: 2")
+    assert checksum(PLAN) != checksum(PLAN + "# changed")
 
 
 @pytest.mark.parametrize(("use_gpu", "expected"), [(True, 1), (False, None)])

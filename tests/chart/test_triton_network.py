@@ -6,6 +6,7 @@ import pytest
 from cases import URL, at, with_values
 from render import Manifest, kinds, one, render
 from tritonclient.grpc import service_pb2
+from validation import errors
 
 HOSTS = {"http": {"hostnames": ["http.example.com"]}, "grpc": {"hostnames": ["grpc.example.com"]}}
 OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
@@ -68,19 +69,47 @@ def ingress_paths(manifest: Manifest) -> list[str]:
     return [one["path"] for rule in manifest["spec"]["rules"] for one in rule["http"]["paths"]]
 
 
-def test_only_inference_health_and_descriptions_are_routed_and_neither_model_control_nor_memory() -> None:
-    ingress = {"enabled": True, "http": {"host": "a.example.com"}, "grpc": {"host": "b.example.com"}}
-    manifests = render(with_values(GATEWAY, {"ingress": ingress}))
-    http = ["/v2/models", "/v2/health", "/v2/repository/index", "/v2"]
-    assert routed(one(manifests, "HTTPRoute")) == ingress_paths(one(manifests, "Ingress", "-http")) == http
+INGRESS = {"enabled": True, "http": {"host": "a.example.com"}, "grpc": {"host": "b.example.com"}}
+# What a client may ask about a model, and what Triton 2.51 serves beside it (the patterns in its http_server.cc).
+PUBLIC = ["", "/infer", "/generate", "/generate_stream", "/ready", "/config"]
+INSIDE = ["/stats", "/trace/setting"]
+
+
+def test_each_http_path_is_routed_by_itself_and_nothing_but_inference_health_and_descriptions() -> None:
+    chosen = {"modelRepository": {"models": ["original", "fast.v2"], "alias": "net"}}
+    manifests = render(with_values(GATEWAY, chosen, {"ingress": INGRESS}))
+    models = [f"/v2/models/{name}" for name in ("original", "fast.v2", "net")]
+    versions = [end for name in models for end in (name, f"{name}/versions/1")]
+    public = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index"} | {
+        name + end for name in versions for end in PUBLIC
+    }
+    route, ingress = one(manifests, "HTTPRoute"), one(manifests, "Ingress", "-http")
+    assert set(routed(route)) == set(ingress_paths(ingress)) == public
+    kinds_of_match = {match["path"]["type"] for rule in route["spec"]["rules"] for match in rule["matches"]}
+    kinds_of_path = {one["pathType"] for one in ingress["spec"]["rules"][0]["http"]["paths"]}
+    assert kinds_of_match == kinds_of_path == {"Exact"}
+    assert not public & {name + end for name in versions for end in INSIDE}
+
+
+def test_versions_that_a_path_may_name_come_from_the_values() -> None:
+    versions = at("publicApi.modelVersions", [3])
+    paths = routed(one(render(with_values(GATEWAY, versions)), "HTTPRoute"))
+    assert "/v2/models/original/versions/3/infer" in paths
+    assert "/v2/models/original/versions/1/infer" not in paths
+
+
+def test_only_inference_health_and_descriptions_are_routed_over_grpc() -> None:
+    manifests = render(with_values(GATEWAY, {"ingress": INGRESS}))
     grpc = routed(one(manifests, "GRPCRoute"))
     assert grpc == ingress_paths(one(manifests, "Ingress", "-grpc"))
-    assert "/inference.GRPCInferenceService/ModelInfer" in grpc
     described = {
         descriptor.name for descriptor in service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods
     }
-    left_out = {f"/inference.GRPCInferenceService/{name}" for name in described} - set(grpc)
-    assert {name.rpartition("/")[2] for name in left_out} == {
+    own = {name.rpartition("/")[2] for name in grpc if name.startswith("/inference.GRPCInferenceService/")}
+    assert own <= described
+    assert set(grpc) == {f"/inference.GRPCInferenceService/{name}" for name in own} | {"/grpc.health.v1.Health/Check"}
+    assert described - own == {
+        "ModelStatistics",
         "RepositoryModelLoad",
         "RepositoryModelUnload",
         "SystemSharedMemoryStatus",
@@ -92,6 +121,27 @@ def test_only_inference_health_and_descriptions_are_routed_and_neither_model_con
         "TraceSetting",
         "LogSettings",
     }
+
+
+def test_routes_of_many_models_are_divided_as_the_gateway_api_demands() -> None:
+    models = {"modelRepository": {"models": [f"model-{number}" for number in range(30)]}}
+    manifests = render(with_values(GATEWAY, models, at("tfservingFront.enabled", True)))
+    assert errors(manifests) == []
+    routes = [item for item in manifests if item["kind"] == "HTTPRoute"]
+    assert len(routes) > 1
+    assert sum(len(routed(route)) for route in routes) == 4 + 30 * 12 + 1
+    assert all(len(rule["matches"]) <= 8 for route in routes for rule in route["spec"]["rules"])
+    assert all(len(route["spec"]["rules"]) <= 16 for route in routes)
+
+
+def test_rules_take_their_time_and_filters() -> None:
+    header = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x-internal"]}}
+    details = {"gateway": {"http": {"timeoutSeconds": 12, "filters": [header]}, "grpc": {"filters": [header]}}}
+    manifests = render(with_values(GATEWAY, details, at("tfservingFront.enabled", True)))
+    assert errors(manifests) == []
+    rules = one(manifests, "HTTPRoute")["spec"]["rules"]
+    assert all((rule["timeouts"], rule["filters"]) == ({"request": "12s"}, [header]) for rule in rules)
+    assert all(rule["filters"] == [header] for rule in one(manifests, "GRPCRoute")["spec"]["rules"])
 
 
 @pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
@@ -161,8 +211,9 @@ def test_gateway_of_several_regions_stands_for_the_services_of_all_clusters() ->
     values = with_values(URL, {"gateway": {"http": {"hostnames": ["a.example.com"]}, "grpc": {"enabled": False}}})
     manifests = render(values, files=["tfserving-front", "gateway-gke", "gateway-gke-regions"])
     there = {"group": "net.gke.io", "kind": "ServiceImport", "name": "demo-triton"}
-    rules = one(manifests, "HTTPRoute")["spec"]["rules"]
-    assert [rule["backendRefs"] for rule in rules] == [[{**there, "port": port}] for port in (8000, 8888)]
+    *rules, front = [rule["backendRefs"] for rule in one(manifests, "HTTPRoute")["spec"]["rules"]]
+    assert all(rule == [{**there, "port": 8000}] for rule in rules)
+    assert front == [{**there, "port": 8888}]
     for kind in ("HealthCheckPolicy", "GCPBackendPolicy"):
         assert one(manifests, kind)["spec"]["targetRef"] == there
     assert one(manifests, "ServiceExport")["metadata"]["name"] == there["name"]
@@ -192,6 +243,31 @@ def test_ingress_has_one_object_for_each_protocol() -> None:
         backend = manifest["spec"]["rules"][0]["http"]["paths"][0]["backend"]
         assert backend == {"service": {"name": "demo-triton", "port": {"name": protocol}}}
         assert ("annotations" in manifest["metadata"]) is (protocol == "grpc")
+
+
+def test_ingress_takes_several_hosts_of_a_protocol() -> None:
+    http = {"host": "a.example.com", "extraHosts": ["b.example.com"]}
+    spec = one(
+        render(with_values(URL, OPEN, {"ingress": {"enabled": True, "http": http, "tlsSecretName": "c"}})), "Ingress"
+    )["spec"]
+    assert [rule["host"] for rule in spec["rules"]] == ["a.example.com", "b.example.com"]
+    assert spec["rules"][0]["http"] == spec["rules"][1]["http"]
+    assert spec["tls"] == [{"secretName": "c", "hosts": ["a.example.com", "b.example.com"]}]
+
+
+def test_service_takes_node_ports_class_and_traffic_policy() -> None:
+    details = {
+        "type": "LoadBalancer",
+        "loadBalancerClass": "example.com/internal",
+        "externalTrafficPolicy": "Local",
+        "nodePorts": {"http": 30080, "grpc": 30081},
+    }
+    values = with_values(URL, {"service": details}, at("networkPolicy.clientCidrs", ["10.0.0.0/8"]))
+    manifests = render(values)
+    assert errors(manifests) == []
+    spec = one(manifests, "Service", "demo-triton")["spec"]
+    assert (spec["loadBalancerClass"], spec["externalTrafficPolicy"]) == ("example.com/internal", "Local")
+    assert [port["nodePort"] for port in spec["ports"]] == [30080, 30081]
 
 
 def policy(*values: dict[str, Any]) -> dict[str, Any]:
@@ -224,9 +300,66 @@ def test_bucket_and_metadata_server_may_be_reached() -> None:
     assert len(policy(at("networkPolicy.metadataServer", False))["egress"]) == 2
 
 
+VOLUME = {"source": "persistentVolumeClaim", "url": "", "persistentVolumeClaim": {"claimName": "models"}}
+
+
 def test_with_a_volume_only_dns_may_be_reached() -> None:
-    volume = {"source": "persistentVolumeClaim", "persistentVolumeClaim": {"claimName": "models"}}
-    assert len(policy({"modelRepository": volume})["egress"]) == 1
+    assert len(policy({"modelRepository": VOLUME})["egress"]) == 1
+
+
+def test_a_claim_s_bucket_may_be_reached_where_it_is_named() -> None:
+    """A claim may be served by a FUSE sidecar in the Pod, which the same policy holds."""
+    values = {"modelRepository": VOLUME, "networkPolicy": {"modelSourceCidrs": ["199.36.153.8/30"]}}
+    _, bucket, metadata = policy(values)["egress"]
+    assert bucket["to"] == [{"ipBlock": {"cidr": "199.36.153.8/30"}}]
+    assert {"ipBlock": {"cidr": "169.254.169.254/32"}} in metadata["to"]
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("gs://bucket/models", 443),
+        ("s3://bucket/models", 443),
+        ("s3://https://store.example.com:9000/bucket/models", 9000),
+        ("s3://http://store.example.com/bucket/models", 80),
+        ("s3://store.example.com:9001/bucket/models", 9001),
+    ],
+)
+def test_the_port_of_the_model_source_is_that_of_the_url(url: str, port: int) -> None:
+    assert policy(at("modelRepository.url", url))["egress"][1]["ports"] == [{"port": port, "protocol": "TCP"}]
+
+
+def test_without_ranges_a_bucket_is_a_public_address() -> None:
+    public = policy()["egress"][1]["to"][0]["ipBlock"]
+    assert public["cidr"] == "0.0.0.0/0"
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= set(public["except"])
+
+
+@pytest.mark.parametrize(
+    ("values", "reached"),
+    [
+        ({}, True),
+        ({"modelRepository": {"url": "s3://bucket/models"}}, False),
+        ({"modelRepository": {"credentials": {"secretName": "key"}}}, False),
+        ({"networkPolicy": {"metadataServer": False}}, False),
+    ],
+)
+def test_the_metadata_server_is_reached_only_for_workload_identity(values: dict[str, Any], reached: bool) -> None:
+    peers = [peer for rule in policy(values)["egress"] for peer in rule.get("to", [])]
+    assert ({"ipBlock": {"cidr": "169.254.169.254/32"}} in peers) is reached
+
+
+def test_telemetry_reaches_the_named_collectors() -> None:
+    rule = policy(at("networkPolicy.telemetryNamespaces", ["telemetry"]))["egress"][-1]
+    assert [port["port"] for port in rule["ports"]] == [4317, 4318]
+    assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "telemetry"}}}]
+
+
+def test_rules_of_ones_own_are_added() -> None:
+    incoming = {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}], "ports": [{"port": 9000}]}
+    outgoing = {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 9000}]}
+    spec = policy({"networkPolicy": {"extraIngress": [incoming], "extraEgress": [outgoing]}})
+    assert (spec["ingress"][-1], spec["egress"][-1]) == (incoming, outgoing)
 
 
 def test_network_policy_can_be_left_out() -> None:
@@ -239,6 +372,18 @@ def test_pod_monitor_scrapes_the_metrics_port() -> None:
     assert manifest["metadata"]["labels"]["release"] == "prometheus"
     assert manifest["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "interval": "7s"}]
     assert "PodMonitor" not in kinds(render(URL))
+
+
+def test_pod_monitor_takes_its_time_and_relabelling_beside_what_the_alias_needs() -> None:
+    keep = {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}
+    drop = {"action": "drop", "sourceLabels": ["__name__"], "regex": "nv_energy.*"}
+    monitor = {"enabled": True, "scrapeTimeout": "5s", "relabelings": [keep], "metricRelabelings": [drop]}
+    values = with_values(URL, at("monitoring.podMonitor", monitor), at("modelRepository.alias", "net"))
+    manifests = render(values)
+    assert errors(manifests) == []
+    (endpoint,) = one(manifests, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert (endpoint["scrapeTimeout"], endpoint["relabelings"]) == ("5s", [keep])
+    assert endpoint["metricRelabelings"] == [{"action": "drop", "sourceLabels": ["model"], "regex": "net"}, drop]
 
 
 def test_helm_test_asks_the_service_for_each_model() -> None:

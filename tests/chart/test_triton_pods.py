@@ -47,14 +47,34 @@ def test_spread_over_zones_can_be_enforced() -> None:
     assert constraint["whenUnsatisfiable"] == "DoNotSchedule"
 
 
-@pytest.mark.parametrize("key", ["priorityClassName", "runtimeClassName"])
+def test_a_cordoned_zone_holds_no_pod_back() -> None:
+    assert [item["nodeTaintsPolicy"] for item in pod()["topologySpreadConstraints"]] == ["Honor", "Honor"]
+
+
+def test_constraints_of_ones_own_take_the_place_of_the_charts_and_select_its_pods() -> None:
+    rack = {"maxSkew": 2, "topologyKey": "example.com/rack", "whenUnsatisfiable": "DoNotSchedule"}
+    other = {**rack, "labelSelector": {"matchLabels": {"a": "b"}}}
+    constraints = pod(at("placement.topologySpreadConstraints", [rack, other]))["topologySpreadConstraints"]
+    selector = deployment()["selector"]
+    assert constraints == [{**rack, "labelSelector": selector}, other]
+
+
+@pytest.mark.parametrize("key", ["priorityClassName", "runtimeClassName", "schedulerName"])
 def test_class_is_named(key: str) -> None:
     assert pod(at(f"placement.{key}", "special"))[key] == "special"
 
 
-@pytest.mark.parametrize(("mode", "surge", "unavailable"), [("surge", 1, 0), ("replace", 0, 1)])
-def test_rollout_surges_or_replaces(mode: str, surge: int, unavailable: int) -> None:
-    strategy = deployment(at("rollout.mode", mode))["strategy"]["rollingUpdate"]
+@pytest.mark.parametrize(
+    ("rollout", "surge", "unavailable"),
+    [
+        ({"mode": "surge"}, "25%", 0),
+        ({"mode": "replace"}, 0, "10%"),
+        ({"mode": "surge", "maxSurge": 3, "maxUnavailable": "5%"}, 3, "5%"),
+        ({"mode": "replace", "maxUnavailable": 2}, 0, 2),
+    ],
+)
+def test_rollout_surges_or_replaces_a_share_of_the_fleet(rollout: dict[str, Any], surge: Any, unavailable: Any) -> None:
+    strategy = deployment({"rollout": rollout, "scaling": {"replicas": 400}})["strategy"]["rollingUpdate"]
     assert strategy == {"maxSurge": surge, "maxUnavailable": unavailable}
 
 
@@ -68,10 +88,11 @@ def test_old_revisions_are_kept_as_the_value_says() -> None:
     assert deployment(at("rollout.revisionHistoryLimit", 2))["revisionHistoryLimit"] == 2
 
 
-@pytest.mark.parametrize("value", [2, "50%"])
+@pytest.mark.parametrize("value", [2, "50%", ""])
 def test_disruption_budget_allows_the_given_number(value: Any) -> None:
-    budget = one(render(with_values(URL, at("podDisruptionBudget.maxUnavailable", value))), "PodDisruptionBudget")
-    assert budget["spec"]["maxUnavailable"] == value
+    values = with_values(URL, at("podDisruptionBudget.maxUnavailable", value), at("scaling.replicas", 4))
+    budget = one(render(values), "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == (value or "10%")
     assert budget["spec"]["selector"]["matchLabels"] == deployment()["selector"]["matchLabels"]
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 import pytest
-from cases import EVERYTHING, URL, at, with_values
+from cases import EVERYTHING, PLAN, URL, at, with_values
 from render import ROOT, HelmRefused, render
 
 OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
@@ -14,7 +14,12 @@ INGRESS = with_values(OPEN, {"ingress": {"enabled": True, "http": {"host": "a.ex
 KEDA = {"scaling": {"mode": "keda"}, "monitoring": {"podMonitor": {"enabled": True}}}
 HPA_RATE = {"scaling": {"mode": "hpa", "requestRate": {"enabled": True}}}
 HPA_GPU = {"scaling": {"mode": "hpa", "gpuUtilization": {"enabled": True}}}
-PLAN = {"source": "builder", "builder": {"plan": "model: {}", "useGpu": True}}
+BUILDER = {"source": "builder", "url": "", "builder": {"plan": PLAN, "useGpu": True}}
+RATE = {"queueTime": {"enabled": False}, "requestRate": {"enabled": True, "perPodCapacity": 9}}
+SIDE = {"name": "side", "image": "side:1"}
+MOUNT = {"name": "extra", "mountPath": "/extra"}
+EXTRA = {"extraVolumes": [{"name": "extra", "emptyDir": {}}]}
+ZONES = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
 
 
 class Rule(NamedTuple):
@@ -26,7 +31,18 @@ class Rule(NamedTuple):
 
 
 def source(**values: Any) -> dict[str, Any]:
-    return {"modelRepository": values}
+    """A model repository; another source than `url` comes without one."""
+    without = {"url": ""} if values.get("source", "url") not in ("", "url") else {}
+    return {"modelRepository": {**without, **values}}
+
+
+def built(plan: str, **values: Any) -> dict[str, Any]:
+    """A repository that a plan builds."""
+    return source(source="builder", builder={"plan": plan}, **values)
+
+
+def service(**values: Any) -> dict[str, Any]:
+    return {"service": {"type": "ClusterIP", **values}, "networkPolicy": {"enabled": False}}
 
 
 IMAGE_VOLUME = source(source="image", image={"reference": "models:1"})
@@ -56,9 +72,11 @@ RULES = [
         for reference in ("models", "registry:5000/models", "models:latest")
     ),
     Rule("modelRepository.source is hostPath", source(source="hostPath"), source(hostPath={"path": "/srv"})),
-    Rule("modelRepository.source is builder", source(source="builder"), source(builder={"plan": "model: {}"})),
+    Rule("modelRepository.source is builder", source(source="builder"), source(builder={"plan": PLAN})),
     Rule(
-        "modelRepository.builder.useGpu is true", {"modelRepository": PLAN, "gpu": {"count": 0}}, {"gpu": {"count": 1}}
+        "modelRepository.builder.useGpu is true",
+        {"modelRepository": BUILDER, "gpu": {"count": 0}},
+        {"gpu": {"count": 1}},
     ),
     Rule(
         "modelRepository.tuning.fast: modelRepository.models does not hold this model, only original",
@@ -70,11 +88,170 @@ RULES = [
         source(tuning={"original": {"maxBatchSize": 4, "preferredBatchSizes": [8]}}),
         source(tuning={"original": {"maxBatchSize": 8}}),
     ),
+    *(
+        Rule(f"modelRepository.{at_} is given, so modelRepository.source must be {wanted}: it is url", values, mended)
+        for at_, wanted, values, mended in (
+            ("builder.plan", "builder", source(builder={"plan": PLAN}), source(source="builder")),
+            ("image.reference", "image", source(image={"reference": "models:1"}), source(source="image")),
+            ("hostPath.path", "hostPath", source(hostPath={"path": "/srv"}), source(source="hostPath")),
+            (
+                "persistentVolumeClaim.claimName",
+                "persistentVolumeClaim",
+                source(persistentVolumeClaim={"claimName": "models"}),
+                source(source="persistentVolumeClaim"),
+            ),
+        )
+    ),
+    Rule(
+        "modelRepository.url is given, so modelRepository.source must be url: it is builder",
+        with_values(built(PLAN), source(url="gs://b/m")),
+        source(source="builder"),
+    ),
+    Rule(
+        "modelRepository.credentials.secretName is given, so modelRepository.source must be url: it is builder",
+        built(PLAN, credentials={"secretName": "key"}),
+        source(credentials={"secretName": ""}),
+    ),
+    Rule("modelRepository.url is as://account", source(url="as://account"), source(url="as://account/models")),
+    Rule("modelRepository.models or alias holds stats", source(models=["stats"]), source(models=["statistics"])),
+    Rule("modelRepository.builder.plan is no YAML map", built("- a list"), source(builder={"plan": PLAN})),
+    Rule("modelRepository.builder.plan has no map model", built("variants: [{name: a}]"), built(PLAN)),
+    Rule("modelRepository.builder.plan has no list variants", built("model: {name: a}"), built(PLAN)),
+    Rule(
+        "modelRepository.models holds fast, which modelRepository.builder.plan does not build, only original",
+        built(PLAN, models=["fast"]),
+        built(PLAN, models=["original"]),
+    ),
+    Rule(
+        "modelRepository.alias is resnet50: it must be tiny, the model.name",
+        built(PLAN, alias="resnet50"),
+        source(alias="tiny"),
+    ),
     Rule("modelRepository.path a/../b leaves the volume", source(path="a/../b"), source(path="a/..b")),
     Rule(
         "server.extraArgs holds --http-port=1",
         at("server.extraArgs", ["--http-port=1"]),
         at("server.extraArgs", ["--http-thread-count=1"]),
+    ),
+    *(
+        Rule(
+            f"server.extraArgs holds {argument}",
+            at("server.extraArgs", [argument]),
+            at("server.extraArgs", ["--http-restricted-api=model-repository,trace:key=word"]),
+        )
+        for argument in (
+            "--http-por=1",
+            "--allow-metrics=false",
+            "--allow-http=false",
+            "--allow-grpc",
+            "--allow-ht=false",
+            "--http-address=127.0.0.1",
+            "--grpc-use-ssl=true",
+            "--exit-on-error=false",
+            "--http-restricted-api=health:key=word",
+            "--grpc-restricted-protocol=trace,health:key=word",
+        )
+    ),
+    Rule(
+        "server.extraEnv holds HOME, which the chart sets",
+        at("server.extraEnv", [{"name": "HOME", "value": "/"}]),
+        at("server.extraEnv", [{"name": "HOMEPAGE", "value": "/"}]),
+    ),
+    Rule(
+        "server.extraEnv holds AWS_ACCESS_KEY_ID, which the chart sets",
+        with_values(
+            source(url="s3://b/m", credentials={"secretName": "key"}),
+            at("server.extraEnv", [{"name": "AWS_ACCESS_KEY_ID", "value": "x"}]),
+        ),
+        source(credentials={"secretName": ""}),
+    ),
+    Rule(
+        "modelRepository.builder.extraEnv holds HOME, which the chart sets",
+        built(PLAN)
+        | {
+            "modelRepository": {
+                **built(PLAN)["modelRepository"],
+                "builder": {"plan": PLAN, "extraEnv": [{"name": "HOME"}]},
+            }
+        },
+        at("modelRepository.builder.extraEnv", []),
+    ),
+    Rule(
+        "server.extraEnv holds a name twice: A, A",
+        at("server.extraEnv", [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
+        at("server.extraEnv", [{"name": "A", "value": "1"}]),
+    ),
+    Rule(
+        "server.sharedMemory is 12Gi: less than resources.limits.memory 12Gi",
+        at("server.sharedMemory", "12Gi"),
+        at("resources.limits.memory", "13Gi"),
+    ),
+    Rule(
+        "server.sharedMemory is 1Gi: less than resources.limits.memory 500M",
+        at("resources", {"requests": {"memory": "400Mi"}, "limits": {"memory": "500M"}}),
+        at("server.sharedMemory", "400Mi"),
+    ),
+    *(
+        Rule(
+            f"{name}.{kind} holds example.com/gpu: GPUs are a matter of gpu.count",
+            with_values(at(f"{name}.{kind}", {"example.com/gpu": 4}), at("gpu.resourceName", "example.com/gpu")),
+            at("gpu.resourceName", "nvidia.com/gpu"),
+        )
+        for name in ("resources", "modelRepository.builder.resources")
+        for kind in ("limits", "requests")
+    ),
+    Rule(
+        "resources.requests.cpu is 2: at most limits.cpu 1500m is allowed",
+        at("resources.limits.cpu", "1500m"),
+        at("resources.limits.cpu", 2),
+    ),
+    *(
+        Rule(
+            f"placement.nodeSelector holds {label}, a label of GPU nodes",
+            with_values(at("placement.nodeSelector", {label: "x"}), at("gpu.count", 0)),
+            at("gpu.count", 1),
+        )
+        for label in ("cloud.google.com/gke-accelerator", "nvidia.com/gpu.product", "k8s.amazonaws.com/accelerator")
+    ),
+    Rule(
+        "placement.topologySpreadConstraints is given, which replaces placement.zoneSpread DoNotSchedule",
+        {"placement": {"topologySpreadConstraints": ZONES, "zoneSpread": "DoNotSchedule"}},
+        at("placement.zoneSpread", "ScheduleAnyway"),
+    ),
+    Rule(
+        "podDisruptionBudget.maxUnavailable is 50%: a share of one Pod is the Pod",
+        at("podDisruptionBudget.maxUnavailable", "50%"),
+        at("scaling.replicas", 2),
+    ),
+    Rule(
+        "podDisruptionBudget.maxUnavailable is 51%, which lets all of 2 Pods be away",
+        with_values(at("podDisruptionBudget.maxUnavailable", "51%"), at("scaling.replicas", 2)),
+        at("scaling.replicas", 3),
+    ),
+    Rule(
+        "podDisruptionBudget.maxUnavailable is 2, which lets all of 2 Pods be away",
+        with_values(KEDA, at("podDisruptionBudget.maxUnavailable", 2), at("scaling.minReplicas", 2)),
+        at("scaling.minReplicas", 3),
+    ),
+    Rule(
+        "rollout.maxSurge is 0%, so rollout.mode must be replace",
+        at("rollout.maxSurge", "0%"),
+        at("rollout.mode", "replace"),
+    ),
+    Rule(
+        "rollout.maxSurge is 1, so rollout.mode must be surge",
+        at("rollout", {"mode": "replace", "maxSurge": 1}),
+        at("rollout.mode", "surge"),
+    ),
+    Rule(
+        "rollout.maxUnavailable is 0% and nothing surges",
+        at("rollout", {"mode": "replace", "maxUnavailable": "0%"}),
+        at("rollout.maxUnavailable", 1),
+    ),
+    Rule(
+        "rollout.maxUnavailable is 2, which stops all of 2 Pods",
+        with_values(at("rollout.maxUnavailable", 2), at("scaling.replicas", 2)),
+        at("rollout.maxUnavailable", 1),
     ),
     Rule(
         "modelRepository.tiers.bulk: modelRepository.models does not hold this model, only original",
@@ -123,6 +300,41 @@ RULES = [
         at("monitoring.podMonitor.enabled", True),
     ),
     Rule(
+        "scaling.windowSeconds is 60: monitoring.podMonitor.interval 16s needs 64 or more",
+        with_values(KEDA, at("monitoring.podMonitor.interval", "16s")),
+        at("scaling.windowSeconds", 64),
+    ),
+    Rule(
+        "scaling.windowSeconds is 60: monitoring.podMonitor.interval 1m needs 240 or more",
+        with_values(KEDA, at("monitoring.podMonitor.interval", "1m")),
+        at("monitoring.podMonitor.interval", "15s"),
+    ),
+    Rule(
+        "monitoring.podMonitor.interval is 76s: at most 75s is allowed with monitoring.prometheusRule",
+        {"monitoring": {"podMonitor": {"enabled": True, "interval": "76s"}, "prometheusRule": {"enabled": True}}},
+        at("monitoring.podMonitor.interval", "75s"),
+    ),
+    Rule(
+        "monitoring.podMonitor.scrapeTimeout is 11s: at most interval 10s",
+        at("monitoring.podMonitor.scrapeTimeout", "11s"),
+        at("monitoring.podMonitor.interval", "11s"),
+    ),
+    Rule(
+        "scaling.keda.extraTriggers holds queue-time-ms",
+        with_values(KEDA, at("scaling.keda.extraTriggers", [{"type": "cpu", "name": "queue-time-ms", "metadata": {}}])),
+        at("scaling.keda.extraTriggers", [{"type": "cpu", "name": "cpu", "metadata": {}}]),
+    ),
+    Rule(
+        "scaling.keda.fallback.replicas is 5: from scaling.minReplicas 1 to maxReplicas 4",
+        with_values(KEDA, {"scaling": RATE}, at("scaling.keda.fallback.replicas", 5)),
+        at("scaling.maxReplicas", 5),
+    ),
+    Rule(
+        "scaling.keda.fallback.replicas is given, so scaling.queueTime",
+        with_values(KEDA, at("scaling.keda.fallback.replicas", 2)),
+        {"scaling": RATE},
+    ),
+    Rule(
         "monitoring.prometheusRule.enabled is true, so monitoring.podMonitor.enabled",
         {"monitoring": {"prometheusRule": {"enabled": True}}},
         at("monitoring.podMonitor.enabled", True),
@@ -163,9 +375,26 @@ RULES = [
         at("ingress.grpc.host", "b.example.com"),
     ),
     Rule(
-        "ingress.grpc.host is a.example.com",
+        "ingress.grpc.host or extraHosts holds a.example.com, as ingress.http",
         with_values(INGRESS, at("ingress.grpc.host", "a.example.com")),
         at("ingress.grpc.host", "b.example.com"),
+    ),
+    Rule(
+        "ingress.grpc.host or extraHosts holds c.example.com, as ingress.http",
+        with_values(
+            INGRESS, {"ingress": {"http": {"extraHosts": ["c.example.com"]}, "grpc": {"host": "c.example.com"}}}
+        ),
+        at("ingress.grpc.host", "b.example.com"),
+    ),
+    Rule(
+        "ingress.grpc.extraHosts is given, so ingress.grpc.host",
+        with_values(INGRESS, at("ingress.grpc.extraHosts", ["b.example.com"])),
+        at("ingress.grpc.host", "c.example.com"),
+    ),
+    Rule(
+        "ingress.http.extraHosts holds a.example.com, as ingress.http.host",
+        with_values(INGRESS, at("ingress.http.extraHosts", ["a.example.com"])),
+        at("ingress.http.extraHosts", ["b.example.com"]),
     ),
     Rule("service.type is NodePort", at("service.type", "NodePort"), at("networkPolicy.clientCidrs", ["10.0.0.0/8"])),
     *(
@@ -186,6 +415,53 @@ RULES = [
         with_values(at("service.loadBalancerSourceRanges", ["10.0.0.0/8"]), at("networkPolicy.enabled", False)),
         at("service.type", "LoadBalancer"),
     ),
+    *(
+        Rule(
+            f"modelRepository.url names {address}, which is no public address",
+            source(url=f"s3://{address}/bucket/models"),
+            at("networkPolicy.modelSourceCidrs", ["10.0.0.0/8"]),
+        )
+        for address in ("http://minio.store.svc:9000", "minio:9000", "https://10.1.2.3:9000")
+    ),
+    Rule("service.loadBalancerClass is given", service(loadBalancerClass="a/b"), at("service.type", "LoadBalancer")),
+    Rule("service.externalTrafficPolicy", service(externalTrafficPolicy="Local"), at("service.type", "NodePort")),
+    Rule("service.nodePorts is given", service(nodePorts={"http": 30000}), at("service.type", "NodePort")),
+    Rule(
+        "service.nodePorts holds a port twice",
+        service(type="NodePort", nodePorts={"http": 30000, "grpc": 30000}),
+        at("service.nodePorts.grpc", 30001),
+    ),
+    Rule(
+        "service.nodePorts.tfserving is given",
+        service(type="NodePort", nodePorts={"tfserving": 30000}),
+        at("tfservingFront.enabled", True),
+    ),
+    Rule(
+        "pod.extraContainers or extraInitContainers holds triton",
+        at("pod.extraContainers", [{**SIDE, "name": "triton"}]),
+        at("pod.extraContainers", [SIDE]),
+    ),
+    Rule(
+        "pod.extraContainers or extraInitContainers holds side",
+        {"pod": {"extraContainers": [SIDE], "extraInitContainers": [SIDE]}},
+        at("pod.extraInitContainers", []),
+    ),
+    Rule(
+        "pod.extraVolumes holds tmp, a name that is taken",
+        at("pod.extraVolumes", [{"name": "tmp", "emptyDir": {}}]),
+        at("pod.extraVolumes", [{"name": "other", "emptyDir": {}}]),
+    ),
+    Rule(
+        "server.extraVolumeMounts names the volume extra: pod.extraVolumes does not hold it",
+        at("server.extraVolumeMounts", [MOUNT]),
+        {"pod": EXTRA},
+    ),
+    Rule(
+        "server.extraVolumeMounts mounts at /tmp/, where something else is mounted",
+        {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "mountPath": "/tmp/"}]}},
+        at("server.extraVolumeMounts", [{**MOUNT, "mountPath": "/tmp/own"}]),
+    ),
+    Rule("pod.dnsPolicy is None", at("pod.dnsPolicy", "None"), at("pod.dnsConfig", {"nameservers": ["10.0.0.10"]})),
     Rule("service.grpcPort is 8000", at("service.grpcPort", 8000), at("service.grpcPort", 8002)),
     Rule(
         "tfservingFront.image.tag is latest",
@@ -230,6 +506,11 @@ def test_rule_lets_pass(rule: Rule) -> None:
     assert render(with_values(URL, rule.broken, rule.mended))
 
 
+def test_gpus_are_refused_beside_gpu_count_whatever_name_that_has() -> None:
+    values = {"gpu": {"resourceName": "nvidia.com/mig-1g.5gb"}, "resources": {"limits": {"nvidia.com/gpu": 1}}}
+    assert "resources.limits holds nvidia.com/gpu: GPUs are a matter of gpu.count" in refusal(values)
+
+
 def test_image_volumes_need_kubernetes_1_31() -> None:
     assert "needs Kubernetes 1.31 or later" in refusal(IMAGE_VOLUME, "1.30.0")
     assert render(IMAGE_VOLUME, kube_version="1.31.0")
@@ -245,7 +526,7 @@ def test_every_rule_has_its_case() -> None:
     text = (ROOT / "charts/triton/templates/validations.yaml").read_text(encoding="utf-8")
     messages = [refusal(rule.broken) for rule in RULES] + [refusal(IMAGE_VOLUME, "1.30.0")]
     for form in re.findall(r'\{\{ fail (?:\(printf )?"([^"]*)"', text):
-        pattern = re.sub(r"%[sd]", ".+", re.escape(form).replace(r"\%", "%"))
+        pattern = re.sub(r"%[sdv]", ".+", re.escape(form).replace(r"\%", "%"))
         assert any(re.search(pattern, message) for message in messages), form
 
 

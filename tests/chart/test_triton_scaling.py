@@ -54,6 +54,48 @@ def test_pods_are_removed_only_after_the_cool_down() -> None:
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 123
 
 
+def test_steps_up_and_down_grow_with_the_fleet() -> None:
+    behavior = one(scaling(HPA), "HorizontalPodAutoscaler")["spec"]["behavior"]
+    # Kubernetes rounds what stays down, so 10 % of less than ten Pods is one.
+    assert behavior["scaleDown"]["policies"] == [{"type": "Percent", "value": 10, "periodSeconds": 60}]
+    assert {policy["type"]: policy["value"] for policy in behavior["scaleUp"]["policies"]} == {
+        "Percent": 100,
+        "Pods": 2,
+    }
+
+
+def test_steps_come_from_the_values() -> None:
+    steps = {
+        "scaleUp": {"percent": 50, "pods": 8, "periodSeconds": 30, "stabilizationSeconds": 15},
+        "scaleDown": {"percent": 25, "periodSeconds": 120},
+    }
+    behavior = one(scaling(HPA, {"scaling": steps}), "HorizontalPodAutoscaler")["spec"]["behavior"]
+    assert behavior["scaleUp"] == {
+        "stabilizationWindowSeconds": 15,
+        "policies": [
+            {"type": "Percent", "value": 50, "periodSeconds": 30},
+            {"type": "Pods", "value": 8, "periodSeconds": 30},
+        ],
+        "selectPolicy": "Max",
+    }
+    assert behavior["scaleDown"]["policies"] == [{"type": "Percent", "value": 25, "periodSeconds": 120}]
+
+
+def test_a_trigger_of_ones_own_may_be_the_only_one() -> None:
+    working_hours = {
+        "type": "cron",
+        "metadata": {"timezone": "UTC", "start": "0 6 * * *", "end": "0 20 * * *", "desiredReplicas": "3"},
+    }
+    values = {"queueTime": {"enabled": False}, "keda": {"extraTriggers": [working_hours]}}
+    assert one(scaling(KEDA, {"scaling": values}), "ScaledObject")["spec"]["triggers"] == [working_hours]
+
+
+def test_keda_falls_back_to_the_given_number() -> None:
+    rate = {"queueTime": {"enabled": False}, "requestRate": {"enabled": True, "perPodCapacity": 9}}
+    values = {"scaling": {**rate, "keda": {"fallback": {"replicas": 3, "failureThreshold": 5}}}}
+    assert one(scaling(KEDA, values), "ScaledObject")["spec"]["fallback"] == {"replicas": 3, "failureThreshold": 5}
+
+
 def test_t4_values_scale_as_published() -> None:
     spec = one(render(URL, files=["gke-t4", "autoscale-keda"]), "ScaledObject")["spec"]
     assert (spec["maxReplicaCount"], spec["cooldownPeriod"]) == (4, 360)

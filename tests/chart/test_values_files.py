@@ -9,7 +9,13 @@ from render import ROOT, one, render
 from validation import KUBERNETES_VERSIONS, errors, restricted_violations
 
 BUCKET = {"modelRepository": {"url": "gs://bucket/models"}}
-PLAN = {"modelRepository": {"builder": {"plan": "model: {}\n"}}}
+
+
+def plan(name: str) -> dict[str, Any]:
+    return {"modelRepository": {"builder": {"plan": (ROOT / "plans" / f"{name}.yaml").read_text(encoding="utf-8")}}}
+
+
+PLAN = plan("resnet50-cpu")
 HOSTS = {"gateway": {"http": {"hostnames": ["a.example.com"]}, "grpc": {"hostnames": ["a.example.com"]}}}
 GPU_VARIANTS = ["original", "tftrt_fp32", "tftrt_fp16", "tftrt_int8", "tftrt_int8_bs16_count4", "tftrt_int8_tuned"]
 CPU_VARIANTS = ["original", "onnx_fp32", "onnx_int8", "onnx_int8_tuned"]
@@ -30,7 +36,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["cpu", "onnx_int8_tuned", "autoscale-keda"], PLAN),
     (["gke-t4", "tftrt_int8", "tfserving-front"], BUCKET),
     (["cpu", "onnx_int8", "tfserving-front"], PLAN),
-    (["cpu", "tiers"], PLAN),
+    (["cpu", "tiers"], plan("resnet50-tiers-cpu")),
 ]
 EACH_CASE = pytest.mark.parametrize(("files", "values"), CASES, ids=lambda part: "+".join(part))
 
@@ -80,5 +86,5 @@ def test_cpu_values_ask_for_no_gpu() -> None:
 
 def test_t4_nodes_without_a_spare_are_replaced() -> None:
     spec = one(render(BUCKET, files=["gke-t4"]), "Deployment")["spec"]
-    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": "10%"}
     assert spec["replicas"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 Values = dict[str, Any]
@@ -29,11 +30,17 @@ def merged(*choices: Values) -> Values:
     return result
 
 
+# What the tests' models are called, as a plan that would build them.
+_NAMES = ("onnx_fp32", "onnx_int8", "faulty", "interactive", "bulk")
+_PLAN = json.dumps({"model": {"name": "tiny"}, "variants": [{"name": name} for name in _NAMES]})
+
+
 def prebuilt(images: dict[str, str], *, spoil: str = "true") -> Values:
     """The repository of plans/tiny.yaml from an image; `spoil` is bash that changes it."""
     repository, _, tag = images["repository"].rpartition(":")
     builder = {
-        "plan": spoil,
+        "plan": _PLAN,
+        "extraEnv": [{"name": "SPOIL", "value": spoil}],
         "image": {"repository": repository, "tag": tag},
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
     }

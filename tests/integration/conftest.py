@@ -12,7 +12,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from cluster import diagnose, kubectl, wait_until  # noqa: E402
 from records import Records  # noqa: E402
 
 RUN_LABEL = "inference-system-test"
-RUN = secrets.token_hex(4)
+# A letter first: YAML takes 357040e1 for a number.
+RUN = f"r{secrets.token_hex(4)}"
 
 
 @pytest.fixture(scope="session")
@@ -73,13 +75,28 @@ def gateway_image() -> str:
 @pytest.fixture(scope="module")
 def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     """A new namespace in which Pod Security enforces `restricted`; everything in it is removed afterwards."""
-    module = request.module.__name__.removeprefix("test_").replace("_", "-")
-    name = f"it-{module}-{secrets.token_hex(3)}"
+    with new_namespace(request.module.__name__.removeprefix("test_").replace("_", "-")) as name:
+        yield name
+
+
+@contextmanager
+def new_namespace(purpose: str) -> Iterator[str]:
+    """A namespace while the block runs, in which Pod Security enforces `restricted`."""
+    name = f"it-{purpose}-{secrets.token_hex(3)}"
     kubectl("create", "namespace", name)
     enforced = [f"pod-security.kubernetes.io/{mode}=restricted" for mode in ("enforce", "warn")]
     kubectl("label", "namespace", name, f"{RUN_LABEL}={RUN}", *enforced)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    try:
+        yield name
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def other_namespaces() -> Iterator[Callable[[str], str]]:
+    """Makes further namespaces, each for a purpose that its name tells; they go with the module."""
+    with ExitStack() as made:
+        yield lambda purpose: made.enter_context(new_namespace(purpose))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -42,6 +42,7 @@ class Gateway:
     namespace: str
     http_host: str
     grpc_host: str
+    ingress_host: str
 
     @property
     def values(self) -> Values:
@@ -52,7 +53,8 @@ class Gateway:
             "http": {"hostnames": [self.http_host]},
             "grpc": {"hostnames": [self.grpc_host]},
         }
-        return {"gateway": routes, "networkPolicy": {"clientNamespaces": [self.namespace]}}
+        ingress = {"enabled": True, "http": {"host": self.ingress_host}}
+        return {"gateway": routes, "ingress": ingress, "networkPolicy": {"clientNamespaces": [self.namespace]}}
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -64,15 +66,19 @@ class Gateway:
 def gateway(namespace: str, image: str) -> Iterator[Gateway]:
     """Traefik for the Gateways of this namespace while the block runs.
 
-    A Service for each protocol gives each a host name of its own, as routes for HTTP and gRPC need.
+    A Service for each protocol, and for the Ingress, gives each a host name of its own, as routes need.
     """
     cluster_wide = _cluster_wide(namespace)
     apply(
-        namespace, *cluster_wide, *_rights(namespace), _deployment(namespace, image), _service("http"), _service("grpc")
+        namespace,
+        *cluster_wide,
+        *_rights(namespace),
+        _deployment(namespace, image),
+        *map(_service, ("http", "grpc", "ingress")),
     )
     try:
         kubectl("-n", namespace, "rollout", "status", "deployment/gateway", "--timeout=60s")
-        hosts = [f"gateway-{protocol}.{namespace}.svc.cluster.local" for protocol in ("http", "grpc")]
+        hosts = [f"gateway-{way}.{namespace}.svc.cluster.local" for way in ("http", "grpc", "ingress")]
         yield Gateway(namespace, *hosts)
     finally:
         for one in cluster_wide:
@@ -137,6 +143,8 @@ def _rights(namespace: str) -> list[Object]:
         {"apiGroups": [""], "resources": ["services", "secrets", "configmaps"], "verbs": _READ},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": _READ},
         {"apiGroups": [GROUP], "resources": kinds, "verbs": _READ},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": _READ},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update"]},
         {"apiGroups": [GROUP], "resources": [f"{kind}/status" for kind in kinds], "verbs": ["update"]},
     ]
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "gateway"}}
@@ -151,6 +159,9 @@ def _deployment(namespace: str, image: str) -> Object:
         "--ping=true",
         "--providers.kubernetesGateway=true",
         f"--providers.kubernetesGateway.namespaces={namespace}",
+        "--providers.kubernetesIngress=true",
+        f"--providers.kubernetesIngress.namespaces={namespace}",
+        "--providers.kubernetesIngress.disableClusterScopeResources=true",
         "--global.checkNewVersion=false",
         "--global.sendAnonymousUsage=false",
     ]

@@ -1,9 +1,10 @@
 """Steady load from inside the cluster: slo_tuner's open loop, for each stream by itself, until SIGTERM.
 
-    python3 load.py RATE_PER_S BURST STREAM=PROTOCOL@ADDRESS/MODEL...
+    python3 load.py RATE_PER_S BURST STREAM=PROTOCOL@ADDRESS/MODEL[?server=HOST]...
 
 The requests of each stream arrive at random, BURST at once, RATE_PER_S in the mean. Prints `steady` when every stream
-has answers, and at the end one line of JSON: each stream's requests and failures. Runs in a Pod of the load
+has answers, and at the end one line of JSON: each stream's requests and failures. HOST is the server's, where the
+address is that of a gateway. Runs in a Pod of the load
 generator's image.
 """
 
@@ -102,6 +103,11 @@ class Renewed:
         self._transport.close()
 
 
+def kept(address: str, payload: Payload) -> Transport:
+    """An HTTP transport that uses its connections for as long as they last."""
+    return open_transport("http", address, payload, TIMEOUT_S)
+
+
 class Rest:
     """TensorFlow Serving's REST API, each request on a connection of its own."""
 
@@ -133,7 +139,7 @@ class Rest:
         """There is no connection that outlives its request."""
 
 
-TRANSPORTS = {"grpc": Retrying, "http": Renewed, "rest": Rest}
+TRANSPORTS = {"grpc": Retrying, "http": Renewed, "kept": kept, "rest": Rest}
 
 
 class Stream:
@@ -142,6 +148,7 @@ class Stream:
     def __init__(self, text: str, rate_per_s: float, burst: int) -> None:
         self.name, _, rest = text.partition("=")
         self.protocol, _, rest = rest.partition("@")
+        rest, _, self.server = rest.partition("?server=")
         self.address, _, self.model = rest.rpartition("/")
         self.rate_per_s, self.burst = rate_per_s, burst
         self.latencies_ms: list[float] = []
@@ -151,7 +158,7 @@ class Stream:
         self.environment.events.request.add_listener(self._record)
 
     def _user(self) -> type[OpenLoopUser]:
-        host = self.address.removeprefix("dns:///").rpartition(":")[0].replace("-headless", "")
+        host = self.server or self.address.removeprefix("dns:///").rpartition(":")[0].replace("-headless", "")
         control = Control(f"{host}:8001")
         control.check_reachable(30.0)
         payload = make_payload(control.metadata(self.model), control.config(self.model).max_batch_size, {})

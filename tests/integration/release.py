@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tools
-import yaml
 from cluster import Object, apply, is_ready, items, kubectl, name_of, run, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,8 @@ class Release:
             command += ["--values", str(ROOT / "values" / f"{file}.yaml")]
         if wait:
             command += ["--wait", f"--timeout={TIMEOUT_S}s"]
-        self.helm(*command, "--values", "-", stdin=yaml.safe_dump(dict(values)))
+        # As JSON, in which a string that looks like a number stays one.
+        self.helm(*command, "--values", "-", stdin=json.dumps(dict(values)))
 
     def roll_back(self, revision: int) -> None:
         """Returns to a revision and waits until its Pods are ready."""
@@ -65,7 +66,14 @@ class Release:
         wait_until(f"{replicas} servers, all ready, the old ones gone", settled, deadline_s, every_s=1)
 
 
-def start_pod(namespace: str, name: str, image: str, command: list[str], files: Mapping[str, str]) -> None:
+def start_pod(
+    namespace: str,
+    name: str,
+    image: str,
+    command: list[str],
+    files: Mapping[str, str],
+    labels: Mapping[str, str] | None = None,
+) -> None:
     """Starts a Pod that Pod Security `restricted` allows, with files in /task, and runs a command once."""
     confined = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     container = {
@@ -97,7 +105,7 @@ def start_pod(namespace: str, name: str, image: str, command: list[str], files: 
     apply(
         namespace,
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(files)},
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": dict(labels or {})}, "spec": spec},
     )
 
 

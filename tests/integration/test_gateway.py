@@ -1,31 +1,23 @@
-"""Through a real gateway: the chart's own routes serve both protocols, and a Job measures what the way costs."""
+"""Through a real gateway: routes and Ingress serve what is public alone; a Job measures what the way costs."""
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import endpoints
 import pytest
 from answers import ask, ask_at, close
 from choices import server
-from cluster import Object, run
+from cluster import Object, kubectl, run
 from gateway_api import Gateway, definitions, gateway, wait_until_routed
 from jobs import run_job
+from records import Records
 from release import Release, start_pod, wait_for_end
+from steady import steady_load
 
 MODEL = "onnx_fp32"
-UNLOAD = """
-import sys
-import tritonclient.grpc, tritonclient.http
-from tritonclient.utils import InferenceServerException
-
-for protocol, address in ((tritonclient.http, sys.argv[1]), (tritonclient.grpc, sys.argv[2])):
-    try:
-        protocol.InferenceServerClient(address).unload_model(sys.argv[3])
-        print("unloaded")
-    except InferenceServerException as error:
-        print(error.status())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +46,50 @@ def test_answers_through_the_gateway_are_those_of_the_server(
         assert close(through[protocol]["output"], directly[protocol]["output"])
 
 
-def test_the_gateway_refuses_to_unload_a_model(release: Release, images: dict[str, str], entrance: Gateway) -> None:
-    command = ["python3", "/task/unload.py", *entrance.addresses.values(), MODEL]
-    start_pod(release.namespace, "unload", images["locust"], command, {"unload.py": UNLOAD})
-    said = wait_for_end(release.namespace, "unload").split()
-    assert said == ["404", "StatusCode.UNIMPLEMENTED"]
+@pytest.fixture(scope="module")
+def statuses(release: Release, images: dict[str, str], entrance: Gateway) -> dict[str, dict[str, int | str]]:
+    """What each endpoint of Triton answers, by the way: the Service, the gateway's routes, the Ingress."""
+    https = {"http": f"{release.name}:8000", "routes": entrance.addresses["http"], "ingress": entrance.ingress_host}
+    grpcs = {"grpc": f"{release.name}:8001", "grpc routes": entrance.addresses["grpc"]}
+    ways = [f"{name}={address}" for name, address in https.items()]
+    ways += ["--", *(f"{name}={address}" for name, address in grpcs.items())]
+    script = (Path(__file__).parent / "endpoints.py").read_text()
+    command = ["python3", "/task/endpoints.py", MODEL, *ways]
+    start_pod(release.namespace, "endpoints", images["locust"], command, {"endpoints.py": script})
+    return dict(json.loads(wait_for_end(release.namespace, "endpoints").splitlines()[-1]))
+
+
+@pytest.mark.parametrize("way", ["routes", "ingress", "grpc routes"])
+def test_clients_outside_reach_inference_health_and_descriptions_and_nothing_else(
+    way: str, statuses: dict[str, dict[str, int | str]]
+) -> None:
+    allowed, refused = (
+        (endpoints.ALLOWED_CALLS, endpoints.REFUSED_CALLS)
+        if way == "grpc routes"
+        else (endpoints.ALLOWED, endpoints.REFUSED)
+    )
+    answered = {one: status for one, status in statuses[way].items() if status not in endpoints.UNKNOWN}
+    assert set(answered) == set(allowed)
+    # An answer through the way is the server's own.
+    directly = statuses["grpc" if way == "grpc routes" else "http"]
+    assert answered == {one: directly[one] for one in allowed}
+    # The server serves what the way refuses, spellings that Triton does not know aside.
+    assert sum(directly[one] not in endpoints.UNKNOWN for one in refused) >= 8
+
+
+def test_a_client_that_keeps_its_connections_for_ever_loses_nothing_through_the_gateway(
+    release: Release, images: dict[str, str], entrance: Gateway, records: Records
+) -> None:
+    """The gateway's connections to a Pod are its own: it leaves a Pod that stops, whatever its client does."""
+    host = f"{release.name}.{release.namespace}.svc.cluster.local"
+    stream = f"HTTP, the gateway, connections kept for ever=kept@{entrance.addresses['http']}/{MODEL}?server={host}"
+    with steady_load(release.namespace, images["locust"], "load-kept", [stream]) as load:
+        started, before = time.monotonic(), release.ready_pods()
+        kubectl("-n", release.namespace, "rollout", "restart", f"deployment/{release.name}")
+        release.settle(1, without=before)
+        took_s = time.monotonic() - started
+    records.add("rolling restart of one server behind a gateway", took_s, load.report)
+    assert load.failed == {}
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])

@@ -7,7 +7,7 @@ from cluster import Object, log, name_of, wait_until
 from release import Release
 
 MODEL = "onnx_fp32"
-# What spoils the repository, and what the server's log must then say.
+# What spoils the repository, and what the server's log and the Pod's status must then say.
 FAULTS = {
     "missing model": (f"rm -r {MODEL}", f"'{MODEL}': model not found"),
     "corrupt artefact": (f"truncate -s 100 {MODEL}/1/model.onnx", "model.onnx failed"),
@@ -26,11 +26,11 @@ def release(namespace: str, images: dict[str, str]) -> Release:
     return installed
 
 
-def _failed(pod: Object) -> bool:
-    """Whether the Pod's server has ended with an error, now or before Kubernetes started it again."""
+def _cause(pod: Object) -> str:
+    """What `kubectl describe` says of the Pod's server when it has ended with an error, now or the last time."""
     status = next(iter(pod["status"].get("containerStatuses", [])), {})
     ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
-    return bool(ended and ended["exitCode"])
+    return str(ended.get("message", "no message")) if ended and ended["exitCode"] else ""
 
 
 def _said(namespace: str, pod: str) -> str:
@@ -48,9 +48,9 @@ def test_old_server_serves_while_the_new_one_says_what_is_wrong(
 
     def complained() -> bool:
         new = [pod for pod in release.pods() if name_of(pod) not in known]
-        return any(_failed(pod) and reason in _said(release.namespace, name_of(pod)) for pod in new)
+        return any(reason in _cause(pod) and reason in _said(release.namespace, name_of(pod)) for pod in new)
 
-    wait_until(f"the server of the faulty repository ends, and has said {reason!r}", complained, 60)
+    wait_until(f"the server of the faulty repository ends, its log and its status say {reason!r}", complained, 60)
     assert release.ready_pods() == good
     assert ask(release.namespace, images["locust"], release.name, MODEL)["grpc"]["model"] == MODEL
 

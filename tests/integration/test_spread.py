@@ -1,8 +1,8 @@
-"""How requests spread over Pods: evenly with the balancing that docs/architecture.md names, not over one connection."""
+"""Several servers: how requests spread over them, and that their number stays when an autoscaler takes it over."""
 
 import pytest
-from choices import server
-from cluster import wait_until
+from choices import Values, merged, server
+from cluster import Object, get, items, wait_until
 from counters import answered
 from records import Records
 from release import Release
@@ -20,14 +20,18 @@ def release(namespace: str) -> Release:
     return Release(namespace)
 
 
+def _values(images: dict[str, str], servers: int) -> Values:
+    """Servers with connections of any age, as without the limit nothing moves a client."""
+    ageless = {"server": {"grpcMaxConnectionAgeSeconds": 0}}
+    return server(images, ageless, models=[BALANCED, STICKY], replicas=servers)
+
+
 # Downwards, because a client may be told an old address for some seconds, and an address without a server does no harm.
 @pytest.mark.parametrize("servers", [3, 2])
 def test_balanced_requests_spread_evenly_and_those_of_one_connection_not_at_all(
     servers: int, release: Release, images: dict[str, str], records: Records
 ) -> None:
-    # Connections of any age, as without the limit nothing moves a client.
-    ageless = {"server": {"grpcMaxConnectionAgeSeconds": 0}}
-    release.install(server(images, ageless, models=[BALANCED, STICKY], replicas=servers), ["cpu"])
+    release.install(_values(images, servers), ["cpu"])
     release.settle(servers)
     before = {model: answered(release, model) for model in (BALANCED, STICKY)}
 
@@ -44,3 +48,28 @@ def test_balanced_requests_spread_evenly_and_those_of_one_connection_not_at_all(
     assert [sum(counts) for counts in by_pod] == [one["requests"] for one in load.report["streams"]]
     assert max(by_pod[0]) <= EVEN * sum(by_pod[0]) / servers
     assert by_pod[1][:-1] == [0] * (servers - 1)
+
+
+def _autoscaler(release: Release) -> list[Object]:
+    return items(release.namespace, "horizontalpodautoscalers")
+
+
+def test_an_autoscaler_takes_over_the_number_of_servers_as_it_is(release: Release, images: dict[str, str]) -> None:
+    """KEDA, which asks a Prometheus that is not there: it knows nothing, so whatever the number is stays."""
+    fixed = _values(images, 2)
+    release.install(fixed, ["cpu"])
+    release.settle(2)
+    before = release.ready_pods()
+    generation = _number(release)
+    for change in ({}, {"monitoring": {"dashboards": {"enabled": True}}}):
+        # Helm would wait for KEDA, which waits for its Prometheus.
+        release.install(merged(fixed, change), ["cpu", "autoscale-keda"], wait=False)
+        wait_until("KEDA has made its autoscaler", lambda: _autoscaler(release), 60)
+        assert _number(release) == generation
+    assert release.ready_pods() == before
+
+
+def _number(release: Release) -> tuple[int, int]:
+    """The number of servers that the Deployment names, and how often it or anything else was changed."""
+    found = get(release.namespace, "deployment", release.name)
+    return found["spec"]["replicas"], found["metadata"]["generation"]

@@ -1,10 +1,12 @@
 """TensorFlow Serving's REST API beside Triton on a cluster: reached by the Service, no request lost by a restart."""
 
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from choices import server
-from cluster import kubectl
+from cluster import forwarded, kubectl
 from records import Records
 from release import Release
 from steady import steady_load
@@ -19,6 +21,25 @@ def release(namespace: str, images: dict[str, str]) -> Release:
     installed = Release(namespace)
     installed.install(server(images, {"tfservingFront": SMALL_FRONT}), ["cpu", "tfserving-front"])
     return installed
+
+
+def _status(address: str, path: str, body: bytes | None = None) -> int:
+    """The status of an answer."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address + path, data=body), timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_front_s_port_leads_to_none_of_triton_s_own_calls(release: Release) -> None:
+    own = [f"/v2/models/{MODEL}/{end}" for end in ("", "infer", "config", "stats", "trace/setting", "versions/1/infer")]
+    own += ["/v2/models/stats", "/v2/trace/setting", "/v2/logging", "/v2/repository/index"]
+    own += [f"/v2/repository/models/{MODEL}/unload", "/v2/systemsharedmemory/status", "/v2/cudasharedmemory/status"]
+    with forwarded(release.namespace, release.name, 8888) as address:
+        assert _status(address, f"/v1/models/{MODEL}") == 200
+        found = {path: (_status(address, path), _status(address, path, b"{}")) for path in own}
+    assert {path: statuses for path, statuses in found.items() if set(statuses) - {404, 405}} == {}
 
 
 def test_a_rolling_restart_fails_no_rest_request(release: Release, images: dict[str, str], records: Records) -> None:

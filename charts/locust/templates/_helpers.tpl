@@ -53,7 +53,12 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 {{- define "locust.image" -}}
 {{- $image := .Values.image -}}
 {{- $name := $image.repository -}}
-{{- with $image.registry }}{{ $name = printf "%s/%s" (trimSuffix "/" .) $name }}{{ end -}}
+{{- $registry := trimSuffix "/" $image.registry -}}
+{{- /* As in charts/triton: global.imageRegistry takes the place of the registry's host, and keeps its path. */ -}}
+{{- with (.Values.global).imageRegistry -}}
+{{- $registry = regexReplaceAll "^([^/]*[.:][^/]*|localhost)(/|$)" $registry "" | printf "%s/%s" . | trimSuffix "/" -}}
+{{- end -}}
+{{- with $registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}
 {{- else -}}

@@ -41,6 +41,8 @@ topologySpreadConstraints:
 {{- define "locust.container" -}}
 image: {{ include "locust.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
+# What ends with an error says why in its status, which `kubectl describe` shows.
+terminationMessagePolicy: FallbackToLogsOnError
 envFrom:
   - configMapRef:
       name: {{ include "locust.fullname" . | quote }}

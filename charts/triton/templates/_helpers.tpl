@@ -67,15 +67,22 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 {{- end -}}
 {{- end -}}
 
-{{/* registry/repository:tag, or @digest where one is given. Arguments: image, default tag. */}}
+{{/*
+registry/repository:tag, or @digest where one is given; without a tag the chart's appVersion. global.imageRegistry takes
+the place of the registry's host, and keeps its path. Arguments: root, image.
+*/}}
 {{- define "triton.image" -}}
 {{- $image := .image -}}
+{{- $registry := $image.registry -}}
+{{- with (.root.Values.global).imageRegistry -}}
+{{- $registry = regexReplaceAll "^([^/]*[.:][^/]*|localhost)(/|$)" $registry "" | printf "%s/%s" . | trimSuffix "/" -}}
+{{- end -}}
 {{- $name := $image.repository -}}
-{{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
+{{- with $registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $name (default .defaultTag $image.tag) -}}
+{{- printf "%s:%s" $name (default .root.Chart.AppVersion $image.tag) -}}
 {{- end -}}
 {{- end -}}
 

@@ -21,6 +21,21 @@
 {{- .Values.modelRepository.alias | list | compact | concat .Values.modelRepository.models | toJson -}}
 {{- end -}}
 
+{{/* The port of the model source: that of an s3:// URL with a service's address in it, else that of HTTPS. */}}
+{{- define "triton.modelSourcePort" -}}
+{{- $service := include "triton.modelService" . -}}
+{{- $port := regexFind ":[0-9]+$" $service | trimPrefix ":" -}}
+{{- if $port }}{{ $port }}{{ else if hasPrefix "http://" $service }}80{{ else }}443{{ end -}}
+{{- end -}}
+
+{{/* SCHEME://HOST:PORT or HOST:PORT of an s3:// URL that names another service than Amazon's; else nothing. */}}
+{{- define "triton.modelService" -}}
+{{- $repository := .Values.modelRepository -}}
+{{- if and (eq $repository.source "url") (hasPrefix "s3://" $repository.url) -}}
+{{- regexFind "^(https?://[^/]+|[^/]+:[0-9]+)" (trimPrefix "s3://" $repository.url) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "triton.modelVolume" -}}
 {{- $repository := .Values.modelRepository -}}
 {{- if eq $repository.source "persistentVolumeClaim" }}
@@ -75,12 +90,18 @@
 - name: GOOGLE_APPLICATION_CREDENTIALS
   value: /var/run/secrets/bucket/key.json
 {{- else }}
-{{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
+{{- $azure := hasPrefix "as://" $repository.url }}
+{{- $needed := ternary (list "AZURE_STORAGE_ACCOUNT" "AZURE_STORAGE_KEY") (list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY") $azure }}
+{{- $optional := ternary list (list "AWS_SESSION_TOKEN" "AWS_DEFAULT_REGION") $azure }}
+{{- range concat $needed $optional }}
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
       name: {{ $repository.credentials.secretName | quote }}
       key: {{ . }}
+      {{- if has . $optional }}
+      optional: true
+      {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

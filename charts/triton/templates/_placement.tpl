@@ -2,10 +2,16 @@
 
 {{- define "triton.placement" -}}
 {{- $placement := .Values.placement -}}
+{{- $own := dict "labelSelector" (dict "matchLabels" (include "triton.selectorLabels" . | fromYaml)) }}
 topologySpreadConstraints:
+  {{- range $placement.topologySpreadConstraints }}
+  - {{ merge (omit . "labelSelector") (hasKey . "labelSelector" | ternary (pick . "labelSelector") $own) | toYaml | nindent 4 | trim }}
+  {{- else }}
   - maxSkew: 1
     topologyKey: topology.kubernetes.io/zone
     whenUnsatisfiable: {{ $placement.zoneSpread }}
+    # A zone whose nodes are all cordoned counts as none, or it would hold back the Pods of all others.
+    nodeTaintsPolicy: Honor
     labelSelector:
       matchLabels:
         {{- include "triton.selectorLabels" . | nindent 8 }}
@@ -14,10 +20,12 @@ topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
+    nodeTaintsPolicy: Honor
     labelSelector:
       matchLabels:
         {{- include "triton.selectorLabels" . | nindent 8 }}
     matchLabelKeys: [pod-template-hash]
+  {{- end }}
 {{- with include "triton.affinity" . | trim }}
 affinity:
   {{- . | nindent 2 }}
@@ -35,6 +43,9 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $placement.runtimeClassName }}
 runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- with $placement.schedulerName }}
+schedulerName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 

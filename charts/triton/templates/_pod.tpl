@@ -31,6 +31,29 @@ seccompProfile:
 {{- toYaml $resources -}}
 {{- end -}}
 
+{{/* Further containers, each with the chart's security context unless it has one of its own. Argument: their list. */}}
+{{- define "triton.extraContainers" -}}
+{{- range . }}
+{{- $defaults := dict "securityContext" (include "triton.containerSecurityContext" . | fromYaml) "terminationMessagePolicy" "FallbackToLogsOnError" }}
+- {{ merge (deepCopy (omit . "securityContext")) (pick . "securityContext") (omit $defaults (hasKey . "securityContext" | ternary "securityContext" "")) | toYaml | nindent 2 | trim }}
+{{- end }}
+{{- end -}}
+
+{{/* How names are resolved in the Pod. */}}
+{{- define "triton.resolution" -}}
+{{- with .Values.pod.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.pod.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.pod.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- define "triton.serverArgs" -}}
 {{- $server := .Values.server -}}
 - {{ printf "--model-repository=%s" (include "triton.modelRepository" .) | quote }}
@@ -88,7 +111,7 @@ livenessProbe:
 {{- define "triton.builderContainer" -}}
 {{- $builder := .Values.modelRepository.builder -}}
 - name: model-builder
-  image: {{ include "triton.image" (dict "image" $builder.image "defaultTag" .Chart.AppVersion) | quote }}
+  image: {{ include "triton.image" (dict "root" . "image" $builder.image) | quote }}
   imagePullPolicy: {{ $builder.image.pullPolicy }}
   command: [model-repo-builder, build, /plan/plan.yaml, --output, {{ include "triton.modelRepository" . | quote }}]
   {{- with $builder.extraArgs }}
@@ -99,6 +122,14 @@ livenessProbe:
     # The root is read-only: caches and downloaded weights go to /tmp.
     - name: HOME
       value: /tmp
+    {{- with $builder.extraEnv }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $builder.extraEnvFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  terminationMessagePolicy: FallbackToLogsOnError
   securityContext:
     {{- include "triton.containerSecurityContext" . | nindent 4 }}
   resources:
@@ -111,4 +142,7 @@ livenessProbe:
       readOnly: true
     - name: tmp
       mountPath: /tmp
+    {{- with $builder.extraVolumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end -}}

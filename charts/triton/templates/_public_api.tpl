@@ -1,40 +1,53 @@
 {{- /*
 What of Triton's API is for clients that come through a gateway or an Ingress: inference, health and what describes
-models. Loading and unloading, shared memory, tracing and logging are not: the Service has them, in the cluster alone.
+models. Everything else stays in the cluster, where the Service has it: loading and unloading, statistics, shared memory,
+tracing and logging.
+
+Each path stands for itself, as a prefix would take in what Triton serves below it: /v2/models/NAME/trace/setting.
 */ -}}
 {{- define "triton.publicHttpPaths" -}}
-- {type: PathPrefix, path: /v2/models}
-- {type: PathPrefix, path: /v2/health}
-- {type: Exact, path: /v2/repository/index}
-- {type: Exact, path: /v2}
+- /v2
+- /v2/health/live
+- /v2/health/ready
+- /v2/repository/index
+{{- range $name := include "triton.servedNames" . | fromJsonArray }}
+{{- range $version := concat (list "") $.Values.publicApi.modelVersions }}
+{{- $model := printf "/v2/models/%s" $name }}
+{{- if $version }}{{ $model = printf "%s/versions/%d" $model (int64 $version) }}{{ end }}
+- {{ $model }}
+{{- range list "infer" "generate" "generate_stream" "ready" "config" }}
+- {{ $model }}/{{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
-{{- /* Lists of at most 8, which is as many as older versions of the Gateway API take in a rule. */ -}}
 {{- define "triton.publicGrpcMethods" -}}
-- - {service: inference.GRPCInferenceService, method: ModelInfer}
-  - {service: inference.GRPCInferenceService, method: ModelStreamInfer}
-  - {service: inference.GRPCInferenceService, method: ServerLive}
-  - {service: inference.GRPCInferenceService, method: ServerReady}
-  - {service: inference.GRPCInferenceService, method: ModelReady}
-  - {service: grpc.health.v1.Health, method: Check}
-- - {service: inference.GRPCInferenceService, method: ServerMetadata}
-  - {service: inference.GRPCInferenceService, method: ModelMetadata}
-  - {service: inference.GRPCInferenceService, method: ModelConfig}
-  - {service: inference.GRPCInferenceService, method: ModelStatistics}
-  - {service: inference.GRPCInferenceService, method: RepositoryIndex}
+{{- range list "ModelInfer" "ModelStreamInfer" "ServerLive" "ServerReady" "ModelReady" "ServerMetadata" "ModelMetadata" "ModelConfig" "RepositoryIndex" }}
+- {service: inference.GRPCInferenceService, method: {{ . }}}
+{{- end }}
+- {service: grpc.health.v1.Health, method: Check}
+{{- end -}}
+
+{{- /*
+The paths of routes for HTTP, as a list of routes, each a list of rules, each a list of paths: a rule takes 8 matches in
+older versions of the Gateway API, a route 16 rules. One rule of the first route is for the REST front.
+*/ -}}
+{{- define "triton.publicHttpRoutes" -}}
+{{- $routes := list -}}
+{{- range chunk 15 (chunk 8 (include "triton.publicHttpPaths" . | fromYamlArray)) -}}
+{{- $routes = append $routes . -}}
+{{- end -}}
+{{- toJson $routes -}}
 {{- end -}}
 
 {{- /* The same as an Ingress has them. Arguments: root, protocol. */ -}}
 {{- define "triton.ingressPaths" -}}
 {{- if eq .protocol "http" -}}
-{{- range include "triton.publicHttpPaths" .root | fromYamlArray }}
-- {type: {{ .type | trimPrefix "Path" }}, path: {{ .path }}}
-{{- end }}
+{{- include "triton.publicHttpPaths" .root -}}
 {{- else -}}
 {{- range include "triton.publicGrpcMethods" .root | fromYamlArray }}
-{{- range . }}
-- {type: Exact, path: /{{ .service }}/{{ .method }}}
-{{- end }}
+- /{{ .service }}/{{ .method }}
 {{- end }}
 {{- end -}}
 {{- end -}}

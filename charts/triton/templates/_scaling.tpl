@@ -1,17 +1,22 @@
 {{/* What both autoscalers share: how fast the replica count moves, and what it follows. */}}
 
-{{/* Up at once, down by one Pod a minute when the load was lower during the whole cool-down. */}}
+{{/*
+Up at once, down a share at a time when the load was lower during the whole cool-down. Kubernetes rounds what stays down,
+so a small share takes one Pod at least.
+*/}}
 {{- define "triton.scalingBehavior" -}}
+{{- with .Values.scaling -}}
 scaleUp:
-  stabilizationWindowSeconds: 0
+  stabilizationWindowSeconds: {{ .scaleUp.stabilizationSeconds }}
   policies:
-    - {type: Percent, value: 100, periodSeconds: 60}
-    - {type: Pods, value: 2, periodSeconds: 60}
+    - {type: Percent, value: {{ .scaleUp.percent }}, periodSeconds: {{ .scaleUp.periodSeconds }}}
+    - {type: Pods, value: {{ .scaleUp.pods }}, periodSeconds: {{ .scaleUp.periodSeconds }}}
   selectPolicy: Max
 scaleDown:
-  stabilizationWindowSeconds: {{ .Values.scaling.cooldownSeconds }}
+  stabilizationWindowSeconds: {{ .cooldownSeconds }}
   policies:
-    - {type: Pods, value: 1, periodSeconds: 60}
+    - {type: Percent, value: {{ .scaleDown.percent }}, periodSeconds: {{ .scaleDown.periodSeconds }}}
+{{- end -}}
 {{- end -}}
 
 {{/* Requests per second that one Pod should get: the measured capacity less its reserve. */}}

@@ -8,9 +8,10 @@ start asks only whether it runs, readiness asks Triton.
 {{- define "triton.tfservingFront" -}}
 {{- $front := .Values.tfservingFront -}}
 - name: tfserving-front
-  image: {{ include "triton.image" (dict "image" $front.image "defaultTag" .Chart.AppVersion) | quote }}
+  image: {{ include "triton.image" (dict "root" . "image" $front.image) | quote }}
   imagePullPolicy: {{ $front.image.pullPolicy }}
   restartPolicy: Always
+  terminationMessagePolicy: FallbackToLogsOnError
   args:
     - --triton=localhost:8001
     - --port=8888

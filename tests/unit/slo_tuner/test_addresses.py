@@ -96,5 +96,5 @@ def test_dns_names_of_grpc_are_refused_for_http(capsys: pytest.CaptureFixture[st
     allowed = "is not allowed; dns:/// is for gRPC alone; for http write it as host:port"
     assert first == f"slo-tuner: error: address: 'dns:///triton:8000' {allowed}"
     assert second == f"slo-tuner: error: through: 'dns:///triton:8000' {allowed}"
-    with pytest.raises(UsageError, match="SLO_TUNER_ADDRESS: .*dns:/// is for gRPC alone"):
+    with pytest.raises(UsageError, match=r"SLO_TUNER_ADDRESS: .*dns:/// is for gRPC alone"):
         read_settings({"SLO_TUNER_MODEL": "m", "SLO_TUNER_PROTOCOL": "http", "SLO_TUNER_ADDRESS": "dns:///triton:8000"})

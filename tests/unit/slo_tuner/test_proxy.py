@@ -83,8 +83,21 @@ def test_a_proxy_that_is_asked_for_is_taken_to_this_machine_too(proxy: CountingP
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "a.localhost", "127.0.0.1", "::1", "10.4.0.7", "192.168.1.1", "fd00::1", "triton", "triton.ns.svc"]
-    + ["triton.ns.svc.cluster.local", "triton.ns.svc.example.org", "100.64.0.1", "169.254.1.1"],
+    [
+        "localhost",
+        "a.localhost",
+        "127.0.0.1",
+        "::1",
+        "10.4.0.7",
+        "192.168.1.1",
+        "fd00::1",
+        "triton",
+        "triton.ns.svc",
+        "triton.ns.svc.cluster.local",
+        "triton.ns.svc.example.org",
+        "100.64.0.1",
+        "169.254.1.1",
+    ],
 )
 def test_this_machine_and_the_cluster_are_near(host: str) -> None:
     assert is_near(host)

@@ -8,7 +8,7 @@ from finished_tuning import SURFACE, finished_tuning, unfinished
 from simulated_family import SimulatedBench
 
 from command_line.errors import UsageError
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import Variant
 from slo_tuner.report.page import headline, notes, render_report
 from slo_tuner.report.read import read_any_results
 from slo_tuner.results.schema import write_results
@@ -74,7 +74,7 @@ def limited() -> TuningResults:
     class Weak(SimulatedBench):
         def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
             point = super().point(rate, purpose)
-            return point.model_copy(update={"invalid_reason": "late", "generator_cpu_ms": 9.0}) if rate > 100 else point
+            return point.model_copy(update={"invalid_reason": "late" if rate > 100 else "", "generator_cpu_ms": 9.0})
 
     return finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
 
@@ -127,7 +127,7 @@ def test_cost_follows_from_the_price_and_the_rate(results: TuningResults) -> Non
 
 def test_the_plan_entry_completes_the_plan_s_own_variant() -> None:
     (entry,) = yaml.safe_load(plan_entry_text("onnx_int8", WINNER, PLAN))
-    variant = plan.Variant.model_validate(entry)
+    variant = Variant.model_validate(entry)
     assert (variant.engine, variant.precision) == ("onnxruntime", "int8")
     assert (variant.max_batch_size, variant.instances, variant.max_queue_delay_us) == (8, 2, 500)
     assert variant.preferred_batch_sizes == (4,)

@@ -1,0 +1,72 @@
+{{/* How many Pods there are, how many may come and go at once, and quantities as numbers. */}}
+
+{{/* The fewest Pods that there are to be. */}}
+{{- define "triton.fewestPods" -}}
+{{- with .Values.scaling }}{{ ternary .replicas .minReplicas (eq .mode "fixed") | int }}{{ end -}}
+{{- end -}}
+
+{{/*
+The number of Pods that the Deployment names. An autoscaler owns it, so then it names none, with one exception: a
+Deployment whose last manifest named one. Taking it away would let Kubernetes put 1 in its place, so it is named as it
+is at the moment: from the upgrade that leaves `fixed`, which finds no autoscaler yet, and as long as the annotation says
+so. Nothing is found where no cluster is asked, as by `helm template`.
+*/}}
+{{- define "triton.replicas" -}}
+{{- $name := include "triton.fullname" . -}}
+{{- if eq .Values.scaling.mode "fixed" -}}
+{{- .Values.scaling.replicas -}}
+{{- else -}}
+{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
+{{- $autoscaler := lookup "autoscaling/v2" "HorizontalPodAutoscaler" .Release.Namespace $name -}}
+{{- if and $deployment (or (not $autoscaler) (include "triton.keepsReplicas" $deployment)) -}}
+{{- max 1 (int $deployment.spec.replicas) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether a Deployment says that its manifest named the number of Pods although an autoscaler owns it. */}}
+{{- define "triton.keepsReplicas" -}}
+{{- dig "metadata" "annotations" (include "triton.keptAnnotation" .) "" . -}}
+{{- end -}}
+
+{{- define "triton.keptAnnotation" -}}
+inference-system/replicas-kept
+{{- end -}}
+
+{{/* How many Pods may come and go at once in a roll-out: shares grow with the fleet. */}}
+{{- define "triton.rollingUpdate" -}}
+{{- $replace := eq .Values.rollout.mode "replace" -}}
+{{- $surge := .Values.rollout.maxSurge | toString -}}
+{{- $unavailable := .Values.rollout.maxUnavailable | toString -}}
+maxSurge: {{ default (ternary "0" "25%" $replace) $surge }}
+maxUnavailable: {{ default (ternary "10%" "0" $replace) $unavailable }}
+{{- end -}}
+
+{{- define "triton.disruptionBudget" -}}
+{{- .Values.podDisruptionBudget.maxUnavailable | toString | default "10%" -}}
+{{- end -}}
+
+{{/* A number or a share of Pods as a number, rounded up. Arguments: value, pods. */}}
+{{- define "triton.podsOf" -}}
+{{- $value := toString .value -}}
+{{- if hasSuffix "%" $value -}}
+{{- div (add (mul (trimSuffix "%" $value | int) .pods) 99) 100 -}}
+{{- else -}}
+{{- int $value -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A quantity of Kubernetes as a plain number: 500m is 0.5, 1Ki is 1024. */}}
+{{- define "triton.quantity" -}}
+{{- if not (kindIs "string" .) -}}
+{{- int64 . -}}
+{{- else -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[A-Za-z]*$" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "90s" or "2m" in seconds. */}}
+{{- define "triton.seconds" -}}
+{{- mul (regexFind "^[0-9]+" . | int) (ternary 60 1 (hasSuffix "m" .)) -}}
+{{- end -}}
