@@ -47,7 +47,9 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
     inside = _ended(parts, begin, end)
     ok = inside.answered()
     # A request that was sent in the warm-up and failed after it is the only one where nothing is answered in time.
-    reasons = run.errors_between(begin, end) or (run.errors_between(0.0, end) if len(ok) < len(inside) else {})
+    reasons = run.errors_between(begin, end) or (
+        run.errors_between(float("-inf"), end) if len(ok) < len(inside) else {}
+    )
     return SweepPoint(
         concurrency=concurrency,
         duration_s=end - begin,

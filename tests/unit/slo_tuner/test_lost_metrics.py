@@ -86,8 +86,9 @@ def test_a_point_survives(
         point = _point(endpoint)
     assert point.kept and point.requests == point.due
     assert point.server is None and reason in point.server_missing
-    Progress().point(Objective(), point)
+    Progress().point(Objective(quantile=0.99), point)
     printed = capsys.readouterr().err
+    assert f" P99 {point.objective_quantile_ms:7.1f} ms " in printed
     assert f"no server stages: {point.server_missing}" in printed and "Traceback" not in printed
 
 
