@@ -225,6 +225,17 @@ def generator_benchmark(session: nox.Session) -> None:
     session.run(str(_python_of("client_env")), "benchmarks/generator.py", *session.posargs, external=True)
 
 
+@nox.session(default=False, requires=["server_env", "client_env", "builder_env"], venv_backend="none")
+def disturbance_benchmark(session: nox.Session) -> None:
+    """Measure how far a rate moves beside a program that burns a share of a core; needs a quiet machine, 10 minutes."""
+    models = ROOT / "demo" / "disturbance" / "models"
+    builder = _python_of("builder_env").with_name("model-repo-builder")
+    session.run(str(builder), "build", "plans/tiny.yaml", "--output", str(models), external=True)
+    where = (f"--repository={models}", f"--output={models.with_name('disturbance.json')}")
+    benchmark = ("benchmarks/disturbance.py", *where, f"--server-python={_python_of('server_env')}")
+    session.run(str(_python_of("client_env")), *benchmark, *session.posargs, external=True)
+
+
 @nox.session(default=False, requires=["client_env"], venv_backend="none")
 def tuner_benchmark(session: nox.Session) -> None:
     """Compare the tuner with brute force and a hill climb on random simulated servers; `-- --members 10`."""

@@ -1,8 +1,6 @@
 """Measures one model after another on one server, each alone: load, measure, unload."""
 
-import json
 from contextlib import closing, nullcontext
-from typing import Any
 
 from command_line.errors import ModelError, ServerError
 
@@ -12,7 +10,8 @@ from ..session.session import Session
 from ..slo.objective import ChosenObjective, Objective, choose_objective
 from ..slo.rate_search import Found
 from ..triton.deadlines import LOAD_S
-from ..triton.restore import restored_server
+from ..triton.restore import ServedModels, restored_server
+from .manifest import newest_manifest
 from .table import BASELINE, unmet
 from .widen import find_widening
 
@@ -23,47 +22,59 @@ class Ladder:
     def __init__(self, session: Session, rate_per_s: float | None = None) -> None:
         """`rate_per_s` measures this rate alone, without a search."""
         self._session, self._rate_per_s = session, rate_per_s
+        # One that was asked for is known before any model was measured.
+        asked = session.options.objective
+        self._chosen = ChosenObjective(asked, "asked for") if asked is not None else None
         # The objective `auto` is made from the first model, and ratios refer to the baseline: they are the same one.
-        auto = session.options.objective is None
-        self._models = sorted(session.models, key=lambda name: auto and name != BASELINE)
-        self._chosen: ChosenObjective | None = None
+        self._models = sorted(session.models, key=lambda name: asked is None and name != BASELINE)
         self._megabytes: dict[str, float] = {}
 
     def run(self) -> Results:
         """Measure every model; the results as written. One that can't be measured is said so in them.
 
-        ServerError or ModelError where no model could be measured, or the server was lost.
+        ServerError or ModelError where the one model, or none under an objective that was to be picked, could be
+        measured, or the server was lost.
         """
-        session, done = self._session, []
+        session, done = self._session, list[ModelResult]()
         # A server of its own ends with the session.
-        restored = nullcontext() if session.endpoint.local else restored_server(session.control, session.progress.say)
-        with restored:
-            if session.options.alone and not session.endpoint.local:
+        own = session.endpoint.local
+        restored = nullcontext(ServedModels(())) if own else restored_server(session.control, session.progress.say)
+        with restored as found:
+            if session.options.alone and not own:
                 session.control.check_explicit()
+            if self._chosen is not None:
+                session.progress.say(f"objective: {self._chosen.objective}, {self._chosen.source}")
             session.progress.expect(len(self._models), session.options.effort.model_s)
-            for model in self._models:
-                try:
-                    done.append(self._measure(model))
-                except (ModelError, ServerError) as error:
-                    session.control.check_alive()
-                    session.control.check_reachable()
-                    if len(self._models) == 1:
-                        raise
-                    session.progress.say(f"{model}: not measured: {error}")
-                    done.append(ModelResult(model=model, failure=str(error), manifest=self._manifest(model)))
-                    if session.options.objective is None and all(one.failure for one in done):
-                        # What it picked is of no use: the next model is the baseline.
-                        self._chosen = None
-                session.progress.finish_step()
-                if self._chosen is not None:
-                    results = self._write(done)
+            try:
+                for model in self._models:
+                    done.append(self._measured_or_failed(model, found))
+                    session.progress.finish_step()
+                    if self._chosen is not None:
+                        results = self._write(done)
+            except ServerError:
+                if done and self._chosen is not None:
+                    session.progress.say(f"{len(done)} of {len(self._models)} models are in {session.results_file}")
+                raise
         if self._chosen is None:
             raise ModelError(f"no model could be measured: {'; '.join(f'{m.model}: {m.failure}' for m in done)}")
         return results
 
-    def _measure(self, model: str) -> ModelResult:
+    def _measured_or_failed(self, model: str, found: ServedModels) -> ModelResult:
+        session, chosen = self._session, self._chosen
+        try:
+            return self._measure(model, found)
+        except (ModelError, ServerError) as error:
+            self._chosen = chosen  # an objective is picked by a model that was measured
+            session.control.check_alive()
+            session.control.check_reachable()
+            if len(self._models) == 1:
+                raise
+            session.progress.say(f"{model}: not measured: {error}")
+            return ModelResult(model=model, failure=str(error), manifest=self._manifest(model))
+
+    def _measure(self, model: str, found: ServedModels) -> ModelResult:
         session = self._session
-        load_s = self._load(model)
+        load_s = self._load(model, found)
         try:
             with closing(session.meter(model, "requests")) as meter:
                 result = self._measured(meter, load_s)
@@ -72,7 +83,7 @@ class Ladder:
                 session.control.unload(model)
         return result.model_copy(update={"manifest": self._manifest(model)})
 
-    def _load(self, model: str) -> float | None:
+    def _load(self, model: str, found: ServedModels) -> float | None:
         session = self._session
         if not session.options.alone:
             session.load_if_needed(model)
@@ -80,9 +91,10 @@ class Ladder:
         for other in session.control.models():
             if other != model and session.control.is_ready(other):
                 session.control.unload(other)
-        # One that is served already keeps the configuration that it is served with.
-        served = session.control.config(model) if session.control.is_ready(model) else None
-        seconds = session.control.load(model, LOAD_S, served)
+        if session.control.is_ready(model):
+            return None
+        # One that was served keeps the configuration that it was served with: it may have been tuned.
+        seconds = session.control.load(model, LOAD_S, found.config(model))
         session.progress.heading(model, f"loaded in {seconds:.1f} s{session.progress.step}")
         return seconds
 
@@ -111,15 +123,10 @@ class Ladder:
         progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without)
         return result
 
-    def _manifest(self, model: str) -> dict[str, Any]:
+    def _manifest(self, model: str) -> dict[str, object]:
         """What the builder says of the newest version of the model, where its repository is at hand."""
         repository = self._session.options.repository
-        if repository is None:
-            return {}
-        versions = [folder for folder in (repository / model).glob("*/") if folder.name.isdigit()]
-        newest = max(versions, key=lambda folder: int(folder.name), default=None)
-        file = newest / "manifest.json" if newest is not None else None
-        return dict(json.loads(file.read_text())) if file is not None and file.is_file() else {}
+        return newest_manifest(repository / model) if repository is not None else {}
 
     def _write(self, models: list[ModelResult]) -> Results:
         assert self._chosen is not None

@@ -24,6 +24,7 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
     Where requests take longer than that, it lasts until a few have ended, or the first has failed: their time-out
     bounds it.
     """
+    watch = target.machine.watch() if target.machine else None
     run = target.generator.closed(concurrency)
     begin, end = warm_up_s, warm_up_s + duration_s
     parts: list[RequestLog] = []
@@ -42,8 +43,11 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
         run.join()
         parts.append(run.take())
         cpu_s = run.cpu_s
+        disturbance = watch.end() if watch else None
     finally:
         run.close()
+        if watch:
+            watch.close()
     inside = _ended(parts, begin, end)
     ok = inside.answered()
     # A request that was sent in the warm-up and failed after it is the only one where nothing is answered in time.
@@ -61,6 +65,7 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
         generator_cpu_ms=cpu_s * 1000 / max(1, sum(len(part) for part in parts)),
         server=stages,
         server_missing=window.missing,
+        disturbance=disturbance,
     )
 
 

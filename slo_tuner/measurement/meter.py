@@ -17,15 +17,17 @@ from ..load.messages import Assignment
 from ..load.payload import Payload, make_payload
 from ..load.request_log import Floats
 from ..load.transport import RequestError
-from ..results.schema import ModelResult, Point, Purpose, SweepPoint
+from ..results.schema import Disturbance, ModelResult, Point, Purpose, SweepPoint, result_disturbed
 from ..slo.objective import Objective
 from ..slo.rate_search import Found, Limits, search
 from ..triton.control import Control
 from ..triton.endpoint import Endpoint
 from ..triton.server_metrics import counted_as
 from .closed_loop import measure_closed, sweep
+from .disturbance import Machine
 from .effort import Effort
 from .open_loop import MeasuredPoint, Target, measure_point
+from .patience import Patience
 
 OnPoint = Callable[[Objective, Point], None]
 
@@ -37,7 +39,8 @@ LEAST_TIMEOUT_S = 2.0
 class Meter:
     """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable.
 
-    The load comes from the `load_master`, or from this process where there is none.
+    The load comes from the `load_master`, or from this process where there is none. With a `machine` and `patience`,
+    what was measured while others took much of it is measured again when it is quiet.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Meter:
         rows_directory: Path | None,
         seed: int = 1,
         load_master: LoadMaster | None = None,
+        machine: Machine | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
         self.model = model
@@ -57,6 +62,8 @@ class Meter:
             control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
         )
         self._endpoint, self._load_master, self._unloaded_ms = endpoint, load_master, 0.0
+        self.machine, self.patience = machine, patience
+        self._unloaded_disturbance: Disturbance | None = None
         self._generator: Generator | None = None
         self._assign(endpoint.timeout_s or FIRST_TIMEOUT_S)
         self.points: list[Point] = []
@@ -71,7 +78,7 @@ class Meter:
         self._generator = (
             Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work.route())
         )
-        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics())
+        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics(), self.machine)
 
     def _bound(self, objective: Objective) -> None:
         """Without a time-out that was asked for, a request gets 10 times its limit or its unloaded latency.
@@ -100,7 +107,9 @@ class Meter:
 
     def unloaded_ms(self, seconds: float = 2.0) -> float:
         """Median latency in ms with one request in flight."""
-        self._unloaded_ms = self._closed(1, seconds).latency.p50_ms
+        point = self._closed(1, seconds)
+        self._unloaded_disturbance = point.disturbance
+        self._unloaded_ms = point.latency.p50_ms
         return self._unloaded_ms
 
     def run_closed_loop(self, concurrency: int) -> SweepPoint:
@@ -130,7 +139,25 @@ class Meter:
         return search(lambda rate, purpose: self.point(objective, rate, purpose, on_point), limits)
 
     def point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
-        """Measure one point, keep its rows, and report it."""
+        """Measure one point, keep its rows, and report it; the last one, where it was measured again.
+
+        A point of the search that kept its objective although it was disturbed would also keep it on a quiet machine.
+        """
+
+        def measure() -> Point:
+            return self._point(objective, rate, purpose, on_point)
+
+        if self.machine is None or self.patience is None:
+            return measure()
+        decides = purpose in ("confirm", "single")
+        return self.patience.measured(
+            self.machine.look, measure, lambda point: decides or point.invalid or not point.kept, self._replaced
+        )
+
+    def _replaced(self, point: Point) -> None:
+        self.points[self.points.index(point)] = point.model_copy(update={"repeated": True})
+
+    def _point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
         self._bound(objective)
         effort, number = self._effort, self._forgotten + len(self.points) + 1
         timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
@@ -165,7 +192,9 @@ class Meter:
             missed_per_s=found.missed_per_s,
             lowest_tried_per_s=found.lowest_tried_per_s,
             generator_limited=found.generator_limited,
+            disturbed=result_disturbed(self.points, found.rate_per_s, found.missed_per_s),
             unloaded_ms=unloaded_ms,
+            unloaded_disturbance=self._unloaded_disturbance,
             load_s=load_s,
             sweep=curve,
             points=tuple(self.points),
@@ -173,6 +202,14 @@ class Meter:
         )
 
     def _closed(self, concurrency: int, seconds: float) -> SweepPoint:
+        def measure() -> SweepPoint:
+            return self._closed_once(concurrency, seconds)
+
+        if self.machine is None or self.patience is None:
+            return measure()
+        return self.patience.measured(self.machine.look, measure, lambda _: True, lambda _: None)
+
+    def _closed_once(self, concurrency: int, seconds: float) -> SweepPoint:
         point = measure_closed(self._target, concurrency, seconds, self._effort.warm_up_s / 2)
         if point.errors:
             self._control.check_alive()

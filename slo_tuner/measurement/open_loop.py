@@ -16,6 +16,7 @@ from ..slo.objective import Objective
 from ..slo.sequential_test import PointJudgement, judge_point
 from ..slo.stop_rule import is_over
 from ..triton.server_metrics import MetricsEndpoint, Window
+from .disturbance import Machine
 from .request_ledger import RequestLedger
 from .validity import invalid_reason
 
@@ -26,11 +27,12 @@ _CATCH_UP_S = 1.0
 
 @dataclass(frozen=True)
 class Target:
-    """The model that counts the requests, what makes the load, and where the server's metrics are."""
+    """The model that counts the requests, what makes the load, where the server's metrics are, and the machine."""
 
     model: str
     generator: Generator
     metrics: MetricsEndpoint | None
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def measure_point(
     offsets_s = poisson_arrivals(rate, total_s, seed)
     ledger = RequestLedger(offsets_s, objective.limit_ms)
     generator = target.generator
+    # From before the load until after it: reading takes milliseconds, and would delay what is due then.
+    watch = target.machine.watch() if target.machine else None
     run = generator.open(offsets_s)
     try:
         gevent.sleep(max(0.0, run.started_at + counted_from - time.perf_counter()))
@@ -76,8 +80,11 @@ def measure_point(
             run.stop()
             run.join()
         ledger.add(run.take())
+        disturbance = watch.end() if watch else None
     finally:
         run.close()
+        if watch:
+            watch.close()
     rows = ledger.rows().between(counted_from, ended)
     due = ledger.due_between(counted_from, ended)
     judgement = judge_point(rows.missed(objective.limit_ms), ~rows.ok, objective)
@@ -89,6 +96,7 @@ def measure_point(
             "generator_cpu_ms": cpu_ms,
             "server": stages,
             "server_missing": window.missing,
+            "disturbance": disturbance,
         }
     )
     return MeasuredPoint(point, rows)
@@ -134,8 +142,8 @@ def _describe(
         miss_share_upper=judgement.missed.upper,
         kept=judgement.kept,
         certain=judgement.certain,
-        latency=latency_summary(latencies),
-        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else float("nan"),
+        latency=latency_summary(latencies) if len(latencies) else None,
+        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else None,
         send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0,
         generator_cpu_ms=0.0,
     )

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from command_line.errors import UsageError
+from command_line.terminal import plain_table, print_table
 
+from ..ladder.table import unmet
 from ..results.schema import Results
 
 
@@ -55,7 +54,7 @@ class Predictions(_Read):
         seen = {variant.name: variant.guesses for variant in self.variants if variant.guesses}
         for model in results.models:
             if model.model in seen:
-                rate = f"{model.rate_per_s:.1f} req/s" if model.rate_per_s else "not met"
+                rate = f"{model.rate_per_s:.1f} req/s" if model.rate_per_s else unmet(model)
                 yield model.model, rate, seen[model.model]
 
 
@@ -71,10 +70,8 @@ def print_predictions(predictions: Predictions, results: Results) -> None:
     """Print a table for each picture: a column for each variant, its rate on top, then its best guesses."""
     columns = list(predictions.columns(results))
     for number, picture in enumerate(predictions.images if columns else ()):
-        table = Table(title=f"What the variants see in {escape(picture.name)}", title_justify="left")
-        for name, rate, _ in columns:
-            table.add_column(f"{escape(name)}\n{rate}")
+        names = [f"{name}\n{rate}" for name, rate, _ in columns]
+        table = plain_table(f"What the variants see in {picture.name}", names, left=names)
         for row in zip(*(guesses[number] for _, _, guesses in columns), strict=False):
-            table.add_row(*(escape(str(guess)) for guess in row))
-        console = Console()
-        Console(width=max(console.width, 110)).print(table)
+            table.add_row(*map(str, row))
+        print_table(table)

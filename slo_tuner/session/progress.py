@@ -2,14 +2,15 @@
 
 import sys
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
+
+from command_line.terminal import plain_console
 
 from ..results.schema import Point, SweepPoint
 from ..slo.objective import Objective
 from .time_left import TimeLeft
 
-_VERDICTS = {True: "[green]kept[/]", False: "[red]missed[/]"}
+_VERDICTS = {True: Text("kept", "green"), False: Text("missed", "red")}
 
 
 class Progress:
@@ -17,7 +18,7 @@ class Progress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._left: TimeLeft | None = None
-        self._console = Console(file=sys.stderr, quiet=quiet, highlight=False, soft_wrap=True)
+        self._console = plain_console(file=sys.stderr, quiet=quiet, soft_wrap=True)
 
     def expect(self, steps: int, guess_s: float) -> None:
         """Say from now on how long it may still take: so many steps, each of about `guess_s` seconds at first."""
@@ -35,34 +36,37 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One plain line; whatever it quotes is printed as it is."""
-        self._console.print(escape(text))
+        self._console.print(text)
 
     def heading(self, subject: str, text: str) -> None:
         """A line about a subject, which stands out."""
-        self._console.print(f"[bold]{escape(subject)}[/]: {escape(text)}")
+        self._console.print(Text.assemble((subject, "bold"), f": {text}"))
 
     def sweep_point(self, point: SweepPoint, before: str = "") -> None:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
-            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms{_missing(point)}{self.step}"
+            f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
+            f"{'  disturbed' * point.disturbed}{_missing(point)}{self.step}"
         )
 
     def point(self, objective: Objective, point: Point) -> None:
         """An open-loop point with the quantile of its objective, and its verdict."""
-        verdict = f"[yellow]invalid[/]: {escape(point.invalid_reason)}" if point.invalid else _VERDICTS[point.kept]
+        invalid = Text.assemble(("invalid", "yellow"), f": {point.invalid_reason}")
+        verdict = invalid if point.invalid else _VERDICTS[point.kept]
+        reached = "      –" if point.objective_quantile_ms is None else f"{point.objective_quantile_ms:7.1f}"  # noqa: RUF001
         sure = (
             ""
             if point.invalid or point.purpose in ("confirm", "single")
             else (" (certain)" if point.certain else " (close)")
         )
         failed = f", {point.errors} failed" if point.errors else ""
-        self._console.print(
-            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  "
-            f"{objective.quantile_name} {point.objective_quantile_ms:7.1f} ms  "
+        line = (
+            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  {objective.quantile_name} {reached} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
-            f"{verdict}{sure}{escape(_missing(point) + self.step)}"
         )
+        disturbed = Text.assemble(("  disturbed", "yellow"), f": {point.disturbance}") if point.disturbed else ""
+        self._console.print(Text.assemble(line, verdict, sure, disturbed, _missing(point), self.step))
 
 
 def _missing(point: Point | SweepPoint) -> str:

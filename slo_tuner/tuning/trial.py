@@ -76,6 +76,13 @@ class Trial(BaseModel):
     generator_limited: bool = False
 
     @property
+    def disturbed(self) -> bool:
+        """Whether others took much of the machine during a point of it that counts."""
+        return any(point.disturbed for point in self.points) or (
+            self.saturation is not None and self.saturation.disturbed
+        )
+
+    @property
     def measured_points(self) -> int:
         """Closed and open loops that were run."""
         return len(self.points) + (self.saturation is not None) + (self.unloaded_ms is not None)

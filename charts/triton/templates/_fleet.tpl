@@ -8,8 +8,9 @@
 {{/*
 The number of Pods that the Deployment names. An autoscaler owns it, so then it names none, with one exception: a
 Deployment whose last manifest named one. Taking it away would let Kubernetes put 1 in its place, so it is named as it
-is at the moment: from the upgrade that leaves `fixed`, which finds no autoscaler yet, and as long as the annotation says
-so. Nothing is found where no cluster is asked, as by `helm template`.
+is at the moment, as long as an annotation says so, and where there is no autoscaler yet. That ends where Helm applies
+on the server's side and somebody else has set the number since: Kubernetes then knows that it is theirs, keeps it, and
+would refuse another. Nothing is found where no cluster is asked, as by `helm template`.
 */}}
 {{- define "triton.replicas" -}}
 {{- $name := include "triton.fullname" . -}}
@@ -18,19 +19,30 @@ so. Nothing is found where no cluster is asked, as by `helm template`.
 {{- else -}}
 {{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
 {{- $autoscaler := lookup "autoscaling/v2" "HorizontalPodAutoscaler" .Release.Namespace $name -}}
-{{- if and $deployment (or (not $autoscaler) (include "triton.keepsReplicas" $deployment)) -}}
+{{- if and $deployment (or (not $autoscaler) (include "triton.namesReplicas" $deployment)) (not (include "triton.replicasOfAnother" $deployment)) -}}
 {{- max 1 (int $deployment.spec.replicas) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Whether a Deployment says that its manifest named the number of Pods although an autoscaler owns it. */}}
-{{- define "triton.keepsReplicas" -}}
-{{- dig "metadata" "annotations" (include "triton.keptAnnotation" .) "" . -}}
+{{/* The field manager besides Helm that a Deployment's number belongs to, where Helm applies on the server's side. */}}
+{{- define "triton.replicasOfAnother" -}}
+{{- $applied := false -}}
+{{- $another := "" -}}
+{{- range .metadata.managedFields -}}
+{{- if and (eq .manager "helm") (eq .operation "Apply") }}{{ $applied = true }}{{ end -}}
+{{- if and (ne .manager "helm") (hasKey (dig "fieldsV1" "f:spec" dict .) "f:replicas") }}{{ $another = .manager }}{{ end -}}
+{{- end -}}
+{{- if $applied }}{{ $another }}{{ end -}}
 {{- end -}}
 
-{{- define "triton.keptAnnotation" -}}
-inference-system/replicas-kept
+{{/* Whether a Deployment says that its manifest named the number of Pods. */}}
+{{- define "triton.namesReplicas" -}}
+{{- dig "metadata" "annotations" (include "triton.replicasAnnotation" .) "" . -}}
+{{- end -}}
+
+{{- define "triton.replicasAnnotation" -}}
+inference-system/names-replicas
 {{- end -}}
 
 {{/* How many Pods may come and go at once in a roll-out: shares grow with the fleet. */}}

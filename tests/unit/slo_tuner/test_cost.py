@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from slo_tuner.cli import main
-from slo_tuner.cost.cost import Measured, cheapest, cost
+from slo_tuner.cost.cost import Priced, cheapest, cost
 from slo_tuner.cost.prices import CapacityMargin, read_prices
 from slo_tuner.report.page import render_report
-from slo_tuner.results.schema import Results, read_results
+from slo_tuner.results.schema import ModelResult, Results, read_results, write_results
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 PRICES = read_prices()
 
 
-def _measured(model: str, rate: float | None, machine: str, limited: bool = False) -> Measured:
-    return Measured(model, rate, limited, "a machine", PRICES.offer(machine))
+def _measured(model: str, rate: float | None, machine: str, limited: bool = False) -> Priced:
+    found = ModelResult(model=model, rate_per_s=rate, generator_limited=limited)
+    return Priced(found, "a machine", PRICES.offer(machine))
 
 
 @pytest.fixture
@@ -90,6 +91,21 @@ def test_a_rate_that_the_generator_limited_costs_at_most(results: Path) -> None:
     found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, CapacityMargin())
     page = render_report(read_results(results, Results).model_copy(update={"cost": found}))
     assert re.search(r"≥ 100\.0</td><td>≤ 0\.53", page)
+
+
+def test_rates_of_an_unknown_server_need_a_machine(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_results(results, Results)
+    unknown = found.run.server.model_copy(update={"machine": None, "machine_from": "unknown"})
+    write_results(found.model_copy(update={"run": found.run.model_copy(update={"server": unknown})}), results)
+    before = results.read_bytes()
+    assert main(["cost", str(results)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "slo-tuner: error: machine: '' is not allowed; the results don't tell what the server ran on"
+    )
+    assert "n1-standard-4" in line and results.read_bytes() == before
+    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 0
+    assert "rates measured on an unknown machine" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_server_that_sheds_is_reported_at_no_more_than_it_takes(seed: int) -> 
 
 
 def test_a_small_share_of_failures_bends_the_search_where_misses_do_not() -> None:
-    """Between 95 and 105 requests/s the share of failures grows from 0.05 to 2 %: less than the 5 % that may be late."""
+    """From 95 to 105 requests/s the share of failures grows from 0.05 to 2 %: less than the 5 % that may be late."""
     points = [_Point(r, requests=10_000, misses=e, errors=e) for r, e in ((95.0, 5), (100.0, 20), (105.0, 200))]
     assert 96 < crossing(points, Objective(error_share=0.001), 90.0, 110.0) < 100
     assert crossing(points, Objective(error_share=0.05), 90.0, 110.0) > 105
