@@ -28,6 +28,8 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     """Install dependency groups, and the project itself, unless the environment has exactly these already."""
+    if "tritonserver" in groups:
+        session.error("the server's wheel is installed without its requirements: see server_env")
     wanted = sorted({p for group in groups for p in nox.project.dependency_groups(PYPROJECT, group)})
     if project:
         wanted += PYPROJECT["project"]["dependencies"]
@@ -44,8 +46,6 @@ def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
         session.install("--no-deps", *sorted(alone))
     if project:
         session.install("--no-deps", "--editable", ".")
-    if "tritonserver" in groups:
-        raise AssertionError("the server's wheel is installed without its requirements: see server_env")
     stamp.write_text(digest)
 
 
@@ -156,6 +156,7 @@ def tests(session: nox.Session) -> None:
     """Run lint, types, unit and chart tests, and small builds."""
     _test_builder(session, "not slow")
     _pytest(session, "tests/unit", *session.posargs)
+    _pytest(session, "tests/front", *session.posargs)
 
 
 @nox.session(default=False, requires=["server_env", "builder_env", "test_env"], venv_backend="none")
@@ -199,10 +200,41 @@ def demo(session: nox.Session) -> None:
     session.log("the report: demo/results/report.html")
 
 
+@nox.session(default=False, requires=["server_env", "client_env", "builder_env"])
+def quickstart(session: nox.Session) -> None:
+    """Serve EfficientNet-Lite0 with its real weights: rates beside the best guesses for a photograph, in 4 minutes."""
+    models, results = "demo/quickstart/models", "demo/quickstart/results"
+    names = "original,onnx_fp32,onnx_int8"
+    builder, tuner = (str(_python_of(env).with_name(name)) for env, name in _COMMANDS)
+    plan = "plans/efficientnet-lite0-cpu.yaml"
+    session.run(builder, "build", plan, f"--only={names}", "--output", models, external=True)
+    chosen = [f"--repository={models}", f"--models={names}", f"--output={results}"]
+    _tuner(session, "ladder", *chosen, "--title=EfficientNet-Lite0 on CPU cores", "--objective=auto", "--effort=quick")
+    guesses = ["--batch=1", "--repeats=1", "--seconds=0.3", f"--output={results}/speed-test", "--quiet"]
+    session.run(builder, "speed-test", models, f"--only={names}", *guesses, external=True)
+    seen = f"--speed-test={results}/speed-test/speed-test.json"
+    session.run(tuner, "report", f"{results}/results.json", seen, external=True)
+    session.log(f"the report: {results}/report.html")
+
+
+_COMMANDS = (("builder_env", "model-repo-builder"), ("client_env", "slo-tuner"))
+
+
 @nox.session(default=False, requires=["client_env"])
 def generator_benchmark(session: nox.Session) -> None:
     """Measure the CPU time of the load generator per request, against a server that does nothing; `-- --workers 2`."""
     session.run(str(_python_of("client_env")), "benchmarks/generator.py", *session.posargs, external=True)
+
+
+@nox.session(default=False, requires=["server_env", "client_env", "builder_env"], venv_backend="none")
+def disturbance_benchmark(session: nox.Session) -> None:
+    """Measure how far a rate moves beside a program that burns a share of a core; needs a quiet machine, 10 minutes."""
+    models = ROOT / "demo" / "disturbance" / "models"
+    builder = _python_of("builder_env").with_name("model-repo-builder")
+    session.run(str(builder), "build", "plans/tiny.yaml", "--output", str(models), external=True)
+    where = (f"--repository={models}", f"--output={models.with_name('disturbance.json')}")
+    benchmark = ("benchmarks/disturbance.py", *where, f"--server-python={_python_of('server_env')}")
+    session.run(str(_python_of("client_env")), *benchmark, *session.posargs, external=True)
 
 
 @nox.session(default=False, requires=["client_env"], venv_backend="none")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from command_line.environment import describe_environment
 from model_repo_builder.engines import ENGINES
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import as_sent, batches, kind_of
 from model_repo_builder.repository import model_py
 from model_repo_builder.speed_test import variants
 from model_repo_builder.speed_test.variants import Built
@@ -30,9 +30,9 @@ def cpu_ms(variant: Built, runs: int) -> list[float]:
     signature = variant.manifest.signature
     outputs = [tensor.name for tensor in signature.outputs]
     execute = model_py.load(ENGINES[variant.manifest.engine].loader)(variant.folder, ONE_THREAD, None, outputs)
-    shown = examples.kind_of(signature).load("synthetic:1", "REPOSITORY", WARM_UP_RUNS + runs, signature, 0)
+    shown = kind_of(signature).load("synthetic:1", "REPOSITORY", WARM_UP_RUNS + runs, signature, 0)
     spent = []
-    for one in examples.batches(examples.as_sent(shown, signature), 1):
+    for one in batches(as_sent(shown, signature), 1):
         started = time.process_time()
         execute(dict(one))
         spent.append((time.process_time() - started) * 1000)

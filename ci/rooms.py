@@ -51,7 +51,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"plan"},
         {"engines"},
         {"examples"},
-        {"bucket", "package_files"},
+        {"bucket", "bucket_cache", "downloads", "package_files"},
         {"signature", "errors"},
     ),
 }
@@ -120,7 +120,9 @@ def _broken_floor(package: str, found: Import, where: str) -> list[str]:
     if found.room == found.target_room or floors[found.target_room] > floors[found.room]:
         return []
     below = [" or ".join(sorted(floor)) for floor in FLOORS[package][floors[found.room] + 1 :]]
-    return [f"{where}: {found.room} imports {found.target_room}; it may import only what is below it: {', '.join(below)}"]
+    return [
+        f"{where}: {found.room} imports {found.target_room}; it may import only what is below it: {', '.join(below)}"
+    ]
 
 
 def arrows(package: str, root: Path = ROOT) -> dict[str, set[str]]:

@@ -14,8 +14,9 @@ PROTOCOLS = ("grpc", "http")
 def check_address(field: str, text: str) -> str:
     """`host:port`, optionally with gRPC's `dns:///` before it; UsageError otherwise."""
     host, separator, port = text.removeprefix("dns:///").rpartition(":")
-    if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(field, text, "write it as host:port, such as localhost:8001")
+    bare_ipv6 = ":" in host and not (host.startswith("[") and host.endswith("]"))
+    if not separator or not host or bare_ipv6 or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(field, text, "write it as host:port, such as localhost:8001 or [::1]:8001")
     return text
 
 

@@ -79,7 +79,15 @@ def describe_environment(packages: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def cpu_limit(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """How many cores the cgroup of this process may use; None without a limit.
+    """How many cores the cgroup of this process may use; None without a limit."""
+    limited = limited_cgroup(root, own)
+    return None if limited is None else limited[1]
+
+
+def limited_cgroup(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> tuple[Path, float] | None:
+    """The folder of the cgroup that limits the CPU time of this process, and its limit in cores; None without one.
 
     The tightest limit from the cgroup up to the root counts (Linux, Control Group v2, cpu.max; v1: cfs_quota_us).
     """
@@ -90,8 +98,8 @@ def cpu_limit(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/
             top = root if controllers == "" else root / "cpu"
             inside = top / path.lstrip("/")
             folders += [inside, *(folder for folder in inside.parents if folder.is_relative_to(root))]
-    limits = [limit for folder in folders if (limit := _limit_in(folder)) is not None]
-    return min(limits, default=None)
+    limits = [(folder, limit) for folder in folders if (limit := _limit_in(folder)) is not None]
+    return min(limits, key=lambda one: one[1], default=None)
 
 
 def _limit_in(folder: Path) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from model_repo_builder.examples.kinds import IMAGES, Examples, batches
 
@@ -18,29 +18,29 @@ BATCH = 8
 
 
 class Result(BaseModel):
-    """Agreement over so many examples, called `noun`; differences are absolute and in the output's own unit."""
+    """Agreement over so many examples of a kind (called `noun` before); differences are in the output's own unit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     examples: int
-    noun: str = IMAGES.noun
+    sample_kind: str = Field(IMAGES.sample_kind, validation_alias=AliasChoices("sample_kind", "noun"))
     top1: float
     max_abs_diff: float
     mean_abs_diff: float
 
     @property
-    def shown(self) -> str:
-        """What was shown: `32 images`."""
-        return f"{self.examples} {self.noun}"
+    def samples(self) -> str:
+        """What was compared: `32 images`."""
+        return f"{self.examples} {self.sample_kind}"
 
 
-def run(predict: Predict, shown: Examples) -> Outputs:
+def run(predict: Predict, samples: Examples) -> Outputs:
     """Outputs [n, ...] for examples, computed in small batches to bound memory."""
-    parts = [predict(batch) for batch in batches(shown, BATCH)]
+    parts = [predict(batch) for batch in batches(samples, BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def compare(reference: Outputs, candidate: Outputs, answer: Sequence[str], noun: str) -> Result:
+def compare(reference: Outputs, candidate: Outputs, answer: Sequence[str], sample_kind: str) -> Result:
     """Compare outputs of the same names and shapes.
 
     Top-1 is the share of examples for which every output in `answer` has its largest value at the same place.
@@ -50,7 +50,7 @@ def compare(reference: Outputs, candidate: Outputs, answer: Sequence[str], noun:
     flat = np.concatenate([difference.ravel() for difference in differences])
     return Result(
         examples=len(same),
-        noun=noun,
+        sample_kind=sample_kind,
         top1=float(np.mean(same)),
         max_abs_diff=float(np.max(flat)),
         mean_abs_diff=float(np.mean(flat)),
@@ -63,12 +63,12 @@ def shortfall(result: Result, threshold: Threshold, pretrained: bool) -> str | N
     if not pretrained and threshold.min_top1_random_weights is not None:
         field, least = "min_top1_random_weights", threshold.min_top1_random_weights
     if least is not None and not result.top1 >= least:
-        return f"agreement.{field}: {result.top1:.3f} of {result.shown}; allowed: at least {least}"
+        return f"agreement.{field}: {result.top1:.3f} of {result.samples}; allowed: at least {least}"
     for field, limit in (
         ("max_abs_diff", threshold.max_abs_diff),
         ("max_mean_abs_diff", threshold.max_mean_abs_diff),
     ):
         value = result.max_abs_diff if field == "max_abs_diff" else result.mean_abs_diff
         if limit is not None and not value <= limit:
-            return f"agreement.{field}: {value:.3g} on {result.shown}; allowed: at most {limit}"
+            return f"agreement.{field}: {value:.3g} on {result.samples}; allowed: at most {limit}"
     return None

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from command_line.exit_codes import ExitCode
 from model_repo_builder import __version__, bucket
-from model_repo_builder.errors import FAILURE, BuilderError, InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report, Row, console, table
+from model_repo_builder.errors import BuilderError, InvalidError
+from model_repo_builder.plan.schema import load_plan
+from model_repo_builder.report import BuildLog, Row, console, table
 from model_repo_builder.repository import manifest
 from model_repo_builder.speed_test import command as speed_test
-
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BuilderError as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:
-        return _fail(f"{error.filename or options.command}: {error.strerror or error}", FAILURE)
+        return _fail(f"{error.filename or options.command}: {error.strerror or error}", ExitCode.FAILED)
     except KeyboardInterrupt:
-        return _fail("interrupted; what was published before is unchanged", INTERRUPTED)
+        return _fail("interrupted; what was published before is unchanged", ExitCode.INTERRUPTED)
 
 
 def _fail(message: str, status: int) -> int:
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> int:
     only = [name for name in options.only.split(",") if name]
-    valid = plan.load(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
+    valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
     on_cpu = all(variant.device == "cpu" for variant in valid.chosen)
     # TensorRT says only in its log why it could not build an engine.
@@ -75,36 +74,36 @@ def _build(options: argparse.Namespace) -> int:
     from model_repo_builder.build.bucket import build_to_bucket
     from model_repo_builder.build.directory import build
 
-    report = Report(console(), quiet=options.quiet)
+    log = BuildLog(console(), quiet=options.quiet)
     if bucket.is_url(options.output):
-        rows = build_to_bucket(valid, options.output, report)
+        rows = build_to_bucket(valid, options.output, log)
     else:
-        rows = build(valid, Path(options.output), report)
-    report.summary(rows)
+        rows = build(valid, Path(options.output), log)
+    log.summary(rows)
     return 0
 
 
 def _validate(options: argparse.Namespace) -> int:
     from model_repo_builder.build.directory import check
 
-    valid = plan.load(options.plan, options.runtime)
+    valid = load_plan(options.plan, options.runtime)
     check(valid)
     print(f"{options.plan}: valid; runtime {valid.runtime}; variants {', '.join(v.name for v in valid.variants)}")
     return 0
 
 
 def _config(options: argparse.Namespace) -> int:
-    from model_repo_builder.repository import config_pbtxt as config
-    from model_repo_builder.sources import freeze as source
+    from model_repo_builder.repository import config_pbtxt
+    from model_repo_builder.sources import specification
 
-    valid = plan.load(options.plan, options.runtime)
-    known = source.signature(valid.model)
+    valid = load_plan(options.plan, options.runtime)
+    known = specification.signature(valid.model)
     if known is None:
-        allowed = f"{source.KNOWN_SIGNATURES} for this command; build writes the others"
+        allowed = f"{specification.KNOWN_SIGNATURES} for this command; build writes the others"
         raise InvalidError("model.source", valid.model.source, allowed)
     for variant in valid.variants:
         signature = known.in_form(valid.form(variant))
-        print(f"# {variant.name}/config.pbtxt\n{config.render(variant, signature, valid.runtime)}")
+        print(f"# {variant.name}/config.pbtxt\n{config_pbtxt.render(variant, signature, valid.runtime)}")
     return 0
 
 

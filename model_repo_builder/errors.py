@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-USAGE = 2
-FAILURE = 1
+from command_line.exit_codes import ExitCode
 
 
 class BuilderError(Exception):
     """A failure that the user sees as one line; `exit_code` is the command's exit status."""
 
-    exit_code = FAILURE
+    exit_code = ExitCode.FAILED
 
 
 class InvalidError(BuilderError):
     """A value that cannot be accepted: in a plan, a source, calibration images or an output path."""
 
-    exit_code = USAGE
+    exit_code = ExitCode.USAGE
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
         super().__init__(f"{field}: {_one_line(value)}; allowed: {allowed}")

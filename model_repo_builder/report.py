@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from command_line.terminal import plain_console
 from model_repo_builder.repository.manifest import Manifest
 
 # Wide enough for the summary table where there is no terminal to ask.
@@ -22,7 +23,7 @@ LOG_WIDTH = 120
 def console(*, quiet: bool = False, record: bool = False) -> Console:
     """What is printed goes to stdout, or nowhere; `record` keeps it for a log."""
     width = None if sys.stdout.isatty() else LOG_WIDTH
-    return Console(width=width, record=record, file=io.StringIO() if quiet else None)
+    return plain_console(width=width, record=record, file=io.StringIO() if quiet else None)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Row:
     size: int
 
 
-class Report:
+class BuildLog:
     """Prints events; `steps` is the number of variants that the progress bar counts."""
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
@@ -61,7 +62,7 @@ class Report:
         """One line: seconds since the start, what it is about, what happened."""
         if not self._quiet:
             elapsed = time.monotonic() - self._started
-            self._console.print(f"{elapsed:6.1f} s  {subject}: {text}", markup=False, highlight=False, soft_wrap=True)
+            self._console.print(f"{elapsed:6.1f} s  {subject}: {text}", soft_wrap=True)
 
     def done(self) -> None:
         """One variant more is finished."""

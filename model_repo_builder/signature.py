@@ -19,7 +19,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Form:
+class InputForm:
     """The form of a variant's requests: the dtype of its inputs and, where these are sequences, their length."""
 
     dtype: str
@@ -54,7 +54,7 @@ class Signature:
         where it ends, of a model of tokens."""
         return tuple(tensor.name for tensor in (self.outputs if self.takes_tokens else self.outputs[:1]))
 
-    def in_form(self, form: Form) -> Signature:
+    def in_form(self, form: InputForm) -> Signature:
         """The same signature when the graph begins with a cast from the form's dtype, and sequences have its length."""
         inputs = (replace(tensor, dtype=form.dtype) for tensor in self.inputs)
         if form.length is None:

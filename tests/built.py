@@ -4,7 +4,7 @@ from pathlib import Path
 
 from model_repo_builder.agreement import Result
 from model_repo_builder.plan.schema import Variant
-from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.repository import config_pbtxt
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.signature import Signature, Tensor
 
@@ -42,9 +42,9 @@ def write(repository: Path, variant: Variant, artefact: str = "", settings: str 
     folder = repository / variant.name
     (folder / "1").mkdir(parents=True, exist_ok=True)
     made = manifest_of(variant, artefact, settings)
-    (folder / "1" / variant.how.artefact).write_text(artefact)
+    (folder / "1" / variant.resolved_engine.artefact).write_text(artefact)
     (folder / "1" / "model.py").write_text(settings)
     (folder / "1" / "manifest.json").write_text(made.text())
     (folder / "labels.txt").write_text(settings)
-    (folder / "config.pbtxt").write_text(config.render(variant, SIGNATURE, "python", labels=True))
+    (folder / "config.pbtxt").write_text(config_pbtxt.render(variant, SIGNATURE, "python", labels=True))
     return made

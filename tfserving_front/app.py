@@ -1,10 +1,7 @@
 """The REST API: which path does what, and every failure as {"error": …} with its status."""
 
-import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,9 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .documents import metadata_document, status_document
-from .errors import RestError
-from .predict import parse_body, read_request, write_answer
-from .triton import Triton
+from .errors import BadRequestError, RestError
+from .front import Front
+from .limits import Limits
+from .replies import document, reply, while_there
+
+# TensorFlow Serving and Triton both keep a version in 63 bits.
+_LAST_VERSION = 2**63 - 1
+_DIGITS = len(str(_LAST_VERSION))
 
 
 class ModelName(StringConvertor):
@@ -26,13 +28,10 @@ class ModelName(StringConvertor):
     regex = "[^/:]+"
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one request may take, and how many are worked on at a time: the memory that the front needs at most."""
+class Version(StringConvertor):
+    """A version in a path, of however many digits."""
 
-    timeout_s: float = 60.0
-    request_bytes: int = 16_000_000
-    in_flight: int = 16
+    regex = "[0-9]+"
 
 
 def make_app(triton_address: str, limits: Limits) -> Starlette:
@@ -40,77 +39,55 @@ def make_app(triton_address: str, limits: Limits) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.front = Front(Triton(triton_address, limits.timeout_s), limits)
+        app.state.front = Front(triton_address, limits)
         yield
-        await app.state.front.triton.close()
+        await app.state.front.close()
 
     register_url_convertor("model", ModelName())
+    register_url_convertor("version", Version())
     model = "/v1/models/{model:model}"
-    one_version = model + "/versions/{version:int}"
+    one_version = model + "/versions/{version:version}"
     routes = [Route("/v2/health/live", _live), Route("/v2/health/ready", _ready)]
     for path in (one_version, model):
-        routes += [
-            Route(path + ":predict", _predict, methods=["POST"]),
-            Route(path + ":{method}", _no_examples, methods=["POST"]),
-            Route(path + "/metadata", _metadata),
-            Route(path, _status),
-        ]
+        for end in ("", "/"):
+            routes += [
+                Route(path + ":predict" + end, _predict, methods=["POST"]),
+                Route(path + ":{method}" + end, _no_examples, methods=["POST"]),
+                Route(path + "/metadata" + end, _metadata),
+                Route(path + end, _status),
+            ]
     handlers: Any = {
         RestError: _rest_error,
         HTTPException: _no_such_path,
         ClientDisconnect: _gone,
         Exception: _failure,
     }
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
-
-
-class Front:
-    """What the handlers share: the way to Triton, the limits, and the places for requests in flight."""
-
-    def __init__(self, triton: Triton, limits: Limits) -> None:
-        self.triton, self.limits = triton, limits
-        self.places = asyncio.Semaphore(limits.in_flight)
-
-    async def body(self, request: Request) -> bytes:
-        """The request's body; RestError 413 when it is larger than allowed, 408 when it takes too long to come."""
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise RestError(415, "Content-Encoding is not supported: send the JSON as it is")
-        parts, size = [], 0
-        try:
-            async with asyncio.timeout(self.limits.timeout_s):
-                async for part in request.stream():
-                    size += len(part)
-                    # What is too much is still read: a client that cannot send on never sees the answer.
-                    if size <= self.limits.request_bytes:
-                        parts.append(part)
-        except TimeoutError:
-            raise RestError(408, f"The request did not come within {self.limits.timeout_s:g} s") from None
-        if size > self.limits.request_bytes:
-            raise RestError(413, f"The request has {size} bytes, more than the {self.limits.request_bytes} allowed")
-        return b"".join(parts)
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _predict(request: Request) -> Response:
     front, (model, version) = _front(request), _asked_for(request)
-    # A request waits for its place before its body is read: memory stays bounded, and the client is held back.
-    async with front.places:
-        body = await front.body(request)
-        signature = await front.triton.signature(model, version)
-        # While Triton works only the arrays are kept: as Python's numbers they would take ten times their memory.
-        asked = read_request(parse_body(body), signature)
-        del body
-        outputs = await front.triton.infer(model, version, signature, asked.arrays)
-        return _json(write_answer(outputs, asked.rows))
+    body = await front.body(request.receive, request.headers)
+    try:
+        answer = await while_there(request.receive, front.predict(model, version, body))
+    finally:
+        body.give_back()
+    return reply(answer, front.worker, front.limits)
 
 
 async def _no_examples(request: Request) -> Response:
-    raise RestError(501, f"{request.path_params['method']} needs tf.Example protobufs, which Triton does not take")
+    method = request.path_params["method"]
+    if method not in ("classify", "regress"):
+        raise BadRequestError(f"Malformed request: {request.method} {request.url.path}")
+    raise RestError(501, f"{method} needs tf.Example protobufs, which Triton does not take")
 
 
 async def _status(request: Request) -> Response:
     model, version = _asked_for(request)
     versions = await _front(request).triton.versions(model)
-    return _json(json.dumps(status_document(model, version, versions)))
+    return document(status_document(model, version, versions))
 
 
 async def _metadata(request: Request) -> Response:
@@ -118,17 +95,17 @@ async def _metadata(request: Request) -> Response:
     signature = await front.triton.signature(model, version)
     if not version:
         version = next((one.number for one in await front.triton.versions(model) if one.is_ready), "")
-    return _json(json.dumps(metadata_document(model, version, signature)))
+    return document(metadata_document(model, version, signature))
 
 
 async def _live(request: Request) -> Response:
-    return _json("{}")
+    return document({})
 
 
 async def _ready(request: Request) -> Response:
-    if not await _front(request).triton.is_ready():
+    if not await _front(request).is_ready():
         raise RestError(503, "Triton is not ready")
-    return _json("{}")
+    return document({})
 
 
 def _front(request: Request) -> Front:
@@ -137,19 +114,25 @@ def _front(request: Request) -> Front:
 
 
 def _asked_for(request: Request) -> tuple[str, str]:
-    return request.path_params["model"], str(request.path_params.get("version", ""))
-
-
-def _json(text: str, status: int = 200) -> Response:
-    return Response(text, status, media_type="application/json")
+    """The model and the version in the path; no version where none is asked for."""
+    model, version = request.path_params["model"], request.path_params.get("version", "")
+    digits = version.lstrip("0") or version[:1]
+    if len(digits) > _DIGITS or int(digits or 0) > _LAST_VERSION:
+        shown = version if len(version) <= 64 else version[:64] + "…"
+        raise BadRequestError(f"Failed to convert version: {shown} to numeric.")
+    return model, digits
 
 
 def _error(status: int, message: str) -> Response:
-    return _json(json.dumps({"error": message}), status)
+    # What clients sent may hold half a character, which no JSON can.
+    return document({"error": message.encode("utf-8", "replace").decode()}, status)
 
 
 async def _rest_error(request: Request, error: RestError) -> Response:
-    return _error(error.status, error.message)
+    response = _error(error.status, error.message)
+    if error.retry_s is not None:
+        response.headers["Retry-After"] = str(error.retry_s)
+    return response
 
 
 async def _no_such_path(request: Request, error: HTTPException) -> Response:
@@ -163,4 +146,5 @@ async def _gone(request: Request, error: ClientDisconnect) -> Response:
 
 
 async def _failure(request: Request, error: Exception) -> Response:
-    return _error(500, f"{type(error).__name__}: {error}")
+    # What went wrong stands in the log, with the stack: it may name files of the server.
+    return _error(500, "The front failed; its log says how")

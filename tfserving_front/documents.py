@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import RestError
+from .errors import RestError, for_clients
 from .signature import Signature, Tensor
 
 # Triton's states of a version, as TensorFlow Serving's ModelVersionStatus names them.
@@ -32,7 +32,7 @@ def known(versions: Iterable[Version]) -> list[Version]:
     Triton also lists what nobody loaded and what was unloaded on purpose, which TensorFlow Serving would not know.
     """
     listed = [one for one in versions if one.state in _STATES and one.reason != _UNLOADED]
-    return sorted(listed, key=lambda one: int(one.number), reverse=True)
+    return sorted(listed, key=lambda one: int(one.number or 0), reverse=True)
 
 
 def status_document(model: str, wanted: str, versions: Sequence[Version]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _version_status(version: Version) -> dict[str, Any]:
     return {
         "version": version.number,
         "state": _STATES[version.state],
-        "status": {"error_code": code, "error_message": version.reason},
+        "status": {"error_code": code, "error_message": for_clients(version.reason)},
     }
 
 

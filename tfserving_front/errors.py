@@ -1,5 +1,8 @@
 """Errors as TensorFlow Serving answers them: a message and an HTTP status."""
 
+import logging
+import re
+
 import grpc
 from tritonclient.utils import InferenceServerException
 
@@ -19,16 +22,30 @@ _HTTP_STATUS = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.UNAUTHENTICATED: 401,
 }
+# When a client may come again that was refused because others were first.
+RETRY_S = 1
 _NO_REQUEST_ID = "[request id: <id_unknown>] "
 _STATUS_OF_NAME = {str(code): status for code, status in _HTTP_STATUS.items()}
+# gRPC's words for an answer beyond the channel's limit, with its size.
+_TOO_LARGE = re.compile(r"Received message larger than max \((\d+) vs\. \d+\)")
+# Where Python's stack begins in the message of a model that failed.
+_STACK = re.compile(r"\s+(?:At:|Traceback \(most recent call last\):)\s.*", re.DOTALL)
+# A path or an address from its beginning. Its last part stays, as it often says which file is meant.
+_PART = r"/([^/\s'\"()\[\]{},;:]+)"
+_PATH = re.compile(rf"(?<![\w./])(?:[a-z][a-z0-9+.-]*:/)?(?:{_PART})*{_PART}", re.IGNORECASE)
+_log = logging.getLogger("tfserving_front")
 
 
 class RestError(Exception):
-    """A request that can't be answered; the message goes into the body's `error`."""
+    """A request that can't be answered; the message goes into the body's `error`. `retry_s`: when to come again."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_s: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.message = status, message
+        self.status, self.message, self.retry_s = status, message, retry_s
+
+    def again(self) -> "RestError":
+        """The same error without the frames that it came through: they hold arrays, and with a task make a cycle."""
+        return RestError(self.status, self.message, self.retry_s)
 
 
 class BadRequestError(RestError):
@@ -46,4 +63,17 @@ def from_triton(error: InferenceServerException, model: str, version: str) -> Re
     if status == 404 or message.startswith("Request for unknown model"):
         wanted = f"Specific({model}, {version})" if version else f"Latest({model})"
         return RestError(404, f"Servable not found for request: {wanted}")
-    return RestError(status, message)
+    if status == 500:
+        _log.error("model %s: %s", model, message)
+    return RestError(status, for_clients(message), RETRY_S if status in (429, 503) else None)
+
+
+def for_clients(message: str) -> str:
+    """A message of the server without Python's stack and without the folders of its files."""
+    return _PATH.sub(r"\2", _STACK.sub("", message))
+
+
+def size_of_too_large(error: InferenceServerException) -> int | None:
+    """The bytes of an answer that was larger than the channel's limit; None for another failure."""
+    found = _TOO_LARGE.search(str(error.message()))
+    return int(found[1]) if found else None

@@ -1,19 +1,20 @@
-"""Tensors as TensorFlow Serving writes them in JSON, and back: nested lists, strings, and {"b64": …} for bytes."""
+"""A tensor as TensorFlow Serving's clients write it in JSON: nested lists, strings, and {"b64": …} for bytes."""
 
-import base64
-import binascii
 import json
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
+from . import abseil_base64
 from .errors import BadRequestError
 from .signature import Dtype
 
 _B64 = "b64"
 _SHOWN = 256
+# As many dimensions as a NumPy array can have.
+_MOST_DIMENSIONS = 32
 _NAMES = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", bool: "Bool"}
 _ALLOWED: dict[str, set[type]] = {"f": {int, float}, "i": {int}, "u": {int}, "b": {bool}, "O": {str, dict}}
 
@@ -42,6 +43,8 @@ def _flatten(value: object) -> tuple[list[int], list[Any]]:
             return shape, items
         if len(kinds) > 1:
             raise BadRequestError(f"Encountered values beside lists at level: {len(shape)}")
+        if len(shape) == _MOST_DIMENSIONS:
+            raise BadRequestError(f"Encountered lists at level: {len(shape)}, more than a tensor has dimensions")
         sizes = set(map(len, items))
         if len(sizes) > 1:
             listed = ", ".join(map(str, sorted(sizes)[:3]))
@@ -90,10 +93,9 @@ def _bytes(item: Any, dtype: Dtype) -> bytes:
         return item.encode("utf-8", "surrogatepass")
     if not is_b64(item):
         raise _wrong_type(item, dtype)
-    text: str = item[_B64]
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        return abseil_base64.decode(item[_B64])
+    except ValueError:
         raise BadRequestError("Unable to base64 decode") from None
 
 
@@ -103,25 +105,7 @@ def _wrong_type(item: object, dtype: Dtype) -> BadRequestError:
 
 
 def _show(item: object) -> str:
-    return json.dumps(item)[:_SHOWN]
-
-
-def to_json(array: Any, name: str) -> Any:
-    """An array as a JSON value. Strings whose tensor's name ends in _bytes, or that are no UTF-8, go in Base64."""
-    if array.dtype.kind == "O":
-        as_bytes = name.endswith("_bytes")
-        values = [_string(item, as_bytes) for item in array.reshape(-1)]
-        return np.array(values, np.object_).reshape(array.shape).tolist()
-    if array.dtype in (np.float16, np.float32):
-        # By its shortest text 0.2 stays 0.2; as a double it would be 0.20000000298023224.
-        return array.astype("U").astype(np.float64).tolist()
-    return array.tolist()
-
-
-def _string(item: bytes, as_bytes: bool) -> Any:
-    if not as_bytes:
-        try:
-            return item.decode("utf-8")
-        except UnicodeDecodeError:
-            pass
-    return {_B64: base64.b64encode(item).decode("ascii")}
+    """The beginning of a value, written no further than shown: it may be 16 MB, or nested a thousand times."""
+    if isinstance(item, str):
+        item = item[:_SHOWN]
+    return "".join(islice(json.JSONEncoder().iterencode(item), _SHOWN))[:_SHOWN]

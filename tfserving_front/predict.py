@@ -1,14 +1,11 @@
-"""The body of a predict request as arrays by input, and the outputs as the body of its answer: rows or columns."""
+"""A predict request: its rows (`instances`) or columns (`inputs`) as one array for each input."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from .errors import BadRequestError, RestError
-from .json_tensor import is_b64, to_array, to_json
+from .errors import BadRequestError
+from .json_tensor import is_b64, to_array
 from .signature import Signature, Tensor
 
 Arrays = dict[str, Any]
@@ -20,23 +17,6 @@ class PredictRequest:
 
     arrays: Arrays
     rows: bool
-
-
-def parse_body(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request; BadRequestError when it is none.
-
-    orjson is three times faster than Python's own parser, which knows NaN and Infinity: the second try.
-    """
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:
-            parsed = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise BadRequestError(f"JSON Parse error: {error}") from None
-    if not isinstance(parsed, dict):
-        raise BadRequestError("JSON Value: the request is not an object")
-    return parsed
 
 
 def read_request(body: Mapping[str, Any], signature: Signature) -> PredictRequest:
@@ -103,17 +83,3 @@ def _single(inputs: Sequence[Tensor], key: str) -> Tensor:
         names = ", ".join(one.name for one in inputs)
         raise BadRequestError(f"{key} is a plain value/list, but the model has several inputs: {names}")
     return needed[0]
-
-
-def write_answer(outputs: Mapping[str, Any], rows: bool) -> str:
-    """The answer's body: `predictions`, one for each row, or `outputs` by name; without a name where there is one."""
-    values = {name: to_json(array, name) for name, array in outputs.items()}
-    if not rows:
-        return json.dumps({"outputs": values if len(values) > 1 else next(iter(values.values()))})
-    sizes = {array.shape[:1] for array in outputs.values()}
-    if len(sizes) != 1 or sizes == {()}:
-        raise RestError(400, "The outputs have different batch sizes or none: ask with 'inputs' instead of 'instances'")
-    if len(values) == 1:
-        return json.dumps({"predictions": next(iter(values.values()))})
-    joined = zip(*values.values(), strict=True)
-    return json.dumps({"predictions": [dict(zip(values, row, strict=True)) for row in joined]})

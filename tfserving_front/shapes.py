@@ -1,10 +1,12 @@
 """The shapes that clients send, as Triton wants them, and the outputs' back again."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
-from .errors import BadRequestError
+from .errors import BadRequestError, RestError
+from .outputs import Output
 from .predict import Arrays
 from .signature import Signature, Tensor
 
@@ -41,27 +43,40 @@ def _fitted(array: Any, tensor: Tensor) -> Any:
     return array.reshape((*array.shape, *(1 for _ in missing))) if set(missing) == {1} else array
 
 
-def unfit(outputs: Mapping[str, Any], signature: Signature, added: int) -> Arrays:
+def unfit(outputs: Mapping[str, Output], signature: Signature, added: int) -> dict[str, Output]:
     """The outputs in the shapes that the model itself gives, without the dimensions that `fit` added to the inputs."""
     declared = {one.name: one for one in signature.outputs}
-    return {name: _unfitted(array, declared[name], added) for name, array in outputs.items()}
+    return {name: replace(one, shape=_unfitted(one.shape, declared[name], added)) for name, one in outputs.items()}
 
 
-def _unfitted(array: Any, tensor: Tensor, added: int) -> Any:
+def _unfitted(shape: tuple[int, ...], tensor: Tensor, added: int) -> tuple[int, ...]:
     if _is_reshaped(tensor):
-        return array.reshape((*array.shape[:1], *tensor.shape[1:]) if tensor.shape[:1] == (-1,) else tensor.shape)
-    if added and array.shape[-added:] == (1,) * added:
-        return array.reshape(array.shape[:-added])
-    return array
+        return _reshaped(shape, (*shape[:1], *tensor.shape[1:]) if tensor.shape[:1] == (-1,) else tensor.shape, tensor)
+    if added and shape[-added:] == (1,) * added:
+        return shape[:-added]
+    return shape
+
+
+def _reshaped(shape: tuple[int, ...], wanted: tuple[int, ...], tensor: Tensor) -> tuple[int, ...]:
+    known = prod(size for size in wanted if size != -1)
+    filled = tuple(prod(shape) // known if size == -1 and known else size for size in wanted)
+    if -1 in filled or prod(filled) != prod(shape):
+        raise RestError(500, f"Output {tensor.name} has shape {list(shape)}, which does not become {list(wanted)}")
+    return filled
 
 
 def _is_reshaped(tensor: Tensor) -> bool:
     return tensor.shape != tensor.served
 
 
+def rows_of(arrays: Mapping[str, Any]) -> int:
+    """The rows of a batch."""
+    return max((len(array) for array in arrays.values() if array.ndim), default=0)
+
+
 def split(arrays: Mapping[str, Any], signature: Signature) -> Iterator[Arrays]:
     """A batch in parts of the model's maximum: TensorFlow Serving's clients know none."""
-    size = max((len(array) for array in arrays.values() if array.ndim), default=0)
+    size = rows_of(arrays)
     most = signature.max_batch_size or size
     if size <= most or any(not array.ndim or len(array) != size for array in arrays.values()):
         yield dict(arrays)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .errors import BadRequestError, RestError
 DEFAULT_SIGNATURE = "serving_default"
 # The parameter of Triton's TensorFlow backend that chooses a SavedModel's signature.
 _SIGNATURE_PARAMETER = "TF_SIGNATURE_DEF"
+_MOST_PARTS = 32
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Dtype:
     def short(self) -> str:
         """As TensorFlow's messages say it: float, int32, string."""
         return self.tensorflow.removeprefix("DT_").lower()
+
+    @property
+    def is_string(self) -> bool:
+        """Whether an element is a string: then elements have no common size."""
+        return self.numpy is np.object_
 
 
 DTYPES = {
@@ -61,12 +68,25 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Signature:
-    """The one signature of a model on Triton. `max_batch_size` is 0 where the model takes no batches."""
+    """The one signature of a model on Triton. `max_batch_size` is 0 where the model takes no batches.
+
+    `parts_at_a_time`: of a batch that is larger, so many parts keep all instances busy and fit into the model's queue.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     max_batch_size: int
+    parts_at_a_time: int = 1
+
+    def answer_bytes(self, rows: int) -> int | None:
+        """Bytes of all outputs for that many rows; None where a dimension is open, or an output has strings."""
+        shapes = [one.served[1:] if self.max_batch_size else one.served for one in self.outputs]
+        if any(-1 in shape for shape in shapes) or any(one.dtype.is_string for one in self.outputs):
+            return None
+        sizes = [np.dtype(one.dtype.numpy).itemsize for one in self.outputs]
+        one_row = sum(prod(shape) * size for shape, size in zip(shapes, sizes, strict=True))
+        return one_row * rows if self.max_batch_size else one_row
 
     def check_name(self, asked: object) -> None:
         """BadRequestError unless the request asks for this signature, or for none."""
@@ -85,7 +105,18 @@ def read_signature(config: pb.ModelConfig) -> Signature:
         inputs=tuple(_tensor(one, batched, one.optional) for one in config.input),
         outputs=tuple(_tensor(one, batched) for one in config.output),
         max_batch_size=config.max_batch_size,
+        parts_at_a_time=_parts_at_a_time(config),
     )
+
+
+def _parts_at_a_time(config: pb.ModelConfig) -> int:
+    """One part for each instance to work on and one more to follow it, as far as the model's queue has room."""
+    instances: int = sum(max(1, one.count) * max(1, len(one.gpus)) for one in config.instance_group)
+    batching = config.dynamic_batching
+    policies, level = batching.priority_queue_policy, batching.default_priority_level
+    policy = policies.get(level, batching.default_queue_policy)
+    room = int(policy.max_queue_size) or _MOST_PARTS
+    return max(1, min(2 * max(1, instances), room, _MOST_PARTS))
 
 
 def _tensor(config: Any, batched: bool, optional: bool = False) -> Tensor:

@@ -59,8 +59,8 @@ class Engine:
     `load` opens the artefact in a version folder for the agreement check.
     `needs_calibration` says whether a precision, with the engine's options, is built from examples of the inputs.
     `loader` is the module of runtime_python that executes the artefact in the python runtime, empty where none can.
-    `beside` are files that belong to the artefact and lie beside it.
-    `resolve` gives what else decides the artefact, from the options and the largest batch: the CPU or GPU at hand.
+    `extra_files` are files that belong to the artefact and lie beside it.
+    `build_facts` gives what else decides the artefact, from the options and the largest batch: the CPU or GPU at hand.
     `unavailable` says why it can't build here for the compute capability that the plan wants (None: any), and None
     when it can: asked before any work.
     """
@@ -77,7 +77,7 @@ class Engine:
     build: Callable[[Job], dict[str, str]]
     load: Callable[[Path, Signature], Predict]
     loader: str
-    beside: tuple[str, ...] = ()
+    extra_files: tuple[str, ...] = ()
     needs_calibration: Callable[[str, Any], bool] = field(default=lambda precision, _: precision == "int8")
-    resolve: Callable[[Any, int], dict[str, str]] = field(default=lambda _, __: {})
+    build_facts: Callable[[Any, int], dict[str, str]] = field(default=lambda _, __: {})
     unavailable: Callable[[str | None], str | None] = field(default=lambda _: None)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import Examples, batches
 
 # One example at a time keeps the memory of a calibration pass, which holds every activation, small.
 CALIBRATION_BATCH = 1
@@ -30,20 +32,20 @@ def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    logging.getLogger().setLevel(logging.ERROR)
-    quantize_dynamic(
-        str(path),
-        str(path),
-        op_types_to_quantize=DYNAMIC_TYPES,
-        per_channel=True,
-        reduce_range=reduce_range,
-        weight_type=QuantType.QInt8,
-        # Attention multiplies activations with one another: too little work for the cost of two ranges.
-        extra_options={"MatMulConstBOnly": True},
-    )
+    with _errors_only():
+        quantize_dynamic(
+            str(path),
+            str(path),
+            op_types_to_quantize=DYNAMIC_TYPES,
+            per_channel=True,
+            reduce_range=reduce_range,
+            weight_type=QuantType.QInt8,
+            # Attention multiplies activations with one another: too little work for the cost of two ranges.
+            extra_options={"MatMulConstBOnly": True},
+        )
 
 
-def quantise(path: Path, *, shown: examples.Examples, method: str, reduce_range: bool) -> None:
+def quantise(path: Path, *, samples: Examples, method: str, reduce_range: bool) -> None:
     """Replace the FP32 model at `path` by its INT8 version, ranges taken from the examples, as clients send them.
 
     Types follow ONNX Runtime's advice for x86: unsigned activations, signed per-channel weights
@@ -52,19 +54,18 @@ def quantise(path: Path, *, shown: examples.Examples, method: str, reduce_range:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    logging.getLogger().setLevel(logging.ERROR)
     methods = {
         "minmax": CalibrationMethod.MinMax,
         "percentile": CalibrationMethod.Percentile,
         "entropy": CalibrationMethod.Entropy,
     }
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    with _errors_only(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
             str(path),
-            _reader(shown),
+            _reader(samples),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTISED_TYPES,
             per_channel=True,
@@ -75,16 +76,28 @@ def quantise(path: Path, *, shown: examples.Examples, method: str, reduce_range:
         )
 
 
-def _reader(shown: examples.Examples) -> Any:
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """ONNX Runtime's quantisation logs to the root logger; afterwards that is as it was."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _reader(samples: Examples) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """Feeds the examples in order, once."""
 
         def __init__(self) -> None:
-            self._batches = examples.batches(shown, CALIBRATION_BATCH)
+            self._batches = batches(samples, CALIBRATION_BATCH)
 
-        def get_next(self) -> examples.Examples | None:
+        def get_next(self) -> Examples | None:
             return next(self._batches, None)
 
     return Reader()

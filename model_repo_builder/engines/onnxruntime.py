@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from model_repo_builder.engines.base import Engine, Job, Options
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import Examples, as_sent, count_of
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def _build(job: Job) -> dict[str, str]:
         job.progress(f"quantising dynamically, weights {weight_range}")
         onnx_int8.quantise_dynamically(target, reduce_range=reduce_range)
     else:
-        shown = examples.as_sent(job.calibration, job.signature)
-        job.progress(f"calibrating on {examples.count(shown)} examples, weights {weight_range}")
-        onnx_int8.quantise(target, shown=shown, method=job.options.calibration_method, reduce_range=reduce_range)
+        samples = as_sent(job.calibration, job.signature)
+        job.progress(f"calibrating on {count_of(samples)} examples, weights {weight_range}")
+        onnx_int8.quantise(target, samples=samples, method=job.options.calibration_method, reduce_range=reduce_range)
     return {"weight_range": weight_range, "quantisation": job.options.quantisation}
 
 
@@ -82,8 +82,8 @@ def _load(folder: Path, signature: Signature) -> Predict:
     session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
     names = [output.name for output in signature.outputs]
 
-    def predict(shown: examples.Examples) -> Outputs:
-        results = session.run(names, examples.as_sent(shown, signature))
+    def predict(samples: Examples) -> Outputs:
+        results = session.run(names, as_sent(samples, signature))
         return dict(zip(names, results, strict=True))
 
     return predict
@@ -103,5 +103,5 @@ ENGINE = Engine(
     load=_load,
     loader="onnxruntime",
     needs_calibration=lambda precision, options: precision == "int8" and options.quantisation == "static",
-    resolve=lambda options, _: {"weight_range": _weight_range(options)},
+    build_facts=lambda options, _: {"weight_range": _weight_range(options)},
 )

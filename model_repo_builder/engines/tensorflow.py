@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from model_repo_builder.engines.base import Engine, Job, Options
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import Examples, as_sent
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def load_savedmodel(path: Path, signature: Signature) -> Predict:
     model = tf.saved_model.load(str(path))
     function = model.signatures["serving_default"]
 
-    def predict(shown: examples.Examples) -> Outputs:
-        result = function(**{name: tf.constant(array) for name, array in examples.as_sent(shown, signature).items()})
+    def predict(samples: Examples) -> Outputs:
+        result = function(**{name: tf.constant(array) for name, array in as_sent(samples, signature).items()})
         return {tensor.name: result[tensor.name].numpy() for tensor in signature.outputs}
 
     # A signature does not keep its model alive.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from model_repo_builder.engines import gpu, onnxruntime
-from model_repo_builder.engines import tensorrt_plan as trt_plan
+from model_repo_builder.engines import gpu, onnxruntime, tensorrt_plan
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.signature import Signature
 
@@ -27,11 +26,11 @@ class TensorRTOptions(Options):
 
 def unavailable(compute_capability: str | None) -> str | None:
     """Why no plan can be built here: no tool, one that is too old, no GPU, or another GPU than the plan's."""
-    tool = trt_plan.find()
+    tool = tensorrt_plan.find()
     if tool is None:
-        return f"tensorrt (neither trtexec nor the Python package tensorrt is here); allowed: {trt_plan.ALLOWED}"
-    if tool.version[0] < trt_plan.OLDEST_MAJOR:
-        return f"tensorrt (found TensorRT {tool.version_text}); allowed: {trt_plan.ALLOWED}"
+        return f"tensorrt (neither trtexec nor the Python package tensorrt is here); allowed: {tensorrt_plan.ALLOWED}"
+    if tool.version[0] < tensorrt_plan.OLDEST_MAJOR:
+        return f"tensorrt (found TensorRT {tool.version_text}); allowed: {tensorrt_plan.ALLOWED}"
     found = gpu.of_driver()
     return gpu.refusal("tensorrt", found, compute_capability)
 
@@ -40,16 +39,16 @@ def _build(job: Job) -> dict[str, str]:
     from model_repo_builder.engines import onnx_fp16, onnx_graph
 
     assert isinstance(job.options, TensorRTOptions)
-    tool = trt_plan.find()
+    tool = tensorrt_plan.find()
     assert tool is not None
     graph = job.folder / onnxruntime.ARTEFACT
     onnx_graph.write(job, graph)
     if job.precision == "fp16":
         onnx_fp16.to_half(graph)
-    shapes = trt_plan.profiles(job.signature.inputs, job.max_batch_size)
+    shapes = tensorrt_plan.profiles(job.signature.inputs, job.max_batch_size)
     job.progress(f"building a plan for batches of 1 to {job.max_batch_size} by TensorRT {tool.version_text}")
     options = job.options
-    trt_plan.build(tool, graph, job.folder / ARTEFACT, shapes, options.workspace_mb, options.optimization_level)
+    tensorrt_plan.build(tool, graph, job.folder / ARTEFACT, shapes, options.workspace_mb, options.optimization_level)
     found = gpu.of_driver()
     return {
         "tensorrt": tool.version_text,
@@ -64,8 +63,8 @@ def _load(folder: Path, signature: Signature) -> Predict:
     return onnxruntime.ENGINE.load(folder, signature)
 
 
-def _resolve(_: TensorRTOptions, max_batch_size: int) -> dict[str, str]:
-    found, tool = gpu.of_driver(), trt_plan.find()
+def _build_facts(_: TensorRTOptions, max_batch_size: int) -> dict[str, str]:
+    found, tool = gpu.of_driver(), tensorrt_plan.find()
     return {
         "largest_batch": str(max_batch_size),
         "compute_capability": found.compute_capability if found else "",
@@ -87,7 +86,7 @@ ENGINE = Engine(
     build=_build,
     load=_load,
     loader="",
-    beside=(onnxruntime.ARTEFACT,),
-    resolve=_resolve,
+    extra_files=(onnxruntime.ARTEFACT,),
+    build_facts=_build_facts,
     unavailable=unavailable,
 )

@@ -8,12 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from model_repo_builder.engines import gpu, tensorflow
-from model_repo_builder.engines import tftrt_graph as trt_graph
-from model_repo_builder.engines import tftrt_saved as trt_saved
+from model_repo_builder.engines import gpu, tensorflow, tftrt_graph, tftrt_saved
 from model_repo_builder.engines.base import Engine, Job, Options
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import Examples, as_sent, batches, count_of
 
 # TensorRT measures kernels at these sizes of a range; all batches between run on the same engine.
 STRATEGIES = {"range": "Range", "optimal": "Optimal", "range+optimal": "Range+Optimal"}
@@ -77,13 +75,13 @@ def _build(job: Job) -> dict[str, str]:
         use_dynamic_shape=True,
         dynamic_shape_profile_strategy=STRATEGIES[job.options.profile],
         use_calibration=job.calibration is not None,
-        # The other choice makes TF-TRT forget the names of the outputs when it saves: see trt_saved.forbid_building.
+        # The other choice makes TF-TRT forget the names of the outputs when it saves: see tftrt_saved.forbid_building.
         allow_build_at_runtime=True,
     )
     job.progress(f"converting to {job.precision.upper()}")
     batches = None if job.calibration is None else _calibration(job, min(job.options.calibration_batch, largest))
     converted = converter.convert(batches)
-    split = trt_graph.split(converted.graph.as_graph_def())
+    split = tftrt_graph.split(converted.graph.as_graph_def())
     if not split.engines:
         raise BuildError(f"no part of the graph became a TensorRT engine; outside: {split.outside_text()}")
     job.progress(
@@ -92,10 +90,10 @@ def _build(job: Job) -> dict[str, str]:
     converter.build(lambda: _profile(job, largest))
     artefact = job.folder / ARTEFACT
     converter.save(str(artefact))
-    stored = trt_saved.engines(artefact)
+    stored = tftrt_saved.engines(artefact)
     if stored < split.engines:
         raise BuildError(f"TensorRT built {stored} of {split.engines} engines; its log above says why")
-    trt_saved.forbid_building(artefact)
+    tftrt_saved.forbid_building(artefact)
     found = gpu.find()
     return {
         **split.notes(),
@@ -119,15 +117,15 @@ def _profile(job: Job, largest: int) -> Iterator[dict[str, Any]]:
 def _calibration(job: Job, batch: int) -> Any:
     """TF-TRT's calibration function: whole batches of one size, as it demands."""
     assert job.calibration is not None
-    shown = examples.as_sent(job.calibration, job.signature)
-    size = min(batch, examples.count(shown))
+    samples = as_sent(job.calibration, job.signature)
+    size = min(batch, count_of(samples))
 
-    def batches() -> Iterator[examples.Examples]:
-        for part in examples.batches(shown, size):
-            if examples.count(part) == size:
+    def whole_batches() -> Iterator[Examples]:
+        for part in batches(samples, size):
+            if count_of(part) == size:
                 yield part
 
-    return batches
+    return whole_batches
 
 
 def _loaded_version() -> str:
@@ -136,7 +134,7 @@ def _loaded_version() -> str:
     return ".".join(map(str, versions.get_loaded_tensorrt_version()))
 
 
-def _resolve(options: TFTRTOptions, max_batch_size: int) -> dict[str, str]:
+def _build_facts(options: TFTRTOptions, max_batch_size: int) -> dict[str, str]:
     found = gpu.find()
     return {
         "largest_batch": str(largest_batch(options, max_batch_size)),
@@ -159,6 +157,6 @@ ENGINE = Engine(
     build=_build,
     load=tensorflow.ENGINE.load,
     loader=tensorflow.ENGINE.loader,
-    resolve=_resolve,
+    build_facts=_build_facts,
     unavailable=unavailable,
 )

@@ -21,13 +21,13 @@ Examples = Mapping[str, "NDArray[Any]"]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of examples; `noun` is the plan's key for where they come from, and what they are called in words.
+    """A kind of examples; `sample_kind` is the plan's key for where they come from, and what they are called in words.
 
     `check` refuses a source that can't be read (by the field that names it), `identity` is the SHA-256 of its content,
     empty where its name says all. `load` gives so many of them for a signature, after the first `skip`.
     """
 
-    noun: str
+    sample_kind: str
     allowed: str
     check: Callable[[str, str], None]
     identity: Callable[[str], str]
@@ -48,14 +48,14 @@ def kind_of(signature: Signature) -> Kind:
     return SEQUENCES if signature.takes_tokens else IMAGES
 
 
-def count(examples: Examples) -> int:
+def count_of(examples: Examples) -> int:
     """How many there are."""
     return len(next(iter(examples.values())))
 
 
 def batches(examples: Examples, size: int) -> Iterator[Examples]:
     """All of them in order, `size` at a time; the last batch may be smaller."""
-    for start in range(0, count(examples), size):
+    for start in range(0, count_of(examples), size):
         yield {name: array[start : start + size] for name, array in examples.items()}
 
 

@@ -12,7 +12,7 @@ from model_repo_builder.package_files import PHOTOGRAPHS
 NAME = "photographs"
 # Two sets of different motives, so that agreement is taken on photographs that the calibration has not seen.
 CALIBRATION = ("coffee.png", "astronaut.png", "motorcycle_left.png", "moon.png", "gravel.png", "page.png")
-HELD_OUT = ("chelsea.png", "rocket.jpg", "camera.png", "coins.png", "brick.png", "hubble_deep_field.jpg")
+EVALUATION = ("chelsea.png", "rocket.jpg", "camera.png", "coins.png", "brick.png", "hubble_deep_field.jpg")
 CAT = "chelsea.png"
 # The usual augmentation of ImageNet training takes windows of 8 % and more; these still show what the picture is of.
 SMALLEST_WINDOW = 0.4
@@ -22,7 +22,7 @@ Box = tuple[int, int, int, int]
 
 def files(field: str) -> list[Path]:
     """Every photograph of both sets; InvalidError on `field` where the package that ships them is not installed."""
-    return [file(name, field) for name in (*CALIBRATION, *HELD_OUT)]
+    return [file(name, field) for name in (*CALIBRATION, *EVALUATION)]
 
 
 def file(name: str, field: str) -> Path:

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import IMAGES, SEQUENCES, Kind
 from model_repo_builder.plan.errors import Disallowed
-from model_repo_builder.signature import Form
+from model_repo_builder.signature import InputForm
 
 InputType = Literal["float32", "uint8", "int32", "int64"]
 IMAGE_TYPES: tuple[InputType, ...] = ("float32", "uint8")
@@ -84,9 +84,9 @@ class Model(Section):
         wrong = ("name", "size") if self.takes_tokens else ("sequence_length",)
         for field in wrong:
             if field in self.input.model_fields_set:
-                raise Disallowed(f"nothing, as the model takes {self.kind.noun}", f"input.{field}", "set")
+                raise Disallowed(f"nothing, as the model takes {self.kind.sample_kind}", f"input.{field}", "set")
         if self.form.dtype not in self.dtypes:
-            allowed = f"{', '.join(self.dtypes)}, as the model takes {self.kind.noun}"
+            allowed = f"{', '.join(self.dtypes)}, as the model takes {self.kind.sample_kind}"
             raise Disallowed(allowed, "input.dtype", self.form.dtype)
         return self
 
@@ -102,9 +102,9 @@ class Model(Section):
         return self.origin == "huggingface"
 
     @property
-    def kind(self) -> examples.Kind:
+    def kind(self) -> Kind:
         """What the model is shown while it is built."""
-        return examples.SEQUENCES if self.takes_tokens else examples.IMAGES
+        return SEQUENCES if self.takes_tokens else IMAGES
 
     @property
     def dtypes(self) -> tuple[InputType, ...]:
@@ -112,7 +112,7 @@ class Model(Section):
         return TOKEN_TYPES if self.takes_tokens else IMAGE_TYPES
 
     @property
-    def form(self) -> Form:
+    def form(self) -> InputForm:
         """The form of requests that a variant has where it says nothing else."""
         length = (self.input.sequence_length or SEQUENCE_LENGTH) if self.takes_tokens else None
-        return Form(self.input.dtype or self.dtypes[0], length)
+        return InputForm(self.input.dtype or self.dtypes[0], length)

@@ -17,14 +17,14 @@ from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples import photographs
 from model_repo_builder.plan.errors import Disallowed, as_invalid
 from model_repo_builder.plan.model import InputType, Length, Model, Name, Scalar, Section
-from model_repo_builder.signature import Form
+from model_repo_builder.signature import InputForm
 
 Runtime = Literal["ngc", "python"]
 Precision = Literal["fp32", "fp16", "int8"]
 Batch = Annotated[int, Field(ge=1, le=4096)]
 
 
-class Shown(Section):
+class Samples(Section):
     """Examples of a model's inputs: images (a directory, or `synthetic:SEED`) or sequences (`synthetic:SEED`)."""
 
     images: str | None = Field(default=None, min_length=1)
@@ -32,16 +32,16 @@ class Shown(Section):
     count: int = Field(default=64, ge=1, le=10000)
 
     @property
-    def examples(self) -> str | None:
+    def source(self) -> str | None:
         """Where they come from."""
         return self.images or self.sequences
 
 
-class Calibration(Shown):
+class Calibration(Samples):
     """Examples that set INT8 ranges; named in every plan with a variant that needs them."""
 
 
-class Agreement(Shown):
+class Agreement(Samples):
     """Examples on which each variant is compared with the source; None: the calibration's source, other examples."""
 
 
@@ -123,14 +123,14 @@ class Variant(Section):
         return ENGINES[self.engine].options.model_validate(self.options)
 
     @property
-    def how(self) -> Engine:
+    def resolved_engine(self) -> Engine:
         """The engine itself."""
         return ENGINES[self.engine]
 
     @property
     def needs_calibration(self) -> bool:
         """Whether it is built from examples."""
-        return self.how.needs_calibration(self.precision, self.engine_options)
+        return self.resolved_engine.needs_calibration(self.precision, self.engine_options)
 
 
 class Plan(Section):
@@ -155,14 +155,15 @@ class Plan(Section):
         if twice:
             raise Disallowed("each name once", "variants", f"{twice[0]} twice")
         kind = self.model.kind
-        for section, shown in (("calibration", self.calibration), ("agreement", self.agreement)):
-            if shown.examples != getattr(shown, kind.noun):
-                other = "images" if kind.noun == "sequences" else "sequences"
-                raise Disallowed(f"{kind.noun}, which {self.model.name} takes", f"{section}.{other}", shown.examples)
+        for section, samples in (("calibration", self.calibration), ("agreement", self.agreement)):
+            if samples.source != getattr(samples, kind.sample_kind):
+                other = "images" if kind.sample_kind == "sequences" else "sequences"
+                allowed = f"{kind.sample_kind}, which {self.model.name} takes"
+                raise Disallowed(allowed, f"{section}.{other}", samples.source)
         for variant in self.variants:
-            if variant.needs_calibration and self.calibration.examples is None:
+            if variant.needs_calibration and self.calibration.source is None:
                 allowed = f"{kind.allowed}, as {variant.name} is {variant.precision}"
-                raise Disallowed(allowed, f"calibration.{kind.noun}", "missing")
+                raise Disallowed(allowed, f"calibration.{kind.sample_kind}", "missing")
         return self
 
     @model_validator(mode="after")
@@ -171,8 +172,8 @@ class Plan(Section):
         model = self.model
         for variant in self.variants:
             field = f"variants.{variant.name}"
-            if variant in self.chosen and self.runtime not in variant.how.runtimes:
-                allowed = f"runtime {', '.join(variant.how.runtimes)} for engine {variant.engine}"
+            if variant in self.chosen and self.runtime not in variant.resolved_engine.runtimes:
+                allowed = f"runtime {', '.join(variant.resolved_engine.runtimes)} for engine {variant.engine}"
                 raise Disallowed(allowed, f"{field}.engine", f"{variant.engine} under runtime {self.runtime}")
             if variant.input_dtype not in (None, *model.dtypes):
                 raise Disallowed(", ".join(model.dtypes), f"{field}.input_dtype", variant.input_dtype)
@@ -180,13 +181,13 @@ class Plan(Section):
                 raise Disallowed(f"nothing, as {model.name} takes images", f"{field}.sequence_length", "set")
         return self
 
-    def form(self, variant: Variant) -> Form:
+    def form(self, variant: Variant) -> InputForm:
         """The form of the variant's requests."""
         form = self.model.form
-        return Form(variant.input_dtype or form.dtype, variant.sequence_length or form.length)
+        return InputForm(variant.input_dtype or form.dtype, variant.sequence_length or form.length)
 
 
-def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False, only: Sequence[str] = ()) -> Plan:
+def load_plan(path: Path, runtime: str | None = None, *, any_gpu: bool = False, only: Sequence[str] = ()) -> Plan:
     """Read and validate a plan; `runtime` replaces the plan's own, `any_gpu` drops its compute capability.
 
     With `only` these variants alone are `chosen`, and the others need not fit the runtime. Relative paths are taken
@@ -200,11 +201,11 @@ def load(path: Path, runtime: str | None = None, *, any_gpu: bool = False, only:
         raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
-    plan = parse(raw, folder=path.parent, runtime=runtime, only=only)
+    plan = parse_plan(raw, folder=path.parent, runtime=runtime, only=only)
     return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan
 
 
-def parse(raw: object, folder: Path = Path(), runtime: str | None = None, only: Sequence[str] = ()) -> Plan:
+def parse_plan(raw: object, folder: Path = Path(), runtime: str | None = None, only: Sequence[str] = ()) -> Plan:
     """Validate what a YAML file holds; `defaults` are keys that every variant starts from, `only` is as for load."""
     if not isinstance(raw, dict):
         raise InvalidError("PLAN", type(raw).__name__, "a mapping with the keys model and variants")

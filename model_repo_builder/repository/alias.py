@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import Plan, Variant
-from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.repository import config_pbtxt
 from model_repo_builder.signature import Signature
 
 # Below the version, where Triton looks for nothing; charts/triton knows this path (triton.aliasRepository).
@@ -27,7 +27,7 @@ def render(plan: Plan, variant: Variant, signature: Signature) -> str:
     """The text of the ensemble's config.pbtxt; empty where a variant of the plan has the model's name itself."""
     if plan.model.name in {other.name for other in plan.variants}:
         return ""
-    return config.HEADER + text_format.MessageToString(_ensemble(plan.model.name, variant, signature))
+    return config_pbtxt.HEADER + text_format.MessageToString(_ensemble(plan.model.name, variant, signature))
 
 
 def write(version_folder: Path, name: str, text: str) -> None:
@@ -43,10 +43,10 @@ def _ensemble(name: str, variant: Variant, signature: Signature) -> Any:
     ensemble = pb.ModelConfig(name=name, platform="ensemble", max_batch_size=variant.max_batch_size)
     step = ensemble.ensemble_scheduling.step.add(model_name=variant.name, model_version=-1)
     for tensor in signature.inputs:
-        ensemble.input.add(name=tensor.name, data_type=config.TYPES[tensor.dtype], dims=tensor.shape)
+        ensemble.input.add(name=tensor.name, data_type=config_pbtxt.TYPES[tensor.dtype], dims=tensor.shape)
         step.input_map[tensor.name] = tensor.name
     for tensor in signature.outputs:
-        ensemble.output.add(name=tensor.name, data_type=config.TYPES[tensor.dtype], dims=tensor.shape)
+        ensemble.output.add(name=tensor.name, data_type=config_pbtxt.TYPES[tensor.dtype], dims=tensor.shape)
         step.output_map[tensor.name] = tensor.name
-    config.declare_values(ensemble, signature)
+    config_pbtxt.declare_values(ensemble, signature)
     return ensemble

@@ -34,7 +34,7 @@ def render(variant: Variant, signature: Signature, runtime: str, *, labels: bool
 def model_config(variant: Variant, signature: Signature, runtime: str, *, labels: bool = False) -> Any:
     """Triton's ModelConfig for a variant that takes and gives `signature` under `runtime` (ngc or python)."""
     config = pb.ModelConfig(name=variant.name, max_batch_size=variant.max_batch_size)
-    field, value = variant.how.runtimes[runtime]
+    field, value = variant.resolved_engine.runtimes[runtime]
     setattr(config, field, value)
     for tensor in signature.inputs:
         config.input.add(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.shape)
@@ -48,7 +48,7 @@ def model_config(variant: Variant, signature: Signature, runtime: str, *, labels
     set_tier(config, variant)
     _batching(config, variant)
     _priority(config, variant)
-    for key, text in variant.how.parameters(variant.engine_options).items():
+    for key, text in variant.resolved_engine.parameters(variant.engine_options).items():
         config.parameters[key].string_value = text
     declare_values(config, signature)
     if variant.warm_up:

@@ -13,7 +13,7 @@ from pathlib import Path
 import model_repo_builder
 import triton_contract
 from model_repo_builder.plan.schema import Plan, Variant
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import specification
 
 PACKAGE = Path(model_repo_builder.__file__).parent
 # A change of the package rebuilds, without a list of what matters. These only run, show or publish what was built:
@@ -27,13 +27,13 @@ SYNTHETIC = "synthetic:1"
 def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
     """SHA-256 of everything that decides the artefact and its agreement with the source."""
     options = variant.engine_options
-    chosen = options.model_dump(mode="json", exclude=set(variant.how.session_options))
+    chosen = options.model_dump(mode="json", exclude=set(variant.resolved_engine.session_options))
     return _digest(
         source=source_sha256,
         engine=variant.engine,
         precision=variant.precision,
         form=plan.form(variant).name,
-        options={**chosen, **variant.how.resolve(options, variant.max_batch_size)},
+        options={**chosen, **variant.resolved_engine.build_facts(options, variant.max_batch_size)},
         calibration=calibration(plan) if variant.needs_calibration else None,
         agreement=[agreement_source(plan), plan.agreement.count, plan.model.kind.identity(agreement_source(plan))],
         packages=packages(plan, variant),
@@ -56,20 +56,21 @@ def config(text: str, plan: Plan, labels: str) -> str:
 
 def agreement_source(plan: Plan) -> str:
     """Where the examples of the agreement check come from."""
-    return plan.agreement.examples or plan.calibration.examples or SYNTHETIC
+    return plan.agreement.source or plan.calibration.source or SYNTHETIC
 
 
 def calibration(plan: Plan) -> str:
-    """The calibration set in words that identify it: `64 images of synthetic:1`."""
-    examples_of = str(plan.calibration.examples)
+    """The calibration set as text that identifies it: `64 images of synthetic:1`."""
+    examples_of = str(plan.calibration.source)
     identity = plan.model.kind.identity(examples_of)
-    words = f"{plan.calibration.count} {plan.model.kind.noun} of {examples_of}"
-    return words + (f" (sha256 {identity[:16]})" if identity else "")
+    text = f"{plan.calibration.count} {plan.model.kind.sample_kind} of {examples_of}"
+    return text + (f" (sha256 {identity[:16]})" if identity else "")
 
 
 def packages(plan: Plan, variant: Variant) -> dict[str, str]:
     """Installed versions of what builds the variant."""
-    versions = installed((*source.packages(plan.model), *variant.how.packages, "numpy", "model-repo-builder"))
+    names = (*specification.packages(plan.model), *variant.resolved_engine.packages, "numpy", "model-repo-builder")
+    versions = installed(names)
     return {**versions, "python": ".".join(map(str, sys.version_info[:3]))}
 
 

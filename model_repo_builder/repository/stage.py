@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import platform
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from model_repo_builder.agreement import Result
 from model_repo_builder.plan.schema import Plan, Variant
-from model_repo_builder.repository import alias, fingerprint, labels, model_py, publish
-from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.repository import alias, config_pbtxt, fingerprint, labels, model_py, publish
 from model_repo_builder.repository.manifest import FILE, Manifest
 from model_repo_builder.signature import Signature
 from model_repo_builder.sources.freeze import Frozen
 
 VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What came of building one variant: its signature, how far it agrees with the source, notes of the engine."""
+
+    variant: Variant
+    signature: Signature
+    agreement: Result
+    notes: dict[str, str]
+    seconds: float
 
 
 class Stage:
@@ -32,18 +43,9 @@ class Stage:
         folder.mkdir(parents=True)
         return folder
 
-    def manifest(
-        self,
-        variant: Variant,
-        frozen: Frozen,
-        signature: Signature,
-        result: Result,
-        notes: dict[str, str],
-        seconds: float,
-        artefact: str,
-    ) -> Manifest:
-        """The manifest of a freshly built artefact."""
-        plan = self._plan
+    def manifest(self, built: Built, frozen: Frozen, artefact: str) -> Manifest:
+        """The manifest of a freshly built artefact, whose fingerprint is `artefact`."""
+        plan, variant, signature = self._plan, built.variant, built.signature
         return Manifest(
             variant=variant.name,
             model=plan.model.name,
@@ -57,11 +59,11 @@ class Stage:
             input_dtype=signature.inputs[0].dtype,
             calibration=fingerprint.calibration(plan) if variant.needs_calibration else None,
             agreement_examples=fingerprint.agreement_source(plan),
-            agreement=result,
-            notes=notes,
+            agreement=built.agreement,
+            notes=built.notes,
             packages=fingerprint.packages(plan, variant),
             cpu=cpu_name(),
-            build_seconds=round(seconds, 1),
+            build_seconds=round(built.seconds, 1),
             signature=signature,
             artefact=artefact,
             config=self._config(variant, signature, frozen.pretrained),
@@ -72,11 +74,12 @@ class Stage:
         folder = self.folder / variant.name
         has_labels = self._has_labels(made.pretrained)
         if has_labels:
-            (folder / config.LABELS_FILE).write_text(self._labels(variant), encoding="utf-8")
-        text = config.render(variant, made.signature, self._plan.runtime, labels=has_labels)
+            (folder / config_pbtxt.LABELS_FILE).write_text(self._labels(variant), encoding="utf-8")
+        text = config_pbtxt.render(variant, made.signature, self._plan.runtime, labels=has_labels)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         if self._plan.runtime == "python":
-            (folder / VERSION / "model.py").write_text(model_py.generate(variant.how.loader), encoding="utf-8")
+            generated = model_py.generate(variant.resolved_engine.loader)
+            (folder / VERSION / "model.py").write_text(generated, encoding="utf-8")
         stable = alias.render(self._plan, variant, made.signature)
         if stable:
             alias.write(folder / VERSION, self._plan.model.name, stable)
@@ -91,12 +94,12 @@ class Stage:
         if published.config == wanted:
             return published
         version = self.version_folder(variant)
-        for name in (variant.how.artefact, *variant.how.beside):
+        for name in (variant.resolved_engine.artefact, *variant.resolved_engine.extra_files):
             artefact = origin / published.variant / VERSION / name
             if artefact.is_dir():
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
-                (version / name).hardlink_to(artefact)
+                publish.link_or_copy(artefact, version / name)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,
@@ -119,14 +122,14 @@ class Stage:
         return pretrained and self._plan.model.labels is not None
 
     def _labels(self, variant: Variant) -> str:
-        present = self.repository / variant.name / config.LABELS_FILE
+        present = self.repository / variant.name / config_pbtxt.LABELS_FILE
         if self._plan.model.labels == "imagenet" and present.is_file():
             return present.read_text(encoding="utf-8")
         return labels.content(self._plan.model)
 
     def _config(self, variant: Variant, signature: Signature, pretrained: bool) -> str:
         has_labels = self._has_labels(pretrained)
-        text = config.render(variant, signature, self._plan.runtime, labels=has_labels)
+        text = config_pbtxt.render(variant, signature, self._plan.runtime, labels=has_labels)
         text += alias.render(self._plan, variant, signature)
         return fingerprint.config(text, self._plan, labels.identity(self._plan.model) if has_labels else "")
 

@@ -13,7 +13,7 @@ from command_line.environment import describe_environment
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.examples import images, photographs
 from model_repo_builder.examples.kinds import IMAGES, kind_of
-from model_repo_builder.report import Report, console
+from model_repo_builder.report import BuildLog, console
 from model_repo_builder.speed_test import tables, variants
 from model_repo_builder.speed_test.measure import measure
 from model_repo_builder.speed_test.variants import Built
@@ -39,8 +39,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure every chosen variant; the log is kept however the test ends."""
-    for path in options.image or ():
-        images.decode(path, "--image")
+    images.check_files(options.image or (), "--image")
     jobs = _jobs(options)
     pictures = _pictures(jobs, options.image or ())
     environment = describe_environment()
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     screen = console(quiet=options.quiet, record=True)
     try:
-        test = measure(jobs, pictures, environment, Report(screen))
+        test = measure(jobs, pictures, environment, BuildLog(screen))
         (options.output / "speed-test.json").write_text(test.model_dump_json(indent=1) + "\n", encoding="utf-8")
         for table in tables.both(test):
             screen.print(table)
@@ -63,8 +62,8 @@ def _pictures(jobs: Sequence[Job], asked: Sequence[Path]) -> Sequence[Path]:
     """The images to show: those that were asked for, or a cat; none to models that take none."""
     others = [job.variant for job in jobs if kind_of(job.variant.manifest.signature) is not IMAGES]
     if others and asked:
-        noun = kind_of(others[0].manifest.signature).noun
-        raise InvalidError("--image", asked[0], f"nothing, as {others[0].name} takes {noun}")
+        sample_kind = kind_of(others[0].manifest.signature).sample_kind
+        raise InvalidError("--image", asked[0], f"nothing, as {others[0].name} takes {sample_kind}")
     return asked or ([] if others else [photographs.file(photographs.CAT, "--image")])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -16,9 +18,9 @@ import numpy as np
 
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples import images
-from model_repo_builder.examples import kinds as examples
-from model_repo_builder.report import Report
+from model_repo_builder.examples import image_file
+from model_repo_builder.examples.kinds import IMAGES, Examples, Kind, kind_of
+from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import fingerprint
 from model_repo_builder.speed_test import worker
 from model_repo_builder.speed_test.results import ImageFile, SpeedTest, VariantResult, summarise
@@ -28,32 +30,45 @@ SYNTHETIC, SEQUENCES = "synthetic:1", 8
 
 
 def measure(
-    jobs: Sequence[worker.Job], pictures: Sequence[Path], environment: dict[str, Any], report: Report
+    jobs: Sequence[worker.Job], pictures: Sequence[Path], environment: dict[str, Any], log: BuildLog
 ) -> SpeedTest:
     """Run every job on the same pictures; BuildError that names the variant when one can't be executed."""
-    report.event("machine", ", ".join([environment["cpu"], f"{environment['cpu_cores']} cores", *environment["gpus"]]))
-    report.event("method", f"{jobs[0].repeats} repeats of {jobs[0].seconds:g} s each after a warm-up, no server")
+    log.event("machine", ", ".join([environment["cpu"], f"{environment['cpu_cores']} cores", *environment["gpus"]]))
+    log.event("method", f"{jobs[0].repeats} repeats of {jobs[0].seconds:g} s each after a warm-up, no server")
     return SpeedTest(
         model=jobs[0].variant.manifest.model,
-        noun=_kind(jobs[0]).noun,
+        sample_kind=_kind(jobs[0]).sample_kind,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment,
-        images=tuple(
-            ImageFile(name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in pictures
-        ),
-        variants=tuple(_variant(job, pictures, report) for job in jobs),
+        images=tuple(_image(path) for path in pictures),
+        variants=tuple(_variant(job, pictures, log) for job in jobs),
     )
 
 
-def _variant(job: worker.Job, pictures: Sequence[Path], report: Report) -> VariantResult:
+def _image(path: Path) -> ImageFile:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ImageFile(name=path.name, sha256=sha256, thumbnail=_thumbnail(image_file.decode(path, "--image")))
+
+
+def _thumbnail(picture: Any) -> str:
+    """A JPEG of at most 240 pixels a side, in base64, of an image, uint8 [height, width, 3]."""
+    from PIL import Image
+
+    small, text = Image.fromarray(picture), io.BytesIO()
+    small.thumbnail((240, 240))
+    small.save(text, "JPEG", quality=80)
+    return base64.b64encode(text.getvalue()).decode()
+
+
+def _variant(job: worker.Job, pictures: Sequence[Path], log: BuildLog) -> VariantResult:
     made = job.variant.manifest
-    report.event(made.variant, f"{made.engine} {made.precision}, weights: {made.weights}")
+    log.event(made.variant, f"{made.engine} {made.precision}, weights: {made.weights}")
     outcome = _in_a_process(job, pictures)
     for point in outcome.points:
-        report.event(made.variant, f"batch {point.batch}: {summarise(point).rate_per_s:.1f} {_kind(job).noun}/s")
-    if not outcome.guesses and _kind(job) is examples.IMAGES:
+        log.event(made.variant, f"batch {point.batch}: {summarise(point).rate_per_s:.1f} {_kind(job).sample_kind}/s")
+    if not outcome.guesses and _kind(job) is IMAGES:
         first = made.signature.outputs[0]
-        report.event(made.variant, f"no top-5: output {first.name} {list(first.shape)} is no vector of classes")
+        log.event(made.variant, f"no top-5: output {first.name} {list(first.shape)} is no vector of classes")
     return VariantResult(
         name=made.variant,
         engine=made.engine,
@@ -87,19 +102,19 @@ def _in_a_process(job: worker.Job, pictures: Sequence[Path]) -> worker.Outcome:
         return worker.Outcome.model_validate_json((folder / worker.OUTCOME).read_text(encoding="utf-8"))
 
 
-def _kind(job: worker.Job) -> examples.Kind:
-    return examples.kind_of(job.variant.manifest.signature)
+def _kind(job: worker.Job) -> Kind:
+    return kind_of(job.variant.manifest.signature)
 
 
-def _shown(job: worker.Job, pictures: Sequence[Path]) -> examples.Examples:
+def _shown(job: worker.Job, pictures: Sequence[Path]) -> Examples:
     """The pictures, or synthetic sequences."""
     signature, kind = job.variant.manifest.signature, _kind(job)
-    if kind is not examples.IMAGES:
+    if kind is not IMAGES:
         return kind.load(SYNTHETIC, "TARGET", SEQUENCES, signature, 0)
     height, width, _ = signature.image.shape
     return {
         signature.image.name: np.stack(
-            [images.fit(images.decode(path, "--image"), (height, width)) for path in pictures]
+            [image_file.fit(image_file.decode(path, "--image"), (height, width)) for path in pictures]
         )
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,17 +59,18 @@ class VariantResult(Kept):
 
 
 class ImageFile(Kept):
-    """An image that was shown to the models."""
+    """An image that was shown to the models; `thumbnail` is a small JPEG of it in base64."""
 
     name: str
     sha256: str
+    thumbnail: str = ""
 
 
 class SpeedTest(Kept):
-    """The whole test; `noun` is what was executed, `environment` describes the machine as slo-tuner does."""
+    """The whole test; `sample_kind` is what was executed, `environment` describes the machine as slo-tuner does."""
 
     model: str
-    noun: str = "images"
+    sample_kind: str = Field("images", validation_alias=AliasChoices("sample_kind", "noun"))
     started: str
     environment: dict[str, Any]
     images: tuple[ImageFile, ...]

@@ -12,7 +12,7 @@ from model_repo_builder.speed_test.results import Guess, SpeedTest, VariantResul
 
 def both(test: SpeedTest) -> Iterator[Text | Table]:
     """Figures, then guesses; titles are lines of their own, because a table would wrap them to its width."""
-    yield Text(f"\n{test.model}: {test.noun} a second, latency in ms")
+    yield Text(f"\n{test.model}: {test.sample_kind} a second, latency in ms")
     yield speed(test)
     classifiers = [variant for variant in test.variants if variant.guesses]
     for number, image in enumerate(test.images if classifiers else ()):
@@ -26,7 +26,7 @@ def speed(test: SpeedTest) -> Table:
     for column in (
         "batch",
         "variant",
-        f"{test.noun}/s",
+        f"{test.sample_kind}/s",
         "slowest-fastest repeat",
         "ratio",
         "mean",

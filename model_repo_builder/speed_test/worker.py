@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from model_repo_builder.engines import ENGINES
-from model_repo_builder.examples import kinds as examples
+from model_repo_builder.examples.kinds import Examples, as_sent, batches
 from model_repo_builder.repository import model_py
 from model_repo_builder.speed_test.results import Guess, Point, Repeat, best_guesses
 from model_repo_builder.speed_test.variants import Built
@@ -53,15 +53,15 @@ class Outcome(BaseModel):
     guesses: tuple[tuple[Guess, ...], ...]
 
 
-def run(job: Job, shown: examples.Examples) -> Outcome:
+def run(job: Job, samples: Examples) -> Outcome:
     """Show each of the examples to the variant, then time batches of them."""
     signature = job.variant.manifest.signature
     outputs = [tensor.name for tensor in signature.outputs]
     load = model_py.load(ENGINES[job.variant.manifest.engine].loader)
     execute = load(job.variant.folder, job.variant.parameters, 0 if job.variant.gpu else None, outputs)
-    inputs = examples.as_sent(shown, signature)
+    inputs = as_sent(samples, signature)
     is_classifier = len(signature.outputs[0].shape) == 1 and not signature.takes_tokens
-    scores = [execute(dict(one))[outputs[0]][0] for one in examples.batches(inputs, 1)]
+    scores = [execute(dict(one))[outputs[0]][0] for one in batches(inputs, 1)]
     return Outcome(
         guesses=tuple(best_guesses(one, job.variant.labels) for one in scores) if is_classifier else (),
         points=tuple(_point(execute, _batches(inputs, size), size, job) for size in job.batches),

@@ -5,13 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from command_line.arguments import positive
 from command_line.errors import UsageError
+from command_line.terminal import plain_table, print_table
 
-from ..cost.cost import Measured, cost, spared
+from ..cost.cost import Priced, cost, spared
 from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_prices
 from ..report.page import write_report
 from ..report.read import read_any_results
@@ -26,17 +24,17 @@ def cost_command(options: argparse.Namespace) -> int:
     table, total = read_prices(options.prices or OWN_TABLE), positive("total-rate", options.total_rate)
     spare = _spare(options)
     results = [_read(path) for path in options.results]
-    measured = [
-        Measured(model.model, model.rate_per_s, model.generator_limited, str(one.run.server), offer)
+    priced = [
+        Priced(model, str(one.run.server), offer)
         for one, offers in zip(results, _offers(results, options.machine, table), strict=True)
         for offer in offers
         for model in one.models
     ]
-    found = cost(measured, total, spare)
+    found = cost(priced, total, spare)
     path: Path = options.results[0]
-    priced = results[0].model_copy(update={"cost": found})
-    write_results(priced, path)
-    write_report(priced, path.with_name("report.html"))
+    with_costs = results[0].model_copy(update={"cost": found})
+    write_results(with_costs, path)
+    write_report(with_costs, path.with_name("report.html"))
     print_costs(found)
     print(f"report: {path.with_name('report.html')}", file=sys.stderr)
     return 0
@@ -89,13 +87,11 @@ def _of_the_same_kind(results: Results, table: PriceTable) -> list[Offer]:
 def print_costs(found: Cost) -> None:
     """Print the costs to standard output, never narrower than the table needs."""
     title = f"At the highest rate within the objective; machines for {found.total_rate_per_s:g} req/s, {spared(found)}"
-    table = Table(title=title, title_justify="left")
-    for name in ("model", "machine", "$/h", "req/s", "$ per million", "times less", "machines", "$/h in all"):
-        table.add_column(name, justify="left" if name in ("model", "machine") else "right", no_wrap=True)
+    columns = ("model", "machine", "$/h", "req/s", "$ per million", "times less", "machines", "$/h in all")
+    table = plain_table(title, columns, left=("model", "machine"))
     for row in found.rows:
         table.add_row(row.model, row.machine, f"{row.usd_per_hour:.2f}", *_cells(row))
-    console = Console()
-    Console(width=max(console.width, 120)).print(table)
+    print_table(table)
     for machine in sorted({row.measured_on for row in found.rows}):
         print(f"rates measured on {machine}: they hold for a priced machine only where it is as fast")
 

@@ -5,7 +5,7 @@ import argparse
 from command_line.exit_codes import ExitCode
 
 from ..ladder.run import Ladder
-from ..session.options import read_measure_options
+from ..session.options import Asked, read_measure_options, read_models
 from ..session.progress import Progress
 from ..session.session import open_session
 from .finish import exit_code, finish
@@ -13,7 +13,11 @@ from .finish import exit_code, finish
 
 def measure_command(options: argparse.Namespace, command: str) -> ExitCode:
     """Measure one model or several in turn."""
-    checked = read_measure_options(options)
+    if options.command == "measure":
+        asked = Asked((options.model,), options.rate)
+    else:
+        asked = Asked(read_models(options.models))
+    checked = read_measure_options(options, asked)
     with open_session(checked, command, Progress(options.quiet)) as session:
         results = Ladder(session, checked.rate_per_s).run()
     finish(checked, results)

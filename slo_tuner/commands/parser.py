@@ -2,10 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TypeAlias
 
 from .. import __version__
 
 _OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
+_PRICES = "a price table in place of the package's own"
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -16,93 +20,42 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_serve, _measure, _ladder, _tune, _sweep, _tiers, _report, _worker, _cost, _locustfile):
+        add(commands)
+    return parser
 
-    serve = commands.add_parser("serve", help="run the real tritonserver on a model repository until Ctrl-C")
-    serve.add_argument("repository", type=Path, help="the model repository")
-    serve.add_argument("--load", metavar="MODEL", action="append", default=[], help="load this model (repeatable)")
+
+def _serve(commands: Commands) -> None:
+    parser = commands.add_parser("serve", help="run the real tritonserver on a model repository until Ctrl-C")
+    parser.add_argument("repository", type=Path, help="the model repository")
+    parser.add_argument("--load", metavar="MODEL", action="append", default=[], help="load this model (repeatable)")
     for name in ("http", "grpc", "metrics"):
-        serve.add_argument(f"--{name}-port", type=int, default=0, help="0 (default) picks a free port")
-    serve.add_argument("--log", type=Path, default=Path("tritonserver.log"), help="log file (default %(default)s)")
-    serve.add_argument(
+        parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (default) picks a free port")
+    parser.add_argument("--log", type=Path, default=Path("tritonserver.log"), help="log file (default %(default)s)")
+    parser.add_argument(
         "--tier-executions",
         metavar="N",
         help="hold tiers: executions of models with a tier that run side by side (default: tiers are ignored)",
     )
-    _add_server_program(serve)
-
-    measure = commands.add_parser("measure", help="measure one model: its highest rate, or one rate")
-    measure.add_argument("model", help="the model's name in the repository")
-    measure.add_argument("--rate", metavar="REQ_PER_S", help="measure only this offered rate, without a search")
-    _add_measurement(measure)
-
-    ladder = commands.add_parser("ladder", help="measure several models in turn, each loaded alone")
-    ladder.add_argument("--models", metavar="NAME,...", help="which, in this order (default: all of the repository)")
-    _add_measurement(ladder)
-
-    tune = commands.add_parser("tune", help="find the configuration of one model that serves the most")
-    tune.add_argument("model", help="the model's name in the repository")
-    _add_tuning(tune)
-    _add_measurement(tune)
-
-    sweep = commands.add_parser("sweep", help="latency and throughput of one model through one or several addresses")
-    sweep.add_argument("model", help="the model's name on the server")
-    sweep.add_argument(
-        "--through",
-        action="append",
-        required=True,
-        metavar="NAME=HOST:PORT",
-        help="an address of the server, with a name (repeatable; the others are compared with the first)",
-    )
-    sweep.add_argument("--rounds", metavar="N", default="6", help="sweeps through each target (default %(default)s)")
-    sweep.add_argument("--objective", default="p95<=100ms", help=_OBJECTIVE)
-    sweep.set_defaults(repository=None, tritonserver=None, server_python=None)
-    _add_load(sweep)
-
-    tiers = commands.add_parser("tiers", help="bursts on two models of one server: tier 1 keeps its objective")
-    tiers.add_argument("tier1", help="the model of tier 1")
-    tiers.add_argument("tier2", help="the model of tier 2")
-    _add_tiers(tiers)
-    _add_measurement(tiers)
-    # Requests of an overloaded model are waited for, so that their latency is seen.
-    tiers.set_defaults(timeout_s="10")
-
-    report = commands.add_parser("report", help="make report.html and the table again from results.json")
-    report.add_argument("results", type=Path, help="results.json")
-    report.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
-
-    worker = commands.add_parser(
-        "worker", help="generate load for the slo-tuner at an address, until it has done its work"
-    )
-    worker.add_argument(
-        "master", metavar="HOST:PORT", help="where that slo-tuner waits for its workers (its --workers-at)"
-    )
-
-    cost = commands.add_parser("cost", help="what inferences cost at the measured rates, kept with the results")
-    cost.add_argument("results", type=Path, nargs="+", metavar="RESULTS", help="results.json; the first gets the costs")
-    cost.add_argument(
-        "--machine",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="price on it, such as n1-standard-4+T4 (repeatable; with several results one for each, in their order)",
-    )
-    cost.add_argument("--prices", type=Path, metavar="FILE", help="a price table in place of the package's own")
-    cost.add_argument(
-        "--total-rate", default="1000", metavar="REQ_PER_S", help="say how many machines serve it (default %(default)s)"
-    )
-    cost.add_argument("--headroom", default="20%", help="share of each machine not used (default 20%%)")
-    cost.add_argument("--zones", default="3", help="zones, of which one may be lost (default %(default)s)")
-
-    commands.add_parser("locustfile", help="print the path of the locustfile, for locust -f")
-    return parser
+    _add_server_program(parser)
 
 
-def _add_server_program(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tritonserver", metavar="PROGRAM", help="the tritonserver program (default: on PATH)")
-    parser.add_argument("--server-python", metavar="PYTHON", help="python3 of an environment with nvidia-pytriton")
+def _measure(commands: Commands) -> None:
+    parser = commands.add_parser("measure", help="measure one model: its highest rate, or one rate")
+    parser.add_argument("model", help="the model's name in the repository")
+    parser.add_argument("--rate", metavar="REQ_PER_S", help="measure only this offered rate, without a search")
+    _add_measurement(parser)
 
 
-def _add_tuning(parser: argparse.ArgumentParser) -> None:
+def _ladder(commands: Commands) -> None:
+    parser = commands.add_parser("ladder", help="measure several models in turn, each loaded alone")
+    parser.add_argument("--models", metavar="NAME,...", help="which, in this order (default: all of the repository)")
+    _add_measurement(parser)
+
+
+def _tune(commands: Commands) -> None:
+    parser = commands.add_parser("tune", help="find the configuration of one model that serves the most")
+    parser.add_argument("model", help="the model's name in the repository")
     parser.add_argument("--batches", metavar="N,...", help="largest batches to try (default: powers of 2, the model's)")
     parser.add_argument("--instances", metavar="N,...", help="instance counts to try (default: 1 to 8)")
     parser.add_argument(
@@ -114,12 +67,33 @@ def _add_tuning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--machine", metavar="NAME", help="also say what inferences cost on it, such as n1-standard-4+T4"
     )
-    parser.add_argument("--prices", type=Path, metavar="FILE", help="a price table in place of the package's own")
+    parser.add_argument("--prices", type=Path, metavar="FILE", help=_PRICES)
     parser.add_argument("--plan", type=Path, metavar="FILE", help="the model's plan, to complete its new entry from")
     parser.add_argument("--resume", action="store_true", help="go on with the trials in --output's results.json")
+    _add_measurement(parser)
 
 
-def _add_tiers(parser: argparse.ArgumentParser) -> None:
+def _sweep(commands: Commands) -> None:
+    parser = commands.add_parser("sweep", help="latency and throughput of one model through one or several addresses")
+    parser.add_argument("model", help="the model's name on the server")
+    parser.add_argument(
+        "--through",
+        action="append",
+        required=True,
+        metavar="NAME=HOST:PORT",
+        help="an address of the server, with a name (repeatable; the others are compared with the first)",
+    )
+    parser.add_argument("--rounds", metavar="N", default="6", help="sweeps through each target (default %(default)s)")
+    parser.add_argument("--objective", default="p95<=100ms", help=_OBJECTIVE)
+    # The server is a running one: the first of the addresses.
+    parser.set_defaults(repository=None, tritonserver=None, server_python=None, address=None)
+    _add_load(parser)
+
+
+def _tiers(commands: Commands) -> None:
+    parser = commands.add_parser("tiers", help="bursts on two models of one server: tier 1 keeps its objective")
+    parser.add_argument("tier1", help="the model of tier 1")
+    parser.add_argument("tier2", help="the model of tier 2")
     parser.add_argument(
         "--tier2-objective", default="p95<=500ms", help="objective of tier 2 (default %(default)s); --objective: tier 1"
     )
@@ -134,6 +108,56 @@ def _add_tiers(parser: argparse.ArgumentParser) -> None:
         default="1",
         help="executions side by side on the server of its own (default %(default)s)",
     )
+    _add_measurement(parser)
+    # Requests of an overloaded model are waited for, so that their latency is seen.
+    parser.set_defaults(timeout_s="10")
+
+
+def _report(commands: Commands) -> None:
+    parser = commands.add_parser("report", help="make report.html and the table again from results.json")
+    parser.add_argument("results", type=Path, help="results.json")
+    parser.add_argument(
+        "--speed-test", type=Path, metavar="FILE", help="also show the best guesses of this speed-test.json"
+    )
+    parser.add_argument("--output", type=Path, help="the HTML file (default: report.html beside the results)")
+
+
+def _worker(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "worker", help="generate load for the slo-tuner at an address, until it has done its work"
+    )
+    parser.add_argument(
+        "master", metavar="HOST:PORT", help="where that slo-tuner waits for its workers (its --workers-at)"
+    )
+
+
+def _cost(commands: Commands) -> None:
+    parser = commands.add_parser("cost", help="what inferences cost at the measured rates, kept with the results")
+    parser.add_argument(
+        "results", type=Path, nargs="+", metavar="RESULTS", help="results.json; the first gets the costs"
+    )
+    parser.add_argument(
+        "--machine",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="price on it, such as n1-standard-4+T4 (repeatable; with several results one for each, in their order)",
+    )
+    parser.add_argument("--prices", type=Path, metavar="FILE", help=_PRICES)
+    parser.add_argument(
+        "--total-rate", default="1000", metavar="REQ_PER_S", help="say how many machines serve it (default %(default)s)"
+    )
+    parser.add_argument("--headroom", default="20%", help="share of each machine not used (default 20%%)")
+    parser.add_argument("--zones", default="3", help="zones, of which one may be lost (default %(default)s)")
+
+
+def _locustfile(commands: Commands) -> None:
+    commands.add_parser("locustfile", help="print the path of the locustfile, for locust -f")
+
+
+def _add_server_program(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tritonserver", metavar="PROGRAM", help="the tritonserver program (default: on PATH)")
+    parser.add_argument("--server-python", metavar="PYTHON", help="python3 of an environment with nvidia-pytriton")
 
 
 def _add_measurement(parser: argparse.ArgumentParser) -> None:

@@ -4,41 +4,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..results.costs import Cost, CostRow
+from ..results.schema import ModelResult
 from .prices import CapacityMargin, Offer, replicas, usd_per_million
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A variant's highest rate within the objective (None: it kept it at none), and what it was measured on."""
+class Priced:
+    """A model with its highest rate within the objective, what it was measured on, and a machine at its price."""
 
-    model: str
-    rate_per_s: float | None
-    generator_limited: bool
+    model: ModelResult
     measured_on: str
     offer: Offer
 
+    @property
+    def usd_per_million(self) -> float | None:
+        """What a million inferences cost; None where it kept the objective at no rate."""
+        rate = self.model.rate_per_s
+        return usd_per_million(self.offer.usd_per_hour, rate) if rate else None
 
-def cost(measured: Sequence[Measured], total_rate_per_s: float, spare: CapacityMargin) -> Cost:
+
+def cost(priced: Sequence[Priced], total_rate_per_s: float, spare: CapacityMargin) -> Cost:
     """The costs of all variants; ratios refer to the first that kept the objective, as the reference's 163 times do."""
-    base = next((_usd_per_million(one) for one in measured if one.rate_per_s), None)
-    rows = tuple(_row(one, base, total_rate_per_s, spare) for one in measured)
+    base = next((one.usd_per_million for one in priced if one.usd_per_million is not None), None)
+    rows = tuple(_row(one, base, total_rate_per_s, spare) for one in priced)
     return Cost(total_rate_per_s=total_rate_per_s, headroom=spare.headroom, zones=spare.zones, rows=rows)
 
 
-def _row(one: Measured, base: float | None, total_rate_per_s: float, spare: CapacityMargin) -> CostRow:
+def _row(one: Priced, base: float | None, total_rate_per_s: float, spare: CapacityMargin) -> CostRow:
+    rate, each = one.model.rate_per_s, one.usd_per_million
     row = CostRow(
-        model=one.model,
+        model=one.model.model,
         machine=one.offer.name,
         usd_per_hour=one.offer.usd_per_hour,
         prices_as_of=one.offer.as_of,
         measured_on=one.measured_on,
-        rate_per_s=one.rate_per_s,
-        at_most=one.generator_limited,
+        rate_per_s=rate,
+        at_most=one.model.generator_limited,
     )
-    each = _usd_per_million(one)
-    if one.rate_per_s is None or each is None or base is None:
+    if rate is None or each is None or base is None:
         return row
-    machines = replicas(total_rate_per_s, one.rate_per_s, spare)
+    machines = replicas(total_rate_per_s, rate, spare)
     followed = {
         "usd_per_million": each,
         "times_cheaper": base / each,
@@ -46,10 +51,6 @@ def _row(one: Measured, base: float | None, total_rate_per_s: float, spare: Capa
         "fleet_usd_per_hour": machines * one.offer.usd_per_hour,
     }
     return row.model_copy(update=followed)
-
-
-def _usd_per_million(one: Measured) -> float | None:
-    return usd_per_million(one.offer.usd_per_hour, one.rate_per_s) if one.rate_per_s else None
 
 
 def cheapest(found: Cost) -> CostRow | None:

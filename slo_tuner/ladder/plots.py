@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, STYLE
+from ..plot_style import COLORS, STYLE, logarithmic
 from ..results.schema import ModelResult, Point, Results
 from .table import baseline, unmet
 
@@ -36,7 +35,7 @@ def ladder_plot(results: Results) -> Figure:
         axes.set_yticks(range(len(models)), [model.model for model in models])
         axes.set_xlabel(f"requests per second within {results.objective}")
         axes.grid(axis="y", visible=False)
-        axes.set_xlim(right=1.22 * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
+        axes.set_xlim(0, 1.22 * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
         return figure
 
 
@@ -53,13 +52,10 @@ def latency_plot(results: Results) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(8.2, 4.2))
         for model in results.models:
-            points = sorted((p for p in model.points if not p.invalid), key=lambda p: p.rate_per_s)
-            color = _color(results, model)
-            rates, values = [p.rate_per_s for p in points], [p.objective_quantile_ms for p in points]
-            axes.plot(rates, values, color=color, linewidth=0.8, alpha=0.5)
+            points, color = _plotted(model), _color(results, model)
+            axes.plot(*_columns(points), color=color, linewidth=0.8, alpha=0.5)
             for kept in (True, False):
-                chosen = [p for p in points if p.kept == kept]
-                _scatter(axes, chosen, color, filled=kept)
+                _scatter(axes, [p for p in points if p.kept == kept], color, filled=kept)
             axes.plot([], [], "o", color=color, label=model.model)
         axes.axhline(objective.limit_ms, color="#b5413c", linestyle="--", linewidth=1.2)
         axes.annotate(
@@ -71,21 +67,30 @@ def latency_plot(results: Results) -> Figure:
             ha="right",
             color="#b5413c",
         )
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlabel="offered requests per second",
-            ylabel=f"P{objective.quantile * 100:g} latency, ms",
-        )
-        _plain_ticks(axes)
+        axes.set(xlabel="offered requests per second", ylabel=f"{objective.quantile_name} latency, ms")
+        logarithmic(axes.xaxis, axes.yaxis)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         return figure
 
 
+def has_latencies(results: Results) -> bool:
+    """Whether any point tells a latency at a rate: one that is valid, with a request that was answered."""
+    return any(_plotted(model) for model in results.models)
+
+
+def _plotted(model: ModelResult) -> list[Point]:
+    """The points that stand for the server and have a latency, by their rates."""
+    told = [p for p in model.points if not p.invalid and p.objective_quantile_ms is not None]
+    return sorted(told, key=lambda point: point.rate_per_s)
+
+
+def _columns(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    return [p.rate_per_s for p in points], [p.objective_quantile_ms or 0.0 for p in points]
+
+
 def _scatter(axes: Axes, points: Sequence[Point], color: str, filled: bool) -> None:
     axes.scatter(
-        [p.rate_per_s for p in points],
-        [p.objective_quantile_ms for p in points],
+        *_columns(points),
         s=26,
         facecolors=color if filled else "white",
         edgecolors=color,
@@ -109,8 +114,8 @@ def sweep_plot(results: Results) -> Figure:
                     fontsize=8,
                     color="#555",
                 )
-        axes.set(xscale="log", yscale="log", xlabel="requests per second, closed loop", ylabel="P95 latency, ms")
-        _plain_ticks(axes)
+        axes.set(xlabel="requests per second, closed loop", ylabel="P95 latency, ms")
+        logarithmic(axes.xaxis, axes.yaxis)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         return figure
 
@@ -137,14 +142,6 @@ def stages_plot(results: Results) -> Figure:
         axes.set_xlim(right=axes.get_xlim()[1] * 1.2)
         axes.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
         return figure
-
-
-def _plain_ticks(axes: Axes) -> None:
-    """Numbers, not powers of ten: 20, 50, 100."""
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-        axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def _color(results: Results, model: ModelResult) -> str:

@@ -1,22 +1,19 @@
 """Measures one model after another on one server, each alone: load, measure, unload."""
 
-import json
-from collections.abc import Callable
 from contextlib import closing, nullcontext
-from typing import Any
 
 from command_line.errors import ModelError, ServerError
 
 from ..measurement.meter import Meter
-from ..results.schema import ModelResult, Results
+from ..results.schema import ModelResult, Point, Results
 from ..session.session import Session
-from ..slo.objective import ChosenObjective, choose_objective
+from ..slo.objective import ChosenObjective, Objective, choose_objective
+from ..slo.rate_search import Found
 from ..triton.deadlines import LOAD_S
-from ..triton.restore import restored_server
-from .table import unmet
-
-# Unloaded latencies that the objective `auto` is made of, one after another, until the first model keeps it.
-_FACTORS = (4.0, 6.0, 9.0, 14.0, 20.0, 30.0, 50.0)
+from ..triton.restore import ServedModels, restored_server
+from .manifest import newest_manifest
+from .table import BASELINE, unmet
+from .widen import find_widening
 
 
 class Ladder:
@@ -25,40 +22,59 @@ class Ladder:
     def __init__(self, session: Session, rate_per_s: float | None = None) -> None:
         """`rate_per_s` measures this rate alone, without a search."""
         self._session, self._rate_per_s = session, rate_per_s
-        self._models = session.models
-        self._chosen: ChosenObjective | None = None
+        # One that was asked for is known before any model was measured.
+        asked = session.options.objective
+        self._chosen = ChosenObjective(asked, "asked for") if asked is not None else None
+        # The objective `auto` is made from the first model, and ratios refer to the baseline: they are the same one.
+        self._models = sorted(session.models, key=lambda name: asked is None and name != BASELINE)
         self._megabytes: dict[str, float] = {}
 
     def run(self) -> Results:
         """Measure every model; the results as written. One that can't be measured is said so in them.
 
-        ServerError or ModelError where no model could be measured, or the server was lost.
+        ServerError or ModelError where the one model, or none under an objective that was to be picked, could be
+        measured, or the server was lost.
         """
-        session, done = self._session, []
+        session, done = self._session, list[ModelResult]()
         # A server of its own ends with the session.
-        restored = nullcontext() if session.endpoint.local else restored_server(session.control, session.progress.say)
-        with restored:
-            if session.options.alone and not session.endpoint.local:
+        own = session.endpoint.local
+        restored = nullcontext(ServedModels(())) if own else restored_server(session.control, session.progress.say)
+        with restored as found:
+            if session.options.alone and not own:
                 session.control.check_explicit()
-            for model in self._models:
-                try:
-                    done.append(self._measure(model))
-                except (ModelError, ServerError) as error:
-                    session.control.check_alive()
-                    session.control.check_reachable()
-                    if len(self._models) == 1:
-                        raise
-                    session.progress.say(f"{model}: not measured: {error}")
-                    done.append(ModelResult(model=model, failure=str(error), manifest=self._manifest(model)))
-                if self._chosen is not None:
-                    results = self._write(done)
+            if self._chosen is not None:
+                session.progress.say(f"objective: {self._chosen.objective}, {self._chosen.source}")
+            session.progress.expect(len(self._models), session.options.effort.model_s)
+            try:
+                for model in self._models:
+                    done.append(self._measured_or_failed(model, found))
+                    session.progress.finish_step()
+                    if self._chosen is not None:
+                        results = self._write(done)
+            except ServerError:
+                if done and self._chosen is not None:
+                    session.progress.say(f"{len(done)} of {len(self._models)} models are in {session.results_file}")
+                raise
         if self._chosen is None:
             raise ModelError(f"no model could be measured: {'; '.join(f'{m.model}: {m.failure}' for m in done)}")
         return results
 
-    def _measure(self, model: str) -> ModelResult:
+    def _measured_or_failed(self, model: str, found: ServedModels) -> ModelResult:
+        session, chosen = self._session, self._chosen
+        try:
+            return self._measure(model, found)
+        except (ModelError, ServerError) as error:
+            self._chosen = chosen  # an objective is picked by a model that was measured
+            session.control.check_alive()
+            session.control.check_reachable()
+            if len(self._models) == 1:
+                raise
+            session.progress.say(f"{model}: not measured: {error}")
+            return ModelResult(model=model, failure=str(error), manifest=self._manifest(model))
+
+    def _measure(self, model: str, found: ServedModels) -> ModelResult:
         session = self._session
-        load_s = self._load(model)
+        load_s = self._load(model, found)
         try:
             with closing(session.meter(model, "requests")) as meter:
                 result = self._measured(meter, load_s)
@@ -67,7 +83,7 @@ class Ladder:
                 session.control.unload(model)
         return result.model_copy(update={"manifest": self._manifest(model)})
 
-    def _load(self, model: str) -> float | None:
+    def _load(self, model: str, found: ServedModels) -> float | None:
         session = self._session
         if not session.options.alone:
             session.load_if_needed(model)
@@ -75,10 +91,11 @@ class Ladder:
         for other in session.control.models():
             if other != model and session.control.is_ready(other):
                 session.control.unload(other)
-        # One that is served already keeps the configuration that it is served with.
-        served = session.control.config(model) if session.control.is_ready(model) else None
-        seconds = session.control.load(model, LOAD_S, served)
-        session.progress.heading(model, f"loaded in {seconds:.1f} s")
+        if session.control.is_ready(model):
+            return None
+        # One that was served keeps the configuration that it was served with: it may have been tuned.
+        seconds = session.control.load(model, LOAD_S, found.config(model))
+        session.progress.heading(model, f"loaded in {seconds:.1f} s{session.progress.step}")
         return seconds
 
     def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:
@@ -90,42 +107,27 @@ class Ladder:
             progress.say(f"  objective: {self._chosen.objective}, {self._chosen.source}")
         if self._rate_per_s is not None:
             point = meter.point(self._chosen.objective, self._rate_per_s, "single", progress.point)
-            kept = point.kept and not point.invalid
-            found = {"rate_per_s": point.rate_per_s if kept else None}
-            found["missed_per_s"] = None if kept else point.rate_per_s
-            return meter.result(found, unloaded, (), load_s)
+            return meter.result(_of_one(point), unloaded, (), load_s)
         curve = meter.sweep(progress.sweep_point)
-        found = meter.find(self._chosen.objective, curve, progress.point)
+
+        def find(objective: Objective) -> Found:
+            return meter.find(objective, curve, progress.point)
+
         if first and self._session.options.objective is None:
-            found = self._widened(meter, unloaded, found, lambda o: meter.find(o, curve, progress.point))
+            self._chosen, found = find_widening(meter, self._chosen, unloaded, find, progress.say)
+        else:
+            found = find(self._chosen.objective)
         result = meter.result(found, unloaded, curve, load_s)
         rate = result.rate_per_s
-        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else unmet(result))
+        without = f"{unmet(result)} even at {found.lowest_tried_per_s or 0.0:.1f} req/s, the lowest rate that was tried"
+        said = f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without
+        progress.heading(meter.model, f"{said}{result.disturbed and '; disturbed: '}{result.disturbed}")
         return result
 
-    def _widened(
-        self, meter: Meter, unloaded: float, found: dict[str, Any], find: Callable[..., dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Widen an objective that was picked until the baseline keeps it: without its rate there are no ratios."""
-        for factor in _FACTORS[1:]:
-            if found["rate_per_s"] is not None:
-                break
-            missed = self._chosen.objective if self._chosen else None
-            self._chosen = choose_objective(None, meter.model, unloaded, factor)
-            self._session.progress.say(f"  {missed} is not met at any rate; wider: {self._chosen.objective}")
-            meter.forget_points()
-            found = find(self._chosen.objective)
-        return found
-
-    def _manifest(self, model: str) -> dict[str, Any]:
+    def _manifest(self, model: str) -> dict[str, object]:
         """What the builder says of the newest version of the model, where its repository is at hand."""
         repository = self._session.options.repository
-        if repository is None:
-            return {}
-        versions = [folder for folder in (repository / model).glob("*/") if folder.name.isdigit()]
-        newest = max(versions, key=lambda folder: int(folder.name), default=None)
-        file = newest / "manifest.json" if newest is not None else None
-        return dict(json.loads(file.read_text())) if file is not None and file.is_file() else {}
+        return newest_manifest(repository / model) if repository is not None else {}
 
     def _write(self, models: list[ModelResult]) -> Results:
         assert self._chosen is not None
@@ -142,3 +144,10 @@ class Ladder:
         )
         session.write(results)
         return results
+
+
+def _of_one(point: Point) -> Found:
+    """What a single rate tells: kept, missed, or, where the load generator lagged, nothing."""
+    if point.invalid:
+        return Found(generator_limited=True)
+    return Found(rate_per_s=point.rate_per_s) if point.kept else Found(missed_per_s=point.rate_per_s)

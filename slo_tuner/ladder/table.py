@@ -1,26 +1,21 @@
 """The ladder as a table for the terminal, and the model that its ratios refer to."""
 
-from rich.console import Console
 from rich.table import Table
 
+from command_line import terminal
+
 from ..results.schema import ModelResult, Results
+
+BASELINE = "original"
+"""The model as it was before anything was optimised."""
 
 
 def ladder_table(results: Results) -> Table:
     """The ladder as a terminal table: rate within the objective, its ratio to the first model, and what explains it."""
     objective = results.objective
-    table = Table(title=f"Highest request rate within {objective}", title_justify="left")
-    for name in (
-        "model",
-        "req/s",
-        "ratio",
-        f"P{objective.quantile * 100:g} ms",
-        "unloaded ms",
-        "queue ms",
-        "compute ms",
-        "batch",
-    ):
-        table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
+    quantile = f"{objective.quantile_name} ms"
+    columns = ("model", "req/s", "ratio", quantile, "unloaded ms", "queue ms", "compute ms", "batch")
+    table = terminal.plain_table(f"Highest request rate within {objective}", columns, left=("model",))
     base = baseline(results)
     for model in results.models:
         table.add_row(*_cells(model, base))
@@ -28,34 +23,48 @@ def ladder_table(results: Results) -> Table:
 
 
 def print_table(results: Results) -> None:
-    """Print the ladder to standard output, never narrower than the table needs."""
-    console = Console()
-    Console(width=max(console.width, 110)).print(ladder_table(results))
+    """Print the ladder to standard output; below it, why models could not be measured, and what disturbed others."""
+    terminal.print_table(ladder_table(results))
+    for line in failures(results):
+        print(line)
+    for model in results.models:
+        if model.disturbed:
+            print(f"{model.model}: disturbed: {model.disturbed}")
+
+
+def failures(results: Results) -> list[str]:
+    """For each model that could not be measured, why."""
+    return [f"{model.model}: not measured: {model.failure}" for model in results.models if model.failure]
 
 
 def baseline(results: Results) -> ModelResult | None:
     """The model that ratios refer to: `original` where it was measured, else the first; None when it met nothing."""
-    first = next((m for m in results.models if m.model == "original"), results.models[0] if results.models else None)
+    measured = [model for model in results.models if not model.failure]
+    first = next((m for m in measured if m.model == BASELINE), measured[0] if measured else None)
     return first if first is not None and first.rate_per_s else None
 
 
 def unmet(model: ModelResult) -> str:
-    """Why a model has no rate: its server missed the objective, or the load generator could not tell."""
+    """Why a model has no rate: its server missed the objective, the load generator could not tell, or it failed."""
+    if model.failure:
+        return "not measured"
     return "invalid: the load generator lagged" if model.generator_limited else "not met"
 
 
 def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
     unloaded = "" if model.unloaded_ms is None else f"{model.unloaded_ms:.1f}"
+    mark = " (disturbed)" if model.disturbed else ""
     if model.rate_per_s is None:
-        return [model.model, "not met", "", "", unloaded, "", "", ""]
+        return [model.model, f"{unmet(model)}{mark}", "", "", unloaded, "", "", ""]
     repeats = model.confirmations
     servers = [p.server for p in repeats if p.server]
-    mean = sum(p.objective_quantile_ms for p in repeats) / len(repeats)
+    quantiles = [p.objective_quantile_ms for p in repeats if p.objective_quantile_ms is not None]
+    mean = f"{sum(quantiles) / len(quantiles):.1f}" if quantiles else ""
     ratio = f"{model.rate_per_s / base.rate_per_s:.2f}" if base and base.rate_per_s else ""
     more = ["", "", ""]
     if servers:
         compute = sum(s.compute_input_ms + s.compute_infer_ms + s.compute_output_ms for s in servers) / len(servers)
         queue = sum(s.queue_ms for s in servers) / len(servers)
         more = [f"{queue:.1f}", f"{compute:.1f}", f"{sum(s.batch_size for s in servers) / len(servers):.2f}"]
-    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}"
-    return [model.model, rate, ratio, f"{mean:.1f}", unloaded, *more]
+    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}{mark}"
+    return [model.model, rate, ratio, mean, unloaded, *more]

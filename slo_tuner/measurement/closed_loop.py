@@ -17,6 +17,7 @@ _MOST_FAILED = 0.01
 
 def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_s: float) -> SweepPoint:
     """Keep `concurrency` requests in flight for `duration_s` after the warm-up; requests per second and latencies."""
+    watch = target.machine.watch() if target.machine else None
     run = target.generator.closed(concurrency)
     begin, end = warm_up_s, warm_up_s + duration_s
     try:
@@ -27,8 +28,11 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
         run.stop()
         run.join()
         rows, cpu_s = run.take(), run.cpu_s
+        disturbance = watch.end() if watch else None
     finally:
         run.close()
+        if watch:
+            watch.close()
     inside = RequestLog(rows.table[(rows.done >= begin) & (rows.done < end)])
     ok = inside.answered()
     return SweepPoint(
@@ -40,6 +44,7 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
         latency=latency_summary(ok.latency_ms),
         generator_cpu_ms=cpu_s * 1000 / max(1, len(rows)),
         server=stages,
+        disturbance=disturbance,
     )
 
 

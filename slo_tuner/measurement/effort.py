@@ -11,6 +11,8 @@ class Effort:
 
     A point of the search lasts until it has `point_requests`, but at least `least_s` and at most `point_s`; a fast
     server has its requests long before. A repeat lasts from `confirm_least_s` to `confirm_s` in the same way.
+
+    A disturbed point waits `quiet_s` at most for a quiet machine, all of a run `quiet_run_s` with their repetition.
     """
 
     point_s: float = 30.0
@@ -23,6 +25,15 @@ class Effort:
     largest_concurrency: int = 1024
     precision: float = 0.03
     repeats: int = 3
+    quiet_s: float = 30.0
+    quiet_run_s: float = 300.0
+
+    @property
+    def model_s(self) -> float:
+        """About how many seconds one model takes: a sweep, a search of six points, and the repeats of its end."""
+        sweep_s = 6 * (self.sweep_s + self.warm_up_s)
+        search_s = 6 * (0.5 * self.point_s + self.warm_up_s)
+        return sweep_s + search_s + self.repeats * (self.confirm_s + self.warm_up_s)
 
     def timing(self, rate: float, limit_ms: float, repeat: bool) -> Timing:
         """How long a point at `rate` requests a second lasts; a `repeat` is not ended early."""
@@ -46,6 +57,8 @@ EFFORTS = {
         confirm_least_s=8.0,
         warm_up_s=1.0,
         sweep_s=2.0,
+        quiet_s=15.0,
+        quiet_run_s=120.0,
     ),
     "brisk": Effort(
         point_s=5.0,
@@ -55,6 +68,8 @@ EFFORTS = {
         confirm_least_s=5.0,
         warm_up_s=0.5,
         sweep_s=1.5,
+        quiet_s=10.0,
+        quiet_run_s=60.0,
     ),
     "smoke": Effort(
         point_s=1.0,
@@ -66,6 +81,8 @@ EFFORTS = {
         largest_concurrency=2,
         precision=0.2,
         repeats=2,
+        quiet_s=0.0,
+        quiet_run_s=0.0,
     ),
 }
 """What `--effort` chooses from: `brisk` is for fast servers, `smoke` shows that all works and is no measurement."""

@@ -17,15 +17,17 @@ from ..load.messages import Assignment
 from ..load.payload import Payload, make_payload
 from ..load.request_log import Floats
 from ..load.transport import RequestError
-from ..results.schema import ModelResult, Point, Purpose, SweepPoint
+from ..results.schema import Disturbance, ModelResult, Point, Purpose, SweepPoint, result_disturbed
 from ..slo.objective import Objective
-from ..slo.rate_search import Limits, search
+from ..slo.rate_search import Found, Limits, search
 from ..triton.control import Control
 from ..triton.endpoint import Endpoint
 from ..triton.server_metrics import counted_as
 from .closed_loop import measure_closed, sweep
+from .disturbance import Machine
 from .effort import Effort
 from .open_loop import MeasuredPoint, Target, measure_point
+from .patience import Patience
 
 OnPoint = Callable[[Point], None]
 
@@ -33,7 +35,8 @@ OnPoint = Callable[[Point], None]
 class Meter:
     """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable.
 
-    The load comes from the `load_master`, or from this process where there is none.
+    The load comes from the `load_master`, or from this process where there is none. With a `machine` and `patience`,
+    what was measured while others took much of it is measured again when it is quiet.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Meter:
         rows_directory: Path | None,
         seed: int = 1,
         load_master: LoadMaster | None = None,
+        machine: Machine | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
         self.model = model
@@ -57,7 +62,9 @@ class Meter:
         self._generator: Generator = (
             Distributed(load_master, self._work) if load_master else InProcess(self._work.route())
         )
-        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics())
+        self.machine, self.patience = machine, patience
+        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics(), machine)
+        self._unloaded_disturbance: Disturbance | None = None
         self.points: list[Point] = []
         self._forgotten = 0
 
@@ -79,7 +86,9 @@ class Meter:
 
     def unloaded_ms(self, seconds: float = 2.0) -> float:
         """Median latency in ms with one request in flight."""
-        return self._closed(1, seconds).latency.p50_ms
+        point = self._closed(1, seconds)
+        self._unloaded_disturbance = point.disturbance
+        return point.latency.p50_ms
 
     def run_closed_loop(self, concurrency: int) -> SweepPoint:
         """One closed loop with so many requests in flight."""
@@ -95,8 +104,8 @@ class Meter:
             points.append(point)
         return tuple(points)
 
-    def find(self, objective: Objective, curve: tuple[SweepPoint, ...], on_point: OnPoint) -> dict[str, Any]:
-        """Search from the throughput of the curve; the fields of ModelResult that say what was found."""
+    def find(self, objective: Objective, curve: tuple[SweepPoint, ...], on_point: OnPoint) -> Found:
+        """Search from the throughput of the curve."""
         saturation = max(point.rate_per_s for point in curve)
         limits = Limits(
             start_rate=0.8 * saturation,
@@ -105,15 +114,28 @@ class Meter:
             precision=self._effort.precision,
             repeats=self._effort.repeats,
         )
-        found = search(lambda rate, purpose: self.point(objective, rate, purpose, on_point), limits)
-        return {
-            "rate_per_s": found.rate_per_s,
-            "missed_per_s": found.missed_per_s,
-            "generator_limited": found.generator_limited,
-        }
+        return search(lambda rate, purpose: self.point(objective, rate, purpose, on_point), limits)
 
     def point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
-        """Measure one point, keep its rows, and report it."""
+        """Measure one point, keep its rows, and report it; the last one, where it was measured again.
+
+        A point of the search that kept its objective although it was disturbed would also keep it on a quiet machine.
+        """
+
+        def measure() -> Point:
+            return self._point(objective, rate, purpose, on_point)
+
+        if self.machine is None or self.patience is None:
+            return measure()
+        decides = purpose in ("confirm", "single")
+        return self.patience.measured(
+            self.machine.look, measure, lambda point: decides or point.invalid or not point.kept, self._replaced
+        )
+
+    def _replaced(self, point: Point) -> None:
+        self.points[self.points.index(point)] = point.model_copy(update={"repeated": True})
+
+    def _point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
         effort, number = self._effort, self._forgotten + len(self.points) + 1
         timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
         kind: Purpose = purpose  # type: ignore[assignment]
@@ -139,20 +161,33 @@ class Meter:
         return dict(MessageToDict(self.config, preserving_proto_field_name=True))
 
     def result(
-        self, found: dict[str, Any], unloaded_ms: float, curve: tuple[SweepPoint, ...], load_s: float | None
+        self, found: Found, unloaded_ms: float, curve: tuple[SweepPoint, ...], load_s: float | None
     ) -> ModelResult:
         """The complete result of this model."""
         return ModelResult(
             model=self.model,
+            rate_per_s=found.rate_per_s,
+            missed_per_s=found.missed_per_s,
+            lowest_tried_per_s=found.lowest_tried_per_s,
+            generator_limited=found.generator_limited,
+            disturbed=result_disturbed(self.points, found.rate_per_s, found.missed_per_s),
             unloaded_ms=unloaded_ms,
+            unloaded_disturbance=self._unloaded_disturbance,
             load_s=load_s,
             sweep=curve,
             points=tuple(self.points),
             server_config=self.server_config(),
-            **found,
         )
 
     def _closed(self, concurrency: int, seconds: float) -> SweepPoint:
+        def measure() -> SweepPoint:
+            return self._closed_once(concurrency, seconds)
+
+        if self.machine is None or self.patience is None:
+            return measure()
+        return self.patience.measured(self.machine.look, measure, lambda _: True, lambda _: None)
+
+    def _closed_once(self, concurrency: int, seconds: float) -> SweepPoint:
         point = measure_closed(self._target, concurrency, seconds, self._effort.warm_up_s / 2)
         if point.errors:
             self._control.check_alive()

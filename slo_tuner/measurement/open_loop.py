@@ -13,8 +13,10 @@ from ..load.generator import Generator, Run
 from ..load.request_log import RequestLog
 from ..results.schema import Latency, Point, Purpose
 from ..slo.objective import Objective
-from ..slo.sequential_test import Judgement, judge
+from ..slo.sequential_test import PointJudgement, judge_point
+from ..slo.stop_rule import is_over
 from ..triton.server_metrics import MetricsEndpoint, Window
+from .disturbance import Machine
 from .request_ledger import RequestLedger
 from .validity import invalid_reason
 
@@ -25,11 +27,12 @@ _CATCH_UP_S = 1.0
 
 @dataclass(frozen=True)
 class Target:
-    """The model that counts the requests, what makes the load, and where the server's metrics are."""
+    """The model that counts the requests, what makes the load, where the server's metrics are, and the machine."""
 
     model: str
     generator: Generator
     metrics: MetricsEndpoint | None
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ def measure_point(
     offsets_s = poisson_arrivals(rate, total_s, seed)
     ledger = RequestLedger(offsets_s, objective.limit_ms)
     generator = target.generator
+    # From before the load until after it: reading takes milliseconds, and would delay what is due then.
+    watch = target.machine.watch() if target.machine else None
     run = generator.open(offsets_s)
     try:
         gevent.sleep(max(0.0, run.started_at + counted_from - time.perf_counter()))
@@ -75,11 +80,14 @@ def measure_point(
             run.stop()
             run.join()
         ledger.add(run.take())
+        disturbance = watch.end() if watch else None
     finally:
         run.close()
+        if watch:
+            watch.close()
     rows = ledger.rows().between(counted_from, ended)
     due = ledger.due_between(counted_from, ended)
-    judgement = judge(rows.missed(objective.limit_ms), objective.miss_share)
+    judgement = judge_point(rows.missed(objective.limit_ms), ~rows.ok, objective)
     point = _describe(rows, due, judgement, objective, rate, timing, number, purpose).model_copy(
         update={
             "duration_s": ended - counted_from,
@@ -87,6 +95,7 @@ def measure_point(
             "invalid_reason": invalid_reason(rows, due, objective, rate, cpu_ms, generator.workers, generator.cores),
             "generator_cpu_ms": cpu_ms,
             "server": stages,
+            "disturbance": disturbance,
         }
     )
     return MeasuredPoint(point, rows)
@@ -99,13 +108,7 @@ def _watch(run: Run, ledger: RequestLedger, objective: Objective, timing: Timing
         gevent.sleep(min(_LOOK_S, max(0.01, left)))
         complete_until_s = run.complete_until_s()
         ledger.add(run.take())
-        if not timing.sequential or complete_until_s < counted_from + timing.least_s:
-            continue
-        missed = ledger.missed_between(counted_from, complete_until_s - objective.limit_ms / 1000)
-        judgement = judge(missed, objective.miss_share)
-        # A queue that still grows has not shown its misses yet: what is kept must also be kept lately.
-        lately = missed[len(missed) // 2 :]
-        if judgement.certain and (not judgement.kept or lately.mean() <= objective.miss_share):
+        if timing.sequential and is_over(ledger.fates, objective, counted_from, timing.least_s, complete_until_s):
             run.stop()
             return min(complete_until_s, end)
     return end
@@ -114,7 +117,7 @@ def _watch(run: Run, ledger: RequestLedger, objective: Objective, timing: Timing
 def _describe(
     rows: RequestLog,
     due: int,
-    judgement: Judgement,
+    judgement: PointJudgement,
     objective: Objective,
     rate: float,
     timing: Timing,
@@ -122,8 +125,6 @@ def _describe(
     purpose: Purpose,
 ) -> Point:
     """The point as results.json has it, without what only the run itself knows."""
-    errors = int((~rows.ok).sum())
-    misses = int(rows.missed(objective.limit_ms).sum())
     latencies = rows.answered().latency_ms
     return Point(
         number=number,
@@ -133,15 +134,15 @@ def _describe(
         duration_s=timing.duration_s,
         due=due,
         requests=len(rows),
-        errors=errors,
-        misses=misses,
-        miss_share=judgement.miss_share,
-        miss_share_lower=judgement.lower,
-        miss_share_upper=judgement.upper,
-        kept=objective.judge(len(rows), misses, errors).kept,
+        errors=int(np.count_nonzero(~rows.ok)),
+        misses=int(np.count_nonzero(rows.missed(objective.limit_ms))),
+        miss_share=judgement.missed.miss_share,
+        miss_share_lower=judgement.missed.lower,
+        miss_share_upper=judgement.missed.upper,
+        kept=judgement.kept,
         certain=judgement.certain,
-        latency=latency_summary(latencies),
-        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else float("nan"),
+        latency=latency_summary(latencies) if len(latencies) else None,
+        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else None,
         send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0,
         generator_cpu_ms=0.0,
     )

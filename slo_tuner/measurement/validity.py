@@ -19,12 +19,14 @@ def invalid_reason(
     """Why the point of these rows is invalid; empty when it isn't.
 
     It is when less than 98 % of what was due was sent, or the generator's own delay (P95) exceeds 5 % of the limit,
-    unless the server missed the objective even without that delay: a generator that lags only makes the load easier.
+    unless the server missed the objective even without that delay, by late answers or by failures: a generator that
+    lags only makes the load easier.
     What delays sending delays receiving as well, as one loop does both. `cores` are those of this machine, None where
     the workers are on others.
     """
     delay_ms = float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0
-    if len(rows) and float(rows.missed_by_server(objective.limit_ms, delay_ms).mean()) > objective.miss_share:
+    missed = np.count_nonzero(rows.missed_by_server(objective.limit_ms, delay_ms))
+    if len(rows) and not objective.judge(len(rows), missed, np.count_nonzero(~rows.ok)).kept:
         return ""
     allowed_ms = MOST_DELAY_SHARE * objective.limit_ms
     if len(rows) < LEAST_SENT_SHARE * due:

@@ -9,9 +9,9 @@ from command_line.errors import ResultsError
 
 from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
-from ..ladder.plots import ladder_plot, latency_plot, stages_plot, sweep_plot
+from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
-from ..ladder.table import baseline, print_table, unmet
+from ..ladder.table import baseline, failures, print_table, unmet
 from ..plot_style import svg
 from ..results.costs import Cost
 from ..results.schema import Results
@@ -25,6 +25,8 @@ from ..tiers.text import cells_of, print_tiers, recovered_s, runs, tiers_headlin
 from ..tuning.plots import path_plot, surface_plot
 from ..tuning.record import TuningResults
 from ..tuning.text import change, tuning_notes
+from .predictions import Predictions
+from .quiet import disturbed_notes, disturbed_sentence, machine_sentence
 
 
 def print_results(results: Results) -> None:
@@ -37,9 +39,9 @@ def print_results(results: Results) -> None:
         print_table(results)
 
 
-def write_report(results: Results, path: Path) -> None:
+def write_report(results: Results, path: Path, predictions: Predictions | None = None) -> None:
     """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
-    html = render_report(results)
+    html = render_report(results, predictions)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +52,8 @@ def write_report(results: Results, path: Path) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def render_report(results: Results) -> str:
-    """The page as HTML."""
+def render_report(results: Results, predictions: Predictions | None = None) -> str:
+    """The page as HTML; with `predictions`, what the variants see in pictures stands beside their rates."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("slo_tuner.report"),
         autoescape=True,
@@ -72,7 +74,13 @@ def render_report(results: Results) -> str:
         none = {"record": None, "tiers": None}
         found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
     objective = results.objective
-    return environment.get_template("report.html.j2").render(results=results, objective=objective, **found)
+    predicted = list(predictions.columns(results)) if predictions is not None else []
+    seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
+    if predictions is not None:
+        seen["picture_index"] = predictions.images.index
+    return environment.get_template("report.html.j2").render(
+        results=results, objective=objective, machine=machine_sentence(results), **found, **seen
+    )
 
 
 def _ladder(results: Results) -> dict[str, object]:
@@ -82,8 +90,9 @@ def _ladder(results: Results) -> dict[str, object]:
     return {
         "base": baseline(results),
         "unmet": unmet,
-        "ladder": svg(ladder_plot(results)),
-        "latency": svg(latency_plot(results)),
+        "repeated": max((len(model.confirmations) for model in results.models), default=0) or 3,
+        "ladder": svg(ladder_plot(results)) if results.models else "",
+        "latency": svg(latency_plot(results)) if has_latencies(results) else "",
         "sweep": svg(sweep_plot(results)) if with_sweep else "",
         "stages": svg(stages_plot(results)) if with_stages else "",
         "lengths": svg(sequence_plot(results)) if has_lengths(results) else "",
@@ -101,9 +110,10 @@ def _tiers(tiers: Tiers) -> dict[str, object]:
 
 def _swept(record: SweepRecord) -> dict[str, object]:
     """What the page shows of sweeps over several targets; without a second one nothing is added to the first."""
-    added = svg(added_plot(record)) if len(record.targets) > 1 else ""
+    measured = bool(levels(record))
+    added = svg(added_plot(record)) if any(level.p50_ms.added_share for level in levels(record)) else ""
     words = {"levels": levels, "peaks": peaks, "range_text": range_text}
-    return {"record": record, "curves": svg(curves_plot(record)), "added": added, **words}
+    return {"record": record, "curves": svg(curves_plot(record)) if measured else "", "added": added, **words}
 
 
 def _cost(cost: Cost | None) -> dict[str, object]:
@@ -118,7 +128,11 @@ def _tuning(results: Results) -> dict[str, object]:
         return {"tuning": None}
     tuning = results.tuning
     found = {"tuning": tuning, "change": change, "path": "", "surface": ""}
-    return found | ({"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning))} if tuning.path else {})
+    return found | (
+        {"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning)) if tuning.surface else ""}
+        if tuning.path
+        else {}
+    )
 
 
 def headline(results: Results) -> str:
@@ -126,31 +140,45 @@ def headline(results: Results) -> str:
     objective = results.objective
     met = [m for m in results.models if m.rate_per_s]
     if not met:
-        return f"No model keeps {objective} at any measured rate."
+        return _without_a_rate(results)
     best = max(met, key=lambda m: m.rate_per_s or 0.0)
     assert best.rate_per_s
     base = baseline(results)
     sentence = f"{best.model} keeps {objective} up to {best.rate_per_s:.1f} requests per second"
     if base is not None and base is not best and base.rate_per_s:
         ratio = best.rate_per_s / base.rate_per_s
-        return f"{sentence}, {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})."
-    return sentence + "."
+        sentence += f", {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})"
+    return f"{sentence}.{disturbed_sentence(best, base)}"
+
+
+def _without_a_rate(results: Results) -> str:
+    """What can be said where no model has a rate: not measured, not known, or missed."""
+    objective, measured = results.objective, [model for model in results.models if not model.failure]
+    if not measured:
+        return "No model could be measured."
+    if all(model.generator_limited for model in measured):
+        return f"Whether {objective} is kept is not known: the load generator lagged."
+    return f"No model keeps {objective} at any measured rate.{disturbed_sentence(*measured)}"
 
 
 def notes(results: Results) -> list[str]:
     """What a reader must know before trusting the numbers."""
     said = [] if results.complete else ["The run was ended early: models are missing."]
+    said += failures(results)
     random = sorted({str(m.manifest["weights"]) for m in results.models if m.manifest.get("pretrained") is False})
     if random:
         said.append(
             f"Weights: {', '.join(random)}. Speed is that of the real network; the predicted classes mean nothing."
         )
     for model in results.models:
-        if model.generator_limited:
+        if model.generator_limited and model.rate_per_s is None:
+            said.append(f"{model.model}: the load generator lagged, so what the server keeps is not known.")
+        elif model.generator_limited:
             said.append(
                 f"{model.model}: the load generator, not the server, set the limit; the true rate may be higher."
             )
-        invalid = sum(point.invalid for point in model.points)
+        invalid = sum(bool(point.invalid_reason) for point in model.points)
         if invalid:
             said.append(f"{model.model}: {invalid} point(s) were invalid because the load generator lagged.")
+    said += disturbed_notes(results)
     return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -48,8 +49,40 @@ class Latency(_Record):
     max_ms: float
 
 
+class Disturbance(_Record):
+    """What the load generator's machine did beside a measurement, from before its warm-up until its last answer.
+
+    The machine is its `cores`: the processors that slo-tuner may use, or the limit of its cgroup. Means over that time:
+    `foreign_cores` were taken by other programs than the server, the load and slo-tuner, None where a server's
+    processes can't be told from others; `stolen_cores` by the host of a virtual machine. `throttled_share` is the share
+    of the cgroup's periods in which its own limit stopped it, None without a limit; `frequency_mhz` is None where it
+    can't be read. `disturbed` says that so much was taken that the measurement shows another, smaller machine.
+    """
+
+    cores: float
+    foreign_cores: float | None = None
+    stolen_cores: float = 0.0
+    throttled_share: float | None = None
+    frequency_mhz: float | None = None
+    disturbed: bool = False
+
+    @property
+    def taken_cores(self) -> float:
+        """What the measurement did not have, in cores."""
+        return (self.foreign_cores or 0.0) + self.stolen_cores
+
+    def __str__(self) -> str:
+        """Who took how much of the machine."""
+        takers = {"other programs took": self.foreign_cores, "the host took": self.stolen_cores}
+        said = [f"{who} {cores:.1f}" for who, cores in takers.items() if cores is not None and cores >= 0.05]
+        return f"{' and '.join(said) or 'other programs took 0.0'} of {self.cores:g} cores"
+
+
 class Point(_Record):
-    """One open-loop measurement at one offered rate."""
+    """One open-loop measurement at one offered rate.
+
+    `latency` and the objective's quantile are of the answered requests, None where none was answered.
+    """
 
     number: int
     purpose: Purpose
@@ -67,17 +100,24 @@ class Point(_Record):
     kept: bool
     certain: bool
     invalid_reason: str = ""
-    latency: Latency
-    objective_quantile_ms: float
+    latency: Latency | None
+    objective_quantile_ms: float | None
     send_delay_p95_ms: float
     generator_cpu_ms: float
     server: ServerStages | None = None
+    disturbance: Disturbance | None = None
+    repeated: bool = False
     rows_file: str = ""
 
     @property
     def invalid(self) -> bool:
-        """Whether the load generator, not the server, decided this point."""
-        return bool(self.invalid_reason)
+        """Whether the load generator, not the server, decided this point, or it was disturbed and so `repeated`."""
+        return bool(self.invalid_reason) or self.repeated
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether so much of the machine was taken by others that it shows a smaller one."""
+        return self.disturbance is not None and self.disturbance.disturbed
 
 
 class SweepPoint(_Record):
@@ -91,20 +131,31 @@ class SweepPoint(_Record):
     latency: Latency
     generator_cpu_ms: float | None = None
     server: ServerStages | None = None
+    disturbance: Disturbance | None = None
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether so much of the machine was taken by others that it shows a smaller one."""
+        return self.disturbance is not None and self.disturbance.disturbed
 
 
 class ModelResult(_Record):
     """What was found for one model: the highest rate within the objective, and every point on the way.
 
-    `failure` says why a model could not be measured; then nothing else of it is known.
+    Without a rate, `lowest_tried_per_s` says how far down it was searched. `failure` says why a model could not be
+    measured; then nothing else of it is known. `disturbed` says how much others took of the machine while the result
+    was decided, and is empty where it was quiet.
     """
 
     model: str
     rate_per_s: float | None = None
     missed_per_s: float | None = None
+    lowest_tried_per_s: float | None = None
     failure: str = ""
     generator_limited: bool = False
+    disturbed: str = ""
     unloaded_ms: float | None = None
+    unloaded_disturbance: Disturbance | None = None
     load_s: float | None = None
     sweep: tuple[SweepPoint, ...] = ()
     points: tuple[Point, ...] = ()
@@ -116,6 +167,18 @@ class ModelResult(_Record):
         """The repeats at the rate that was found."""
         counted = [p for p in self.points if p.purpose in ("confirm", "single") and not p.invalid]
         return tuple(p for p in counted if p.rate_per_s == self.rate_per_s)
+
+
+def result_disturbed(points: Sequence[Point], rate_per_s: float | None, missed_per_s: float | None) -> str:
+    """What others took of the machine while points decided a result; empty where they left it alone.
+
+    Those are the repeats at the rate that was found, and the misses at the lowest rate above it. Of the disturbed ones
+    among them, the one that most was taken from.
+    """
+    repeats = [p for p in points if p.purpose in ("confirm", "single") and p.rate_per_s == rate_per_s]
+    misses = [p for p in points if not p.kept and p.rate_per_s == missed_per_s]
+    disturbed = [p.disturbance for p in (*repeats, *misses) if p.disturbance and p.disturbed and not p.repeated]
+    return str(max(disturbed, key=lambda one: one.taken_cores)) if disturbed else ""
 
 
 class ServerFacts(_Record):
@@ -169,7 +232,8 @@ def write_results(results: Results, path: Path) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(results.model_dump(mode="json"), indent=1) + "\n")
+        # JSON has no word for NaN: pydantic writes null, where Python's json would write what other readers refuse.
+        beside.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -182,7 +246,8 @@ Kind = TypeVar("Kind", bound=Results)
 def parse_results(text: str, path: Path, kind: type[Kind]) -> Kind:
     """Results from JSON text, of this version or an older one; ResultsError names the first field that is wrong."""
     try:
-        content = json.loads(text)
+        # Versions before wrote NaN for a quantile of no requests.
+        content = json.loads(text, parse_constant=lambda _: None)
         if not isinstance(content, dict):
             raise ResultsError(f"{path} is no results file of slo-tuner: it is not a JSON object")
         return kind.model_validate_json(json.dumps(upgraded(content)))
@@ -200,7 +265,7 @@ def _first(error: ValueError) -> str:
 def read_results(path: Path, kind: type[Kind]) -> Kind:
     """Read results.json of a command; ResultsError names the first field that is wrong."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -48,28 +48,41 @@ class MeasureOptions:
         return self.repository is not None or self.models is None or len(self.models) > 1
 
 
-def read_measure_options(options: argparse.Namespace) -> MeasureOptions:
-    """Check every option; UsageError names the first that is wrong."""
+@dataclass(frozen=True)
+class Asked:
+    """What each command asks for in its own options. `models` None: all of the repository; a `rate` ends the search.
+
+    `address`, the load's, and `title` are those of the common options where they are None.
+    """
+
+    models: tuple[str, ...] | None
+    rate: str | None = None
+    address: str | None = None
+    title: str | None = None
+
+
+def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOptions:
+    """Check every option that measuring commands share; UsageError names the first that is wrong."""
     objective = None if options.objective == "auto" else parse_objective(options.objective)
     protocol = check_protocol("protocol", options.protocol)
     if options.repository is not None:
         check_repository(options.repository)
-    address = check_address("address", options.address) if options.address else ""
+    at = asked.address or options.address
+    address = check_address("address", at) if at else ""
     control = check_address("control-address", options.control_address) if options.control_address else ""
     if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
         raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
     timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
     if timeout_s is None and objective is not None:
         timeout_s = max(2.0, objective.limit_ms / 100)
-    rate = getattr(options, "rate", None)
     return MeasureOptions(
-        models=_models(options),
+        models=asked.models,
         objective=objective,
         effort=EFFORTS[options.effort],
         effort_name=options.effort,
         output=check_output(options.output),
-        title=options.title,
-        rate_per_s=positive("rate", rate) if rate else None,
+        title=options.title or asked.title or "",
+        rate_per_s=positive("rate", asked.rate) if asked.rate else None,
         repository=options.repository,
         endpoint=Endpoint(
             address=address,
@@ -87,12 +100,11 @@ def read_measure_options(options: argparse.Namespace) -> MeasureOptions:
     )
 
 
-def _models(options: argparse.Namespace) -> tuple[str, ...] | None:
-    if options.command in ("measure", "tune", "sweep"):
-        return (options.model,)
-    if options.models is None:
+def read_models(text: str | None) -> tuple[str, ...] | None:
+    """Different names, separated by commas; None for all of the repository."""
+    if text is None:
         return None
-    names = tuple(name.strip() for name in options.models.split(","))
+    names = tuple(name.strip() for name in text.split(","))
     if not all(names) or len(set(names)) != len(names):
-        raise UsageError("models", options.models, "give different names, separated by commas")
+        raise UsageError("models", text, "give different names, separated by commas")
     return names

@@ -2,46 +2,67 @@
 
 import sys
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
+
+from command_line.terminal import plain_console
 
 from ..results.schema import Point, SweepPoint
+from .time_left import TimeLeft
 
-_VERDICTS = {True: "[green]kept[/]", False: "[red]missed[/]"}
+_VERDICTS = {True: Text("kept", "green"), False: Text("missed", "red")}
 
 
 class Progress:
     """Prints to standard error; standard output stays for results."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._console = Console(file=sys.stderr, quiet=quiet, highlight=False, soft_wrap=True)
+        self._left: TimeLeft | None = None
+        self._console = plain_console(file=sys.stderr, quiet=quiet, soft_wrap=True)
+
+    def expect(self, steps: int, guess_s: float) -> None:
+        """Say from now on how long it may still take: so many steps, each of about `guess_s` seconds at first."""
+        self._left = TimeLeft(steps, guess_s)
+
+    def finish_step(self) -> None:
+        """One of the steps is done."""
+        if self._left is not None:
+            self._left.finish_step()
+
+    @property
+    def step(self) -> str:
+        """The present step and the time that is left, in words; empty where nobody knows."""
+        return f" [{self._left.number}, {self._left}]" if self._left is not None else ""
 
     def say(self, text: str) -> None:
         """One plain line; whatever it quotes is printed as it is."""
-        self._console.print(escape(text))
+        self._console.print(text)
 
     def heading(self, subject: str, text: str) -> None:
         """A line about a subject, which stands out."""
-        self._console.print(f"[bold]{escape(subject)}[/]: {escape(text)}")
+        self._console.print(Text.assemble((subject, "bold"), f": {text}"))
 
     def sweep_point(self, point: SweepPoint, before: str = "") -> None:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
             f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
+            f"{'  disturbed' * point.disturbed}{self.step}"
         )
 
     def point(self, point: Point) -> None:
         """An open-loop point and its verdict."""
-        verdict = f"[yellow]invalid[/]: {escape(point.invalid_reason)}" if point.invalid else _VERDICTS[point.kept]
+        invalid = Text.assemble(("invalid", "yellow"), f": {point.invalid_reason}")
+        verdict = invalid if point.invalid else _VERDICTS[point.kept]
+        p95 = f"{point.latency.p95_ms:7.1f}" if point.latency is not None else "      –"  # noqa: RUF001
         sure = (
             ""
             if point.invalid or point.purpose in ("confirm", "single")
             else (" (certain)" if point.certain else " (close)")
         )
         failed = f", {point.errors} failed" if point.errors else ""
-        self._console.print(
-            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {point.latency.p95_ms:7.1f} ms  "
+        line = (
+            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {p95} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
-            f"{verdict}{sure}"
         )
+        disturbed = Text.assemble(("  disturbed", "yellow"), f": {point.disturbance}") if point.disturbed else ""
+        self._console.print(Text.assemble(line, verdict, sure, disturbed, self.step))

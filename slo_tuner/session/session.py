@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..load.master import LoadMaster
+from ..measurement.disturbance import Machine
 from ..measurement.meter import Meter
+from ..measurement.patience import Patience
 from ..results.schema import Results, RunHeader, write_results
 from ..triton.control import Control
 from ..triton.deadlines import LOAD_S
@@ -28,6 +30,7 @@ class Session:
     load_master: LoadMaster | None
     progress: Progress
     header: RunHeader
+    patience: Patience
     _started: float = field(default_factory=time.monotonic)
 
     @property
@@ -50,8 +53,17 @@ class Session:
     def meter(self, model: str, rows: str | None, seed: int = 1, endpoint: Endpoint | None = None) -> Meter:
         """What measures a model that is loaded; its rows are kept in the folder `rows` beside the results."""
         folder = None if rows is None else self.options.output / rows
+        where, patience = endpoint or self.endpoint, self.patience
         return Meter(
-            self.control, endpoint or self.endpoint, model, self.options.effort, folder, seed, self.load_master
+            self.control,
+            where,
+            model,
+            self.options.effort,
+            folder,
+            seed,
+            self.load_master,
+            Machine(() if where.local else (where.address, where.control_address)),
+            patience,
         )
 
     def load_if_needed(self, model: str) -> float | None:
@@ -70,4 +82,5 @@ def open_session(options: MeasureOptions, command: str, progress: Progress) -> I
     with open_server(options) as (control, endpoint), workers.load_master(log, progress.say) as load_master:
         count = len(load_master.workers) if load_master else 1
         header = make_header(options, command, control, endpoint, count)
-        yield Session(options, control, endpoint, load_master, progress, header)
+        patience = Patience(progress.say, options.effort.quiet_s, options.effort.quiet_run_s)
+        yield Session(options, control, endpoint, load_master, progress, header, patience)

@@ -1,15 +1,25 @@
 """The objective as data, and the one place that says whether requests keep it."""
 
+import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from command_line.errors import UsageError
 
 _LATENCY = re.compile(r"p(?P<percent>\d{1,2}(\.\d+)?)\s*<=\s*(?P<limit>\d+(\.\d+)?)\s*(?P<unit>ms|s)", re.I)
 _ERRORS = re.compile(r"errors\s*<=\s*(?P<percent>\d+(\.\d+)?)\s*%", re.I)
+# Multiples of the unloaded latency that the objective `auto` is widened to, one after another.
+_FACTORS = (6.0, 9.0, 14.0, 20.0, 30.0, 50.0)
 _ALLOWED = "write it like p95<=100ms or p99<=0.5s, optionally followed by ,errors<=1%"
-# Shares are compared as counts. What remains of 1 - 0.9 beside 0.1 in binary must not decide.
-_ROUNDING = 1e-9
+
+
+def keeps(count: int, total: int, allowed_share: float) -> bool:
+    """Whether `count` of `total` is at most the share, which is taken as the decimal that it was written as.
+
+    Every comparison of a count with an allowed share is this one: in binary, 1 - 0.9 is less than 0.1.
+    """
+    return int(count) <= Fraction(str(allowed_share)) * int(total)
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,19 @@ class Objective:
         if requests <= 0:
             return Verdict(late=False, failed=False, nothing=True)
         return Verdict(
-            late=misses > self.miss_share * requests + _ROUNDING,
-            failed=errors > self.error_share * requests + _ROUNDING,
+            late=not keeps(misses, requests, self.miss_share),
+            failed=not keeps(errors, requests, self.error_share),
         )
+
+    def excess(self, requests: int, misses: int, errors: int) -> float:
+        """How many times what is allowed is missed or failed, the larger of both: above 1 the objective is missed.
+
+        0 without any request; infinite where one failed and none may.
+        """
+        if requests <= 0:
+            return 0.0
+        failed = errors / (self.error_share * requests) if self.error_share else (math.inf if errors else 0.0)
+        return max(misses / (self.miss_share * requests), failed)
 
     def __str__(self) -> str:
         errors = "" if self.error_share == 0.01 else f",errors<={self.error_share * 100:g}%"
@@ -92,9 +112,12 @@ def relative_objective(unloaded_ms: float, factor: float = 4.0) -> Objective:
 
     A ratio against a baseline that misses the objective says nothing: this picks one that it can keep.
     """
-    target = unloaded_ms * factor
-    step = next(step for below, step in ((10, 1), (50, 5), (200, 10), (float("inf"), 50)) if target < below)
-    return Objective(limit_ms=float(-(-target // step) * step))
+    return Objective(limit_ms=_rounded_up(unloaded_ms * factor))
+
+
+def _rounded_up(limit_ms: float) -> float:
+    step = next(step for below, step in ((10, 1), (50, 5), (200, 10), (float("inf"), 50)) if limit_ms < below)
+    return float(-(-limit_ms // step) * step)
 
 
 def choose_objective(asked: Objective | None, model: str, unloaded_ms: float, factor: float = 4.0) -> ChosenObjective:
@@ -103,3 +126,17 @@ def choose_objective(asked: Objective | None, model: str, unloaded_ms: float, fa
         return ChosenObjective(asked, "asked for")
     source = f"{factor:g} times the unloaded latency of {model} ({unloaded_ms:.0f} ms), rounded up"
     return ChosenObjective(relative_objective(unloaded_ms, factor), source)
+
+
+def wider_objective(missed: Objective, model: str, unloaded_ms: float, reached_ms: float) -> ChosenObjective:
+    """The next wider objective of a model that missed one at its lowest rate, where its quantile was `reached_ms`.
+
+    The next multiple of the unloaded latency that is above both; above all multiples, one and a half times the larger.
+    """
+    least_ms = max(missed.limit_ms, reached_ms)
+    for factor in _FACTORS:
+        chosen = choose_objective(None, model, unloaded_ms, factor)
+        if chosen.objective.limit_ms > least_ms:
+            return chosen
+    source = f"1.5 times what {model} reached at its lowest rate ({least_ms:.0f} ms), rounded up"
+    return ChosenObjective(Objective(limit_ms=_rounded_up(1.5 * least_ms)), source)

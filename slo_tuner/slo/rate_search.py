@@ -1,6 +1,7 @@
 """The search for the highest offered rate that keeps an objective: plain decisions over a function that measures."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,17 +13,19 @@ class PointVerdict(Counted, Protocol):
     """What the search needs to know of a measured point."""
 
     @property
-    def errors(self) -> int: ...
-    @property
     def kept(self) -> bool: ...
     @property
     def invalid(self) -> bool: ...
 
 
-# A generator that lags at several rates in a row will not do better at the next: stop and say so.
-_MOST_VOID_RATES = 3
-_VOID_STEP = 1.2
-_MOST_CONFIRMED_RATES = 8
+# The first bracketing step, and how much larger each is than the one before.
+_STEP, _GROWTH = 1.12, 1.25
+# Ten growing steps up are a factor of 70,000: a server that still keeps the objective then has no edge to be found.
+_MOST_STEPS_UP = 10
+# Below a rate at which the generator lagged, small steps are of no use.
+_INVALID_STEP = 1.2
+# How often a higher rate is confirmed once one was kept: what is left then is luck.
+_MOST_CLIMBS = 8
 # How far the edge may lie outside the bracket: a bound is one noisy point.
 _LEEWAY = 1.03
 
@@ -41,130 +44,166 @@ class Limits:
     repeats: int = 3
 
 
-@dataclass
+@dataclass(frozen=True)
 class Found:
     """The highest rate kept, confirmed by repeats, and the lowest rate above it that was missed.
 
-    `rate_per_s` is None when the objective is missed at the lowest rate. `generator_limited` says that the load
-    generator, not the server, set the upper bound.
+    `rate_per_s` is None when the objective was not kept at the lowest rate: then `lowest_tried_per_s` is that one.
+    `generator_limited` says that the load generator, not the server, set the upper bound.
     """
 
     rate_per_s: float | None = None
     missed_per_s: float | None = None
+    lowest_tried_per_s: float | None = None
     generator_limited: bool = False
 
 
+def is_generator_limited(rate_per_s: float | None, points: Iterable[PointVerdict]) -> bool:
+    """Whether the load generator, not the server, is what bounds a rate from above, by all points of its searches.
+
+    That is so when there are rates above it (all rates, where it is None) that the generator could not offer, and the
+    server missed the objective at none up to the lowest of them. A rate whose last point is valid was offered.
+    """
+    above = [p for p in points if p.rate_per_s > (rate_per_s or 0.0)]
+    last = {p.rate_per_s: p for p in above}
+    not_offered = min((rate for rate, point in last.items() if point.invalid), default=math.inf)
+    missed = min((p.rate_per_s for p in above if not p.invalid and not p.kept), default=math.inf)
+    return not_offered < missed
+
+
 class Search:
-    """Brackets from a start rate, bisects until the bounds are within the precision, then confirms by repeats."""
+    """Brackets from a start rate, bisects until the bounds are within the precision, then confirms by repeats.
+
+    No rate is given up before the lowest one was tried: steps down grow, so that it takes few of them.
+    """
 
     def __init__(self, measure: Measure, limits: Limits) -> None:
         self._measure = measure
         self._limits = limits
         self._points: list[PointVerdict] = []
-        self._void_rates = 0
 
     def run(self) -> Found:
         """The highest rate that keeps the objective."""
         low, high = self._bracket()
         if low is None:
-            return Found(missed_per_s=high, generator_limited=self._void_rates > 0)
+            return self._found(self._confirm(self._limits.lowest_rate, missed=high))
         while high / low > 1 + self._limits.precision:
-            # Where the miss curve crosses, kept away from the ends so that every point removes a part of the bracket.
-            rate = min(max(self._edge(low, high), low * (high / low) ** 0.25), low * (high / low) ** 0.75)
+            rate = self._inside(low, high)
             if self._good(rate, "bisect"):
                 low = rate
             else:
                 high = rate
-        return self._confirm(low, high)
+        if any(p.invalid for p in self._points if p.rate_per_s == high):
+            # The curves say nothing of the generator: nothing is gained above what it could offer.
+            return self._found(self._confirm(self._edge(low / _LEEWAY, low), missed=high))
+        return self._found(self._confirm(self._edge(low / _LEEWAY, high * _LEEWAY)))
 
     def _bracket(self) -> tuple[float | None, float]:
-        """A rate kept (None when not even the lowest is) and a rate missed, by growing steps from the start rate."""
-        limits = self._limits
-        rate, step = max(limits.start_rate, limits.lowest_rate), 1.12
-        low: float | None = None
-        high: float | None = None
-        while low is None or high is None:
-            if self._good(rate, "bracket"):
+        """A rate kept and a rate missed, by growing steps from the start rate.
+
+        The kept one is None when not even the lowest is; the missed one is then the next above that.
+        """
+        lowest, high = self._limits.lowest_rate, math.inf
+        rate, step = max(self._limits.start_rate, lowest), _STEP
+        if self._good(rate, "bracket"):
+            for _ in range(_MOST_STEPS_UP):
                 low, rate = rate, rate * step
-            else:
-                if rate <= limits.lowest_rate or self._void_rates >= _MOST_VOID_RATES:
-                    return None, rate
-                high, rate = rate, max(rate / step, limits.lowest_rate)
-            step *= 1.25
-        return low, high
+                if not self._good(rate, "bracket"):
+                    return low, rate
+                step *= _GROWTH
+            return rate, rate
+        while rate > lowest:
+            high, rate = rate, max(rate / step, lowest)
+            if self._good(rate, "bracket"):
+                return rate, high
+            step *= _GROWTH
+        return None, high
 
     def _good(self, rate: float, purpose: str) -> bool:
-        outcome = self._measured(rate, purpose)
-        return outcome.kept and not outcome.invalid
+        point = self._measured(rate, purpose)
+        return point.kept and not point.invalid
 
     def _measured(self, rate: float, purpose: str) -> PointVerdict:
-        """One outcome that counts: an invalid point is measured once more, then it bounds the rate from above."""
-        outcome = self._measure(rate, purpose)
-        if outcome.invalid:
-            outcome = self._measure(rate, purpose)
-        if outcome.invalid:
-            self._void_rates += 1
-        else:
-            self._points.append(outcome)
-        return outcome
+        """One point that counts: an invalid one is measured once more, then it bounds the rate from above."""
+        for _ in range(2):
+            point = self._measure(rate, purpose)
+            self._points.append(point)
+            if not point.invalid:
+                break
+        return point
 
-    def _confirm(self, low: float, high: float) -> Found:
-        """Repeat where all points together put the edge; step down while the pooled repeats miss, up once they keep.
+    def _confirm(self, rate: float, missed: float = math.inf) -> float | None:
+        """Repeat at a rate, and step down until the pooled repeats keep; then up, where there is room.
 
         One point near the edge is decided by chance as much as by the rate; the curve through all of them is not.
         """
-        limits = self._limits
-        found = Found(missed_per_s=high)
-        rate, step = self._edge(low / _LEEWAY, high * _LEEWAY), 1 + limits.precision / 3
-        lowest_missed = float("inf")
-        for _ in range(_MOST_CONFIRMED_RATES):
-            repeats = self._repeat(rate)
-            if self._keep(repeats):
-                found = Found(rate, None)
-                higher = self._edge(rate, rate * _LEEWAY)
-                if higher < rate * (1 + limits.precision / 2) or higher >= lowest_missed:
-                    break
-                rate = higher
+        lowest, step = self._limits.lowest_rate, 1 + self._limits.precision / 3
+        rate = max(rate, lowest)
+        while not self._keep(repeats := self._repeat(rate)):
+            if rate <= lowest:
+                return None
+            if any(r.invalid for r in repeats):
+                step = max(step, _INVALID_STEP)
             else:
-                lowest_missed = min(lowest_missed, rate)
-                if found.rate_per_s is not None or rate <= limits.lowest_rate:
+                missed = rate
+            rate = max(min(self._edge(rate / _LEEWAY, rate), rate / step), lowest)
+            step = step**1.5
+        return self._climb(rate, missed)
+
+    def _climb(self, kept: float, missed: float) -> float:
+        """The highest rate whose repeats keep, between one that is kept and one that is missed (infinite without)."""
+        small = 1 + self._limits.precision / 2
+        for _ in range(_MOST_CLIMBS):
+            # A wide gap is what a large step down has left: half of it is lost without another look.
+            wide = missed < math.inf and missed / kept > (1 + self._limits.precision) * small
+            rate = self._inside(kept, missed) if wide else self._edge(kept, kept * _LEEWAY)
+            if not wide and (rate < kept * small or rate >= missed):
+                break
+            if self._keep(self._repeat(rate)):
+                kept = rate
+            else:
+                missed = rate
+                if not wide:
                     break
-                if any(r.invalid for r in repeats):  # beyond the generator: no use in small steps
-                    step = _VOID_STEP
-                rate = max(min(self._edge(rate / _LEEWAY, rate), rate / step), limits.lowest_rate)
-                step = step**1.5
-        missed = (p.rate_per_s for p in self._points if not p.kept and self._above(p, found))
-        found.missed_per_s = min(missed, default=None)
-        found.generator_limited = self._void_rates > 0
-        return found
+        return kept
+
+    def _found(self, rate: float | None) -> Found:
+        missed = [p.rate_per_s for p in self._points if not p.invalid and not p.kept and p.rate_per_s > (rate or 0.0)]
+        return Found(
+            rate_per_s=rate,
+            missed_per_s=min(missed, default=None),
+            lowest_tried_per_s=min(p.rate_per_s for p in self._points),
+            generator_limited=is_generator_limited(rate, self._points),
+        )
+
+    def _inside(self, low: float, high: float) -> float:
+        """Where the curves cross, kept away from the ends so that every point removes a part of the bracket."""
+        quarter = math.sqrt(math.sqrt(high / low))
+        return min(max(self._edge(low, high), low * quarter), high / quarter)
 
     def _edge(self, low: float, high: float) -> float:
-        return crossing(self._points, self._limits.objective.miss_share, low, high)
+        return crossing([p for p in self._points if not p.invalid], self._limits.objective, low, high)
 
     def _keep(self, repeats: list[PointVerdict]) -> bool:
         """Whether the repeats, pooled, keep the objective."""
         complete = len(repeats) == self._limits.repeats and not any(r.invalid for r in repeats)
-        counts = (sum(r.requests for r in repeats), sum(r.misses for r in repeats), sum(r.errors for r in repeats))
-        return complete and self._limits.objective.judge(*counts).kept
+        return complete and self._pooled(repeats, sum(r.requests for r in repeats))
 
-    @staticmethod
-    def _above(point: PointVerdict, found: Found) -> bool:
-        return found.rate_per_s is None or point.rate_per_s > found.rate_per_s
+    def _pooled(self, repeats: list[PointVerdict], requests: int) -> bool:
+        misses, errors = sum(r.misses for r in repeats), sum(r.errors for r in repeats)
+        return self._limits.objective.judge(requests, misses, errors).kept
 
     def _repeat(self, rate: float) -> list[PointVerdict]:
         """Measure `rate` up to `repeats` times; fewer once they can't keep together any more."""
-        limits = self._limits
         repeats: list[PointVerdict] = []
-        for _ in range(limits.repeats):
-            outcome = self._measured(rate, "confirm")
-            repeats.append(outcome)
-            misses, requests = sum(r.misses for r in repeats), sum(r.requests for r in repeats)
-            hopeless = misses > limits.objective.miss_share * requests * limits.repeats / len(repeats)
-            if outcome.invalid or (hopeless and len(repeats) < limits.repeats):
+        for count in range(1, self._limits.repeats + 1):
+            repeats.append(self._measured(rate, "confirm"))
+            in_all = sum(r.requests for r in repeats) * self._limits.repeats // count
+            if repeats[-1].invalid or not self._pooled(repeats, in_all):
                 break
         return repeats
 
 
 def search(measure: Measure, limits: Limits) -> Found:
-    """The highest offered rate that keeps the objective, by points from `measure`; see `Search`."""
+    """The highest offered rate that keeps an objective, by points from `measure`; see `Search`."""
     return Search(measure, limits).run()

@@ -38,7 +38,8 @@ class Spread:
 class Measured:
     """One quantity of a target over the rounds, and what it is more than the first target's in the same round.
 
-    `added` is in the quantity's own unit, `added_share` a share of the first target's; the first one has neither.
+    `added` is in the quantity's own unit, `added_share` a share of the first target's; the first one has neither, and
+    of nothing there is no share.
     """
 
     value: Spread
@@ -51,7 +52,8 @@ class Measured:
         if first is None:
             return cls(Spread.of(own))
         pairs = list(zip(own, first, strict=True))
-        return cls(Spread.of(own), Spread.of(a - b for a, b in pairs), Spread.of(a / b - 1 for a, b in pairs))
+        share = Spread.of(a / b - 1 for a, b in pairs) if all(first) else None
+        return cls(Spread.of(own), Spread.of(a - b for a, b in pairs), share)
 
 
 @dataclass(frozen=True)

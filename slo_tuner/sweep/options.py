@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from command_line.arguments import check_address, whole
 from command_line.errors import UsageError
 
-from ..session.options import MeasureOptions, read_measure_options
+from ..session.options import Asked, MeasureOptions, read_measure_options
 from ..slo.objective import Objective
 from .compare import QUANTILES
 from .record import SweepTarget
@@ -29,10 +29,8 @@ class SweepOptions:
 def read_sweep_options(options: argparse.Namespace) -> SweepOptions:
     """Check every option; UsageError names the first that is wrong."""
     targets, rounds = _targets(options.through), whole("rounds", options.rounds)
-    title = options.title or f"{options.model} through {', '.join(target.name for target in targets)}"
-    measure = read_measure_options(
-        argparse.Namespace(**{**vars(options), "address": targets[0].address, "title": title})
-    )
+    title = f"{options.model} through {', '.join(target.name for target in targets)}"
+    measure = read_measure_options(options, Asked((options.model,), address=targets[0].address, title=title))
     objective = measure.objective
     if objective is None or objective.quantile not in QUANTILES:
         known = ", ".join(f"p{quantile * 100:g}" for quantile in QUANTILES)

@@ -1,13 +1,14 @@
 """The plots of sweeps: latency and throughput over the requests in flight, and what a target adds."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, STYLE
+from ..plot_style import COLORS, STYLE, logarithmic
 from .compare import Level, Spread, levels
 from .record import SweepRecord
 
@@ -20,13 +21,11 @@ def curves_plot(record: SweepRecord) -> Figure:
         for number, target in enumerate(record.targets):
             own = [level for level in found if level.target == target.name]
             color = COLORS[1 + number % (len(COLORS) - 1)]
-            _curve(latency, own, [level.p50_ms.value for level in own], color, f"{target.name}, P50", "-")
-            _curve(latency, own, [level.p95_ms.value for level in own], color, f"{target.name}, P95", "--")
-            _curve(rate, own, [level.rate_per_s.value for level in own], color, target.name, "-")
-        latency.set(yscale="log", ylabel="latency, ms")
-        latency.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-        latency.yaxis.set_major_formatter("{x:g}")
-        latency.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+            _curve(latency, _values(own, "p50_ms"), color, f"{target.name}, P50")
+            _curve(latency, _values(own, "p95_ms"), color, f"{target.name}, P95", dashed=True)
+            _curve(rate, _values(own, "rate_per_s"), color, target.name)
+        latency.set(ylabel="latency, ms")
+        logarithmic(latency.yaxis)
         rate.set(ylabel="requests per second")
         rate.set_ylim(bottom=0)
         for axes in (latency, rate):
@@ -43,10 +42,8 @@ def added_plot(record: SweepRecord) -> Figure:
         for number, target in enumerate(record.targets[1:], start=1):
             own = [level for level in found if level.target == target.name]
             color = COLORS[1 + number % (len(COLORS) - 1)]
-            p50 = [level.p50_ms.added_share for level in own if level.p50_ms.added_share]
-            p95 = [level.p95_ms.added_share for level in own if level.p95_ms.added_share]
-            _curve(axes, own, p50, color, f"{target.name}, P50", "-")
-            _curve(axes, own, p95, color, f"{target.name}, P95", "--")
+            _curve(axes, _added_shares(own, "p50_ms"), color, f"{target.name}, P50")
+            _curve(axes, _added_shares(own, "p95_ms"), color, f"{target.name}, P95", dashed=True)
         axes.axhline(0, color="#222", linewidth=0.8)
         axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
         axes.set(ylabel=f"more than through {record.targets[0].name}")
@@ -55,17 +52,29 @@ def added_plot(record: SweepRecord) -> Figure:
         return figure
 
 
-def _curve(axes: Axes, own: Sequence[Level], spreads: Sequence[Spread], color: str, label: str, line: str) -> None:
+def _values(own: Sequence[Level], quantity: str) -> dict[int, Spread]:
+    """A quantity by the number in flight."""
+    return {level.concurrency: getattr(level, quantity).value for level in own}
+
+
+def _added_shares(own: Sequence[Level], quantity: str) -> dict[int, Spread]:
+    """What a target adds, where that is known."""
+    shares = {level.concurrency: getattr(level, quantity).added_share for level in own}
+    return {concurrency: share for concurrency, share in shares.items() if share is not None}
+
+
+def _curve(axes: Axes, found: Mapping[int, Spread], color: str, label: str, dashed: bool = False) -> None:
+    spreads = found.values()
     middle = [spread.median for spread in spreads]
     below = [spread.median - spread.lowest for spread in spreads]
     above = [spread.highest - spread.median for spread in spreads]
     axes.errorbar(
-        [level.concurrency for level in own],
+        list(found),
         middle,
         yerr=[below, above],
-        fmt=f"o{line}",
+        fmt="o--" if dashed else "o-",
         color=color,
-        markerfacecolor=color if line == "-" else "white",
+        markerfacecolor="white" if dashed else color,
         markersize=4,
         linewidth=1.2,
         capsize=2.5,
@@ -74,8 +83,9 @@ def _curve(axes: Axes, own: Sequence[Level], spreads: Sequence[Spread], color: s
 
 
 def _in_flight_axis(axes: Axes, found: Sequence[Level]) -> None:
-    """Powers of two, each named."""
+    """Powers of two, each named; an empty axis where nothing was drawn."""
     counts = sorted({level.concurrency for level in found})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(counts, [str(count) for count in counts])
+    if math.isfinite(axes.xaxis.get_minpos()):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_xlabel("requests in flight")

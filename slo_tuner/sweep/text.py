@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
+from command_line.terminal import plain_table, print_table
 
 from ..slo.objective import Objective
 from .compare import Spread, best, levels
@@ -36,6 +35,9 @@ def sweep_notes(results: SweepResults) -> list[str]:
         failed = sum(point.errors for point in points)
         if failed:
             said.append(f"{failed} of {sum(point.requests for point in points)} requests through {target.name} failed.")
+        disturbed = sum(point.disturbed for point in points)
+        if disturbed:
+            said.append(f"{disturbed} of {len(points)} points through {target.name} were disturbed by other programs.")
     return said
 
 
@@ -52,12 +54,9 @@ def peaks(record: SweepRecord, objective: Objective) -> list[tuple[str, str, str
 def print_sweep(record: SweepRecord) -> None:
     """Print every target at every number in flight to standard output, never narrower than the table needs."""
     rounds = len(record.targets[0].rounds)
-    table = Table(
-        title=f"{record.model}: medians of {rounds} rounds, and what a target adds (lowest to highest)",
-        title_justify="left",
-    )
-    for name in ("in flight", "target", "P50 ms", "added ms", "P95 ms", "added ms", "req/s", "added %"):
-        table.add_column(name, justify="left" if name == "target" else "right", no_wrap=True)
+    title = f"{record.model}: medians of {rounds} rounds, and what a target adds (lowest to highest)"
+    columns = ("in flight", "target", "P50 ms", "added ms", "P95 ms", "added ms", "req/s", "added %")
+    table = plain_table(title, columns, left=("target",))
     last = None
     for level in levels(record):
         cells: Sequence[str] = (
@@ -70,8 +69,7 @@ def print_sweep(record: SweepRecord) -> None:
         )
         table.add_row(str(level.concurrency) if level.concurrency != last else "", level.target, *cells)
         last = level.concurrency
-    console = Console()
-    Console(width=max(console.width, 140)).print(table)
+    print_table(table)
 
 
 def range_text(spread: Spread | None, digits: int, scale: float = 1.0, sign: bool = False) -> str:

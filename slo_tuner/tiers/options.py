@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from command_line.arguments import positive, whole
 from command_line.errors import UsageError
 
-from ..session.options import MeasureOptions, read_measure_options
+from ..session.options import Asked, MeasureOptions, read_measure_options
 from ..slo.objective import Objective, parse_objective
 from .rate_limit import rate_limit_arguments
 from .scenarios import SCENARIOS, Scenario
@@ -30,9 +30,8 @@ def read_tiers_options(options: argparse.Namespace) -> TiersOptions:
         raise UsageError("tier2", options.tier2, "name another model than that of tier 1")
     if options.workers not in (None, "1"):
         raise UsageError("workers", options.workers, "one process makes the load on both models")
-    title = options.title or f"{options.tier1} in tier 1, {options.tier2} in tier 2"
-    named = {**vars(options), "models": f"{options.tier1},{options.tier2}", "title": title}
-    measure = read_measure_options(argparse.Namespace(**named))
+    title = f"{options.tier1} in tier 1, {options.tier2} in tier 2"
+    measure = read_measure_options(options, Asked((options.tier1, options.tier2), title=title))
     executions = whole("tier-executions", options.tier_executions)
     return TiersOptions(
         measure=replace(measure, server_arguments=rate_limit_arguments(executions)),

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import STYLE
+from ..plot_style import STYLE, logarithmic
 from .record import ModelRun, ScenarioResult, TieredModel, Tiers
 from .text import runs
 
@@ -61,10 +60,8 @@ def _requests(axes: Axes, played: ModelRun) -> None:
 def _label(axes: Sequence[Sequence[Axes]], models: Sequence[TieredModel]) -> None:
     latency, requests = axes[0][0], axes[1][0]
     quantile = models[0].objective.quantile * 100
-    latency.set(yscale="log", ylabel=f"P{quantile:g} latency, ms")
-    latency.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    latency.yaxis.set_major_formatter("{x:g}")
-    latency.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    latency.set(ylabel=f"P{quantile:g} latency, ms")
+    logarithmic(latency.yaxis)
     requests.set_ylabel(f"{models[1].model}, requests/s")
     axes[0][1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     axes[1][1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..results.schema import Results
+from ..results.schema import Disturbance, Results
 from ..slo.objective import Objective
 
 
@@ -51,7 +51,13 @@ class ModelRun(_Record):
     windows: tuple[Window, ...]
     error_reasons: dict[str, int]
     send_delay_p95_ms: float
+    disturbance: Disturbance | None = None
     rows_file: str
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether so much of the machine was taken by others that the run shows a smaller one."""
+        return self.disturbance is not None and self.disturbance.disturbed
 
 
 class ScenarioResult(_Record):
@@ -81,6 +87,13 @@ class Tiers(_Record):
     models: tuple[TieredModel, TieredModel]
     phase_s: float
     scenarios: tuple[ScenarioResult, ...] = ()
+
+    @property
+    def disturbed_runs(self) -> list[ModelRun]:
+        """Tier 1's part of each disturbed run, the one that most was taken from first."""
+        played = [run[0] for scenario in self.scenarios for run in (scenario.tiers, scenario.control)]
+        taken = [(run.disturbance.taken_cores, run) for run in played if run.disturbance and run.disturbed]
+        return [run for _, run in sorted(taken, key=lambda one: -one[0])]
 
 
 class TierResults(Results):

@@ -10,6 +10,7 @@ from ..load.arrivals import poisson_arrivals
 from ..load.generator import Run
 from ..load.request_log import Floats, RequestLog
 from ..measurement.meter import Meter
+from ..results.schema import Disturbance
 from ..slo.objective import Objective
 from .record import ModelRun
 from .windows import phase_edges, window_edges, windows_of
@@ -43,18 +44,23 @@ class ModelLoad:
 def run_scenario(parts: Sequence[ModelLoad]) -> list[ModelRun]:
     """Run all parts at once, and wait until every request has its answer or its failure."""
     runs: list[Run] = []
+    machine = parts[0].meter.machine
+    watch = machine.watch() if machine else None
     try:
         for part in parts:
             runs.append(part.meter.open(part.offsets_s))
         for run in runs:
             run.join()
-        return [_played(part, run) for part, run in zip(parts, runs, strict=True)]
+        disturbance = watch.end() if watch else None
+        return [_played(part, run, disturbance) for part, run in zip(parts, runs, strict=True)]
     finally:
+        if watch:
+            watch.close()
         for run in runs:
             run.close()
 
 
-def _played(part: ModelLoad, run: Run) -> ModelRun:
+def _played(part: ModelLoad, run: Run, disturbance: Disturbance | None) -> ModelRun:
     rows = RequestLog.joined([run.take()]).since(WARM_UP_S)
     rows.save(part.rows_file, 0.0)
     before, burst, after = windows_of(rows, part.objective, phase_edges(part.phase_s))
@@ -64,5 +70,6 @@ def _played(part: ModelLoad, run: Run) -> ModelRun:
         windows=windows_of(rows, part.objective, window_edges(part.phase_s)),
         error_reasons=dict(run.errors),
         send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)),
+        disturbance=disturbance,
         rows_file=f"{part.rows_file.parent.name}/{part.rows_file.name}",
     )

@@ -1,7 +1,6 @@
 """The scenarios in words and as a table: the headline, what to know before trusting it, the numbers."""
 
-from rich.console import Console
-from rich.table import Table
+from command_line.terminal import plain_table, print_table
 
 from ..measurement.validity import MOST_DELAY_SHARE
 from .record import ModelRun, ScenarioResult, TieredModel, TierResults, Tiers, Window
@@ -11,12 +10,18 @@ PHASES = ("steady", "burst", "steady again")
 
 def tiers_headline(tiers: Tiers) -> str:
     """In how many scenarios tier 1 kept its objective during the burst, with tiers and without."""
+    if not tiers.scenarios:
+        return "No scenario was played to its end."
     first = tiers.models[0]
     count = len(tiers.scenarios)
     kept = sum(_kept(first, scenario.tiers[0].phases[1]) for scenario in tiers.scenarios)
     control = sum(_kept(first, scenario.control[0].phases[1]) for scenario in tiers.scenarios)
     objective = first.objective
-    return f"{first.model} keeps {objective} in {kept} of {count} bursts with tiers, in {control} of {count} without."
+    sentence = (
+        f"{first.model} keeps {objective} in {kept} of {count} bursts with tiers, in {control} of {count} without."
+    )
+    disturbed = [str(one.disturbance) for one in tiers.disturbed_runs]
+    return sentence if not disturbed else f"{sentence} Disturbed, {len(disturbed)} of {2 * count} runs: {disturbed[0]}."
 
 
 def tiers_notes(results: TierResults) -> list[str]:
@@ -24,6 +29,8 @@ def tiers_notes(results: TierResults) -> list[str]:
     said = [] if results.complete else ["The run was ended early: scenarios are missing."]
     for scenario in results.tiers.scenarios:
         for run, both in runs(scenario):
+            if both[0].disturbed:
+                said.append(f"{scenario.title}, {run}: disturbed: {both[0].disturbance}.")
             for model, played in zip(results.tiers.models, both, strict=True):
                 allowed_ms = MOST_DELAY_SHARE * model.objective.limit_ms
                 if played.send_delay_p95_ms > allowed_ms:
@@ -59,18 +66,15 @@ def phase_line(model: TieredModel, played: ModelRun) -> str:
 
 def print_tiers(tiers: Tiers) -> None:
     """Print every phase of every run to standard output, never narrower than the table needs."""
-    table = Table(title=tiers_headline(tiers), title_justify="left")
     names = ("scenario", "run", "model", "phase", "req/s", "P95 ms", "late", "shed", "timed out", "failed", "kept")
-    for name in names:
-        table.add_column(name, justify="right" if name in names[4:10] else "left", no_wrap=True)
+    table = plain_table(tiers_headline(tiers), names, left=(*names[:4], "kept"))
     for scenario in tiers.scenarios:
         for run, both in runs(scenario):
             for model, played in zip(tiers.models, both, strict=True):
                 for number, cells in enumerate(cells_of(model, played)):
                     first = number == 0
                     table.add_row(scenario.name if first else "", run if first else "", *cells)
-    console = Console()
-    Console(width=max(console.width, 130)).print(table)
+    print_table(table)
 
 
 def cells_of(model: TieredModel, played: ModelRun) -> list[tuple[str, ...]]:

@@ -32,14 +32,15 @@ def _window(rows: RequestLog, objective: Objective, start: float, end: float) ->
     due = rows.between(start, end)
     counts = {outcome: len(due.ended(outcome)) for outcome in RequestOutcome}
     taken = RequestLog(due.table[due.outcome >= RequestOutcome.FAILED])
+    answered = due.answered()
     return Window(
         start_s=start,
         end_s=end,
         due=len(due),
-        answered=counts[RequestOutcome.ANSWERED],
+        answered=len(answered),
         shed=counts[RequestOutcome.SHED],
         timed_out=counts[RequestOutcome.TIMED_OUT],
         failed=counts[RequestOutcome.FAILED],
         late=int(taken.missed(objective.limit_ms).sum()),
-        quantile_ms=float(np.quantile(taken.latency_ms, objective.quantile)) if len(taken) else None,
+        quantile_ms=float(np.quantile(answered.latency_ms, objective.quantile)) if len(answered) else None,
     )

@@ -28,18 +28,21 @@ class DeploymentGoal:
 
 def deploy(rate_per_s: float, baseline_per_s: float | None, goal: DeploymentGoal) -> Deployment:
     """What one Pod's rate means for the goal."""
-    facts: dict[str, Any] = {"per_pod_per_s": rate_per_s}
-    if goal.total_rate_per_s is not None:
-        count = replicas(goal.total_rate_per_s, rate_per_s, goal.spare)
-        facts |= {"total_rate_per_s": goal.total_rate_per_s, "replicas": count}
-        facts |= {"headroom": goal.spare.headroom, "zones": goal.spare.zones}
-    if goal.offer is not None:
-        hourly = goal.offer.usd_per_hour
-        facts |= {"machine": goal.offer.name, "usd_per_hour": hourly, "prices_as_of": goal.offer.as_of.isoformat()}
-        facts["usd_per_million"] = usd_per_million(hourly, rate_per_s)
-        if baseline_per_s:
-            facts["baseline_usd_per_million"] = usd_per_million(hourly, baseline_per_s)
-    return Deployment.model_validate(facts)
+    total, offer = goal.total_rate_per_s, goal.offer
+    return Deployment(
+        per_pod_per_s=rate_per_s,
+        total_rate_per_s=total,
+        replicas=replicas(total, rate_per_s, goal.spare) if total is not None else None,
+        headroom=goal.spare.headroom if total is not None else None,
+        zones=goal.spare.zones if total is not None else None,
+        machine=offer.name if offer else None,
+        usd_per_hour=offer.usd_per_hour if offer else None,
+        prices_as_of=offer.as_of.isoformat() if offer else None,
+        usd_per_million=usd_per_million(offer.usd_per_hour, rate_per_s) if offer else None,
+        baseline_usd_per_million=usd_per_million(offer.usd_per_hour, baseline_per_s)
+        if offer and baseline_per_s
+        else None,
+    )
 
 
 def values_text(results: TuningResults) -> str:

@@ -66,8 +66,13 @@ class TrialHistory:
 
     @property
     def generator_limited(self) -> bool:
-        """Whether the load generator, not the server, ended searches; one may be a moment's load on its machine."""
-        return sum(trial.generator_limited for trial in self.trials) >= _MOST_LIMITED
+        """Whether the load generator, not the server, ended the searches with the highest rates.
+
+        One may be a moment's load on its machine. So are those that ended below a rate that the server itself bounded.
+        """
+        clear = max((t.rate_per_s or 0.0 for t in self.trials if not t.generator_limited), default=0.0)
+        limited = [t for t in self.trials if t.generator_limited and (t.rate_per_s or 0.0) >= clear]
+        return len(limited) >= _MOST_LIMITED
 
     def is_closed(self, configuration: Configuration) -> bool:
         """Whether there is nothing more to learn: tried, or at least as large as one that the server refused."""
@@ -103,10 +108,11 @@ class TrialHistory:
             return [Observation(trial.configuration, trial.rate_per_s, _EXACT)]
         if trial.status == "hopeless" and trial.saturation is not None:
             return [Observation(trial.configuration, 0.9 * trial.saturation.rate_per_s, _GUESSED)]
-        if trial.status in ("worse", "unmet") and trial.points:
-            lowest = min(point.rate_per_s for point in trial.points)
+        points = [point for point in trial.points if not point.invalid]
+        if trial.status in ("worse", "unmet") and points:
+            lowest = min(point.rate_per_s for point in points)
             # From misses alone the curve's slope is its prior: it says little beyond the nearest rates.
-            rate = crossing(trial.points, self._aim.allowed_share, 0.88 * lowest, lowest)
+            rate = crossing(points, self._aim.objective, 0.88 * lowest, lowest)
             return [Observation(trial.configuration, rate, _COMPARED)]
         return []
 

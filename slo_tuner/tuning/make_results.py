@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from ..results.schema import ModelResult, RunHeader
+from ..results.schema import ModelResult, RunHeader, result_disturbed
 from ..slo.objective import ChosenObjective
+from ..slo.rate_search import is_generator_limited
 from .deployment import DeploymentGoal, deploy
 from .evidence import TrialHistory
 from .path import Choice
 from .record import Expectation, Tuning, TuningResults
 from .required_workers import generator_need
-from .space import Configuration, Space
+from .space import Space
 from .trial import Trial
-from .triton_config import as_dict, with_configuration
+from .triton_config import as_dict, read_configuration, with_configuration
 
 
 @dataclass(frozen=True)
@@ -63,22 +63,30 @@ def make_results(
 
 
 def _tuning(context: RunContext, trials: Sequence[Trial], finished: SearchOutcome | None) -> Tuning:
-    space = context.space
-    facts: dict[str, Any] = {
-        "model": context.model,
-        "space": space,
-        "effort": context.effort,
-        "trials": tuple(trials),
-        "generator": generator_need(trials),
-    }
-    choice = finished.choice if finished else None
-    if finished is not None and choice is None:
-        facts["stopped"] = "no configuration that was tried keeps the objective"
-    if finished is not None and choice is not None:
-        facts["path"] = choice.path
-        facts |= {"rates_per_s": choice.rates, "stopped": choice.stopped, "surface": _surface(finished.known)}
-        facts["deployment"] = deploy(choice.rate_per_s, choice.path[0].rate_per_s, context.goal)
-    return Tuning.model_validate(facts)
+    tuning = Tuning(
+        model=context.model,
+        space=context.space,
+        effort=context.effort,
+        trials=tuple(trials),
+        generator=generator_need(trials),
+    )
+    if finished is None:
+        return tuning
+    choice = finished.choice
+    if choice is None:
+        stopped = "no configuration that was tried keeps the objective"
+        if invalid := sum(trial.status == "invalid" for trial in trials):
+            stopped += f"; the load generator was too weak to tell for {invalid} of them"
+        return tuning.model_copy(update={"stopped": stopped})
+    return tuning.model_copy(
+        update={
+            "path": choice.path,
+            "rates_per_s": choice.rates,
+            "stopped": choice.stopped,
+            "surface": _surface(finished.known),
+            "deployment": deploy(choice.rate_per_s, choice.path[0].rate_per_s, context.goal),
+        }
+    )
 
 
 def _surface(known: TrialHistory) -> tuple[Expectation, ...]:
@@ -90,14 +98,24 @@ def _surface(known: TrialHistory) -> tuple[Expectation, ...]:
 def _model_result(context: RunContext, name: str, trials: Sequence[Trial], rate: float | None) -> ModelResult:
     """The searches of one configuration as one model of the ladder; `rate` None takes the first search's."""
     found = next((t for t in trials if rate is None or t.rate_per_s == rate), None)
-    configuration = found.configuration if found is not None else Configuration(batch=1, instances=1)
+    points = tuple(point for trial in trials for point in trial.points)
+    tried = (t.configuration for t in (found, *trials) if t is not None)
+    configuration = next(tried, read_configuration(context.as_found))
     return ModelResult(
         model=name,
         rate_per_s=found.rate_per_s if found is not None else None,
         missed_per_s=found.missed_per_s if found is not None else None,
-        generator_limited=any(trial.generator_limited for trial in trials),
+        lowest_tried_per_s=found.lowest_tried_per_s if found is not None else None,
+        generator_limited=is_generator_limited(found.rate_per_s if found is not None else None, points),
+        disturbed=_disturbed(trials),
         unloaded_ms=next((t.unloaded_ms for t in trials if t.unloaded_ms is not None), None),
         load_s=found.load_s if found is not None else None,
-        points=tuple(point for trial in trials for point in trial.points),
+        points=points,
         server_config=as_dict(with_configuration(context.as_found, configuration)),
     )
+
+
+def _disturbed(trials: Sequence[Trial]) -> str:
+    """What others took while the searches of one configuration were decided; the first that says so."""
+    said = (result_disturbed(trial.points, trial.rate_per_s, trial.missed_per_s) for trial in trials)
+    return next((text for text in said if text), "")

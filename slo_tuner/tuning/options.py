@@ -9,7 +9,7 @@ from command_line.arguments import positive
 from command_line.errors import UsageError
 
 from ..cost.prices import OWN_TABLE, read_prices
-from ..session.options import MeasureOptions, read_measure_options
+from ..session.options import Asked, MeasureOptions, read_measure_options
 from .deployment import DeploymentGoal, plan_variant
 from .space import Configuration, Space, default_space
 
@@ -51,7 +51,7 @@ class TuneOptions:
 
 def read_tune_options(options: argparse.Namespace) -> TuneOptions:
     """Check every option; UsageError names the first that is wrong."""
-    measure = read_measure_options(options)
+    measure = read_measure_options(options, Asked((options.model,)))
     if options.plan is not None:
         plan_variant(options.plan, options.model)
     table = read_prices(options.prices or OWN_TABLE)

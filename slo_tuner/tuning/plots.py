@@ -29,7 +29,7 @@ def path_plot(tuning: Tuning) -> Figure:
         axes.set_yticks(range(len(steps)), [change(step) for step in steps])
         axes.set_xlabel("requests per second within the objective")
         axes.grid(axis="y", visible=False)
-        axes.set_xlim(right=1.2 * max(step.rate_per_s for step in steps))
+        axes.set_xlim(right=1.2 * max([0.1, *(step.rate_per_s for step in steps)]))
         return figure
 
 

@@ -10,10 +10,12 @@ from .trial import Trial
 
 def generator_need(trials: Sequence[Trial]) -> GeneratorNeed | None:
     """The processes needed for the highest throughput seen; None when the best search met the server's own limit."""
-    best = max(trials, key=lambda trial: trial.rate_per_s or 0.0, default=None)
-    if best is None or not (best.generator_limited or all(t.generator_limited for t in trials if t.points)):
-        return None
     points = [point for trial in trials for point in trial.points if point.requests]
+    best = max(trials, key=lambda trial: trial.rate_per_s or 0.0, default=None)
+    if best is None or not points:
+        return None
+    if not (best.generator_limited or all(t.generator_limited for t in trials if t.points)):
+        return None
     cpu_ms = statistics.median([point.generator_cpu_ms for point in points])
     seen = [trial.saturation.rate_per_s for trial in trials if trial.saturation is not None]
     rate = max([*seen, *(point.rate_per_s for point in points)])

@@ -1,13 +1,10 @@
 """Tunes one model on one server: trials in turn, results.json after each, the winner's files at the end."""
 
-from pathlib import Path
-
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from command_line.errors import GeneratorError, ServerError, UsageError
+from command_line.errors import GeneratorError, ServerError
 
 from ..measurement.meter import Meter
-from ..results.schema import read_results
 from ..session.session import Session
 from ..slo.objective import ChosenObjective, choose_objective
 from ..triton.restore import restored_server, unload_ensembles_of
@@ -15,9 +12,10 @@ from .explorer import Explorer
 from .make_results import RunContext, SearchOutcome, make_results
 from .options import TuneOptions
 from .record import TuningResults
+from .resume import check_resumed_model, check_resumed_space, read_earlier
 from .space import Configuration, Space
 from .trial import Candidate, Trial, TrialObjective, run_trial
-from .triton_config import read_configuration
+from .triton_config import as_dict, read_configuration, with_configuration
 from .triton_system import TritonSystem
 
 
@@ -26,7 +24,7 @@ class Tune:
 
     def __init__(self, session: Session, options: TuneOptions) -> None:
         self._session, self._options, self._progress = session, options, session.progress
-        self._earlier = read_earlier(session, options)
+        self._earlier = read_earlier(options, session.header, session.results_file)
         self._trials: list[Trial] = []
         self._megabytes = 0.0
 
@@ -56,6 +54,8 @@ class Tune:
         aim = TrialObjective(objective, effort.precision, effort.repeats)
         space = self._options.space(baseline, max(1, system.as_found.max_batch_size), objective.limit_ms)
         check_resumed_space(self._earlier, space, self._session.results_file)
+        found = as_dict(with_configuration(system.as_found, baseline))
+        check_resumed_model(self._earlier, found, self._session.results_file)
         self._progress.heading(
             self._options.model,
             f"{len(space.configurations())} configurations within {objective}; found with {baseline}",
@@ -63,7 +63,11 @@ class Tune:
         context = self._context(system.as_found, space, chosen)
 
         def measure(task: Candidate, known_per_s: float) -> Trial:
-            trial = self._replayed(task) or self._live(system, task, aim, known_per_s)
+            if (replayed := self._replayed(task)) is not None:
+                # Not written: until the first new trial, the file knows more than this run does.
+                self._trials.append(replayed)
+                return replayed
+            trial = self._live(system, task, aim, known_per_s)
             self._trials.append(trial)
             self._write(context)
             return trial
@@ -121,39 +125,3 @@ class Tune:
         results = make_results(context, self._trials, finished, self._megabytes, wall_s)
         self._session.write(results)
         return results
-
-
-def read_earlier(session: Session, options: TuneOptions) -> TuningResults | None:
-    """The results to go on with; UsageError where their trials can't be put beside new ones."""
-    if not options.resume:
-        return None
-    file = session.results_file
-    earlier = read_results(file, TuningResults)
-    asked = options.measure.objective
-    now, then = session.header, earlier.run
-    different = {
-        "model": (options.model, earlier.tuning.model),
-        "objective": (str(asked or earlier.objective), str(earlier.objective)),
-        "protocol": (now.protocol, then.protocol),
-        "workers": (now.load_workers, then.load_workers),
-        "effort": (options.measure.effort_name, earlier.tuning.effort or options.measure.effort_name),
-        "client machine": (str(now.client), str(then.client)),
-        "server machine": (str(now.server), str(then.server)),
-        "server address": (now.server.address, then.server.address),
-    }
-    for field, (new, old) in different.items():
-        if new != old:
-            raise UsageError("resume", str(file), f"its {field} is {old!r}, now it is {new!r}: give another --output")
-    return earlier
-
-
-def check_resumed_space(earlier: TuningResults | None, space: Space, file: Path) -> None:
-    """UsageError where an earlier run chose from other configurations."""
-    if earlier is not None and earlier.tuning.space != space:
-        raise UsageError(
-            "resume", str(file), f"it chose from {_words(earlier.tuning.space)}, now it would from {_words(space)}"
-        )
-
-
-def _words(space: Space) -> str:
-    return f"batches {space.batches}, instances {space.instances}, delays {space.delays_us} µs"

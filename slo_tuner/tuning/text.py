@@ -30,6 +30,11 @@ def tuning_notes(results: TuningResults) -> list[str]:
         notes.append(
             f"{refused} configuration(s) were refused by the server, and larger ones left out: see the trials."
         )
+    disturbed = sum(trial.disturbed for trial in tuning.trials)
+    if disturbed:
+        notes.append(
+            f"{disturbed} of {len(tuning.trials)} trials were disturbed: other programs took much of the machine then."
+        )
     if tuning.noise > 0.03:
         notes.append(
             f"Noise: {len(tuning.rates_per_s)} searches of the winner lie {100 * tuning.noise:.1f} % apart. Gains "

@@ -14,10 +14,11 @@ from ..slo.rate_search import Limits, search
 from .space import Configuration
 
 Role = Literal["baseline", "screen", "leader", "path", "repeat"]
-TrialStatus = Literal["rate", "screened", "hopeless", "worse", "unmet", "refused"]
+TrialStatus = Literal["rate", "screened", "hopeless", "worse", "unmet", "invalid", "refused"]
+"""`unmet`: not even the lowest rate keeps the objective; `invalid`: the load generator could not even offer that."""
 # A closed loop that is a little below the rate to beat may be noise.
 _HOPELESS = 0.95
-# A point that misses this many times what is allowed is far beyond the edge.
+# A point that misses or fails this many times what is allowed is far beyond the edge.
 _FAR = 6.0
 # More in flight than this many times the rate within the limit only waits, and would end late.
 _IN_FLIGHT = 1.5
@@ -71,7 +72,15 @@ class Trial(BaseModel):
     points: tuple[Point, ...] = ()
     rate_per_s: float | None = None
     missed_per_s: float | None = None
+    lowest_tried_per_s: float | None = None
     generator_limited: bool = False
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others took much of the machine during a point of it that counts."""
+        return any(point.disturbed for point in self.points) or (
+            self.saturation is not None and self.saturation.disturbed
+        )
 
     @property
     def measured_points(self) -> int:
@@ -172,7 +181,7 @@ def _measure(
         if beat is None or rate > beat * (1 + aim.precision) or point.kept or point.invalid:
             return point
         points.append(point)
-        if point.miss_share < _FAR * aim.allowed_share:
+        if aim.objective.excess(point.requests, point.misses, point.errors) < _FAR:
             # Near the edge a point is decided by chance as much as by the rate: once more.
             again = bench.point(rate, purpose)
             if again.kept and not again.invalid:
@@ -199,9 +208,16 @@ def _search(
 
     limits = Limits(start, 0.02 * start, aim.objective, aim.precision, aim.repeats)
     found = search(kept, limits)
-    return {
-        "status": "rate" if found.rate_per_s is not None else "unmet",
+    facts: dict[str, object] = {"status": "rate"}
+    if found.rate_per_s is None:
+        lowest = f"{found.lowest_tried_per_s or 0.0:.1f} requests/s, the lowest rate that was tried"
+        if found.generator_limited:
+            facts = {"status": "invalid", "message": f"the load generator could not even offer {lowest}"}
+        else:
+            facts = {"status": "unmet", "message": f"misses even at {lowest}"}
+    return facts | {
         "rate_per_s": found.rate_per_s,
         "missed_per_s": found.missed_per_s,
+        "lowest_tried_per_s": found.lowest_tried_per_s,
         "generator_limited": found.generator_limited,
     }

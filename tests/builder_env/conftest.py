@@ -10,8 +10,8 @@ from object_storage import gs, gs_port, s3, s3_port, url
 from rich.console import Console
 
 from model_repo_builder.build.directory import build
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.report import BuildLog
 
 __all__ = ["gs", "gs_port", "s3", "s3_port", "url"]
 
@@ -30,9 +30,9 @@ def raw() -> dict[str, Any]:
 
 
 @pytest.fixture
-def report() -> Report:
-    """A report that prints nothing."""
-    return Report(Console(), quiet=True)
+def log() -> BuildLog:
+    """A log that prints nothing."""
+    return BuildLog(Console(), quiet=True)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def settled_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model repository; tests that change it copy it first."""
     folder = tmp_path_factory.mktemp("built") / "repository"
-    build(plan.parse(deepcopy(BASE)), folder, Report(Console(), quiet=True))
+    build(parse_plan(deepcopy(BASE)), folder, BuildLog(Console(), quiet=True))
     return folder
 
 
@@ -61,5 +61,5 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw["calibration"]["count"] = raw["agreement"]["count"] = 12
     raw["variants"][2]["agreement"] = {}
     folder = tmp_path_factory.mktemp("pretrained") / "repository"
-    build(plan.parse(raw, only=["original", "onnx_int8"]), folder, Report(Console(), quiet=True))
+    build(parse_plan(raw, only=["original", "onnx_int8"]), folder, BuildLog(Console(), quiet=True))
     return folder

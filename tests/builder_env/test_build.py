@@ -16,8 +16,8 @@ import yaml
 from model_repo_builder.build import directory as build_module
 from model_repo_builder.build.directory import build
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import alias
 from model_repo_builder.signature import Signature
 
@@ -68,85 +68,85 @@ def test_a_rebuild_without_changes_takes_less_than_two_seconds_of_cpu(
     assert {folder.name: inodes(folder) for folder in copy.iterdir()} == before
 
 
-def test_a_changed_batch_size_rewrites_the_configuration_alone(copy: Path, raw: dict[str, Any], report: Report) -> None:
+def test_a_changed_batch_size_rewrites_the_configuration_alone(copy: Path, raw: dict[str, Any], log: BuildLog) -> None:
     before = inodes(copy / "onnx_int8")
     raw["variants"][2]["max_batch_size"] = 4
-    rows = build(plan.parse(raw), copy, report)
+    rows = build(parse_plan(raw), copy, log)
     after = inodes(copy / "onnx_int8")
     assert [row.action for row in rows] == ["unchanged", "unchanged", "config rewritten", "unchanged"]
     assert after["1/model.onnx"] == before["1/model.onnx"]
     assert "max_batch_size: 4" in (copy / "onnx_int8" / "config.pbtxt").read_text()
 
 
-def test_a_renamed_model_renames_the_alias_alone(copy: Path, raw: dict[str, Any], report: Report) -> None:
+def test_a_renamed_model_renames_the_alias_alone(copy: Path, raw: dict[str, Any], log: BuildLog) -> None:
     before = inodes(copy / "onnx_int8")
     raw["model"]["name"] = "renamed"
-    rows = build(plan.parse(raw), copy, report)
+    rows = build(parse_plan(raw), copy, log)
     assert {row.action for row in rows} == {"config rewritten"}
     assert [path.name for path in (copy / "onnx_int8" / "1" / "alias").iterdir()] == ["renamed"]
     assert inodes(copy / "onnx_int8")["1/model.onnx"] == before["1/model.onnx"]
 
 
-def test_the_ngc_runtime_has_no_model_py(copy: Path, raw: dict[str, Any], report: Report) -> None:
-    build(plan.parse(raw, runtime="ngc"), copy, report)
+def test_the_ngc_runtime_has_no_model_py(copy: Path, raw: dict[str, Any], log: BuildLog) -> None:
+    build(parse_plan(raw, runtime="ngc"), copy, log)
     assert not list(copy.rglob("model.py"))
     assert 'platform: "tensorflow_savedmodel"' in (copy / "original" / "config.pbtxt").read_text()
 
 
-def test_too_little_agreement_fails_and_publishes_nothing(copy: Path, raw: dict[str, Any], report: Report) -> None:
+def test_too_little_agreement_fails_and_publishes_nothing(copy: Path, raw: dict[str, Any], log: BuildLog) -> None:
     before = {folder.name: inodes(folder) for folder in copy.iterdir()}
     raw["variants"][1]["max_batch_size"] = 2
     raw["variants"][2]["agreement"] = {"max_abs_diff": 1e-9}
     with pytest.raises(BuildError, match=r"variants\.onnx_int8\.agreement\.max_abs_diff: .*; allowed: at most 1e-09"):
-        build(plan.parse(raw), copy, report)
+        build(parse_plan(raw), copy, log)
     assert {folder.name: inodes(folder) for folder in copy.iterdir()} == before
 
 
 def test_an_unknown_variant_is_named(raw: dict[str, Any]) -> None:
     with pytest.raises(InvalidError, match="--only: fast; allowed: original, onnx_fp32"):
-        plan.parse(raw, only=["fast"])
+        parse_plan(raw, only=["fast"])
 
 
 def test_what_is_not_chosen_need_not_fit(raw: dict[str, Any]) -> None:
     raw["variants"].append({"name": "tensorrt_fp16", "engine": "tensorrt", "device": "gpu", "precision": "fp16"})
     with pytest.raises(InvalidError, match=r"variants\.tensorrt_fp16\.engine: tensorrt under runtime python"):
-        plan.parse(raw, runtime="python")
-    parsed = plan.parse(raw, runtime="python", only=["original"])
+        parse_plan(raw, runtime="python")
+    parsed = parse_plan(raw, runtime="python", only=["original"])
     assert [variant.name for variant in parsed.chosen] == ["original"]
 
 
 def test_the_alias_of_one_variant_is_that_of_a_whole_build(raw: dict[str, Any]) -> None:
     raw["variants"][1]["name"] = raw["model"]["name"]
-    parsed = plan.parse(raw, only=["original"])
+    parsed = parse_plan(raw, only=["original"])
     assert alias.render(parsed, parsed.chosen[0], Signature((), ())) == ""
 
 
 def test_variants_that_need_the_same_artefact_share_one_build(
-    tmp_path: Path, raw: dict[str, Any], report: Report
+    tmp_path: Path, raw: dict[str, Any], log: BuildLog
 ) -> None:
     raw["variants"] = [
         {"name": "one", "engine": "onnxruntime"},
         {"name": "four", "engine": "onnxruntime", "instances": 4},
     ]
-    rows = build(plan.parse(raw), tmp_path / "repository", report)
+    rows = build(parse_plan(raw), tmp_path / "repository", log)
     assert [row.action for row in rows] == ["built", "as one"]
     one, four = (tmp_path / "repository" / name for name in ("one", "four"))
     assert (one / "1" / "model.onnx").samefile(four / "1" / "model.onnx")
     assert "count: 4" in (four / "config.pbtxt").read_text()
     assert json.loads((four / "1" / "manifest.json").read_text())["variant"] == "four"
-    again = build(plan.parse(raw), tmp_path / "repository", report)
+    again = build(parse_plan(raw), tmp_path / "repository", log)
     assert [row.action for row in again] == ["unchanged", "unchanged"]
 
 
 def test_a_corrupt_image_is_named_before_any_work(
-    tmp_path: Path, raw: dict[str, Any], report: Report, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, raw: dict[str, Any], log: BuildLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build_module.source, "freeze", lambda *_: pytest.fail("work began"))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     raw["calibration"] = {"images": "photos"}
     with pytest.raises(InvalidError, match=r"calibration\.images: .*broken\.jpg cannot be decoded; allowed: readable"):
-        build(plan.parse(raw, folder=tmp_path), tmp_path / "repository", report)
+        build(parse_plan(raw, folder=tmp_path), tmp_path / "repository", log)
 
 
 def test_kill_9_in_the_middle_of_a_build_leaves_the_repository(copy: Path, raw: dict[str, Any], tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.engines import onnx_weights
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.plan.model import Model
+from model_repo_builder.plan.schema import load_plan, parse_plan
+from model_repo_builder.report import BuildLog
 from model_repo_builder.sources import huggingface as huggingface_source
+from model_repo_builder.sources import specification
 from model_repo_builder.speed_test.results import SpeedTest
 from triton_contract.input_values import Values, declared
 
@@ -40,7 +41,7 @@ def raw() -> dict[str, Any]:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """plans/tiny-bert.yaml, built."""
     folder = tmp_path_factory.mktemp("language") / "models"
-    build(plan.load(PLANS / "tiny-bert.yaml"), folder, Report(Console(), quiet=True))
+    build(load_plan(PLANS / "tiny-bert.yaml"), folder, BuildLog(Console(), quiet=True))
     return folder
 
 
@@ -59,7 +60,7 @@ def test_every_variant_agrees_with_the_source(models: Path) -> None:
     assert made["onnx_fp32"]["agreement"]["top1"] == 1.0
     for name, least in (("onnx_int8", 0.5), ("onnx_int8_128", 0.5)):
         assert made[name]["agreement"]["top1"] >= least
-        assert (made[name]["agreement"]["examples"], made[name]["agreement"]["noun"]) == (32, "sequences")
+        assert (made[name]["agreement"]["examples"], made[name]["agreement"]["sample_kind"]) == (32, "sequences")
         assert (made[name]["calibration"], made[name]["notes"]["quantisation"]) == (None, "dynamic")
     assert made["original"]["weights"] == "random:42" and not made["original"]["pretrained"]
 
@@ -78,7 +79,7 @@ def test_distilbert_takes_no_token_types(raw: dict[str, Any], tmp_path: Path) ->
     small = {"n_layers": 1, "dim": 32, "n_heads": 2, "hidden_dim": 64, "vocab_size": 1000}
     raw["model"] |= {"source": "huggingface:distilbert-base-uncased", "arguments": small}
     raw["variants"] = raw["variants"][:2]
-    rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+    rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     assert [tensor.name for tensor in rows[1].manifest.signature.inputs] == ["input_ids", "attention_mask"]
     assert rows[1].manifest.agreement.top1 == 1.0
 
@@ -90,7 +91,7 @@ def test_large_weights_come_back_as_they_were(
 
     monkeypatch.setattr(onnx_weights, "LARGE", 500)
     raw["variants"] = raw["variants"][1:3]
-    rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+    rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     graph = onnx.load(tmp_path / "models" / "onnx_fp32" / "1" / "model.onnx").graph
     assert {value.name for value in graph.input} == {"input_ids", "attention_mask", "token_type_ids"}
     assert [row.manifest.agreement.top1 > 0.5 for row in rows] == [True, True]
@@ -99,25 +100,25 @@ def test_large_weights_come_back_as_they_were(
 
 def test_clients_may_send_int64(raw: dict[str, Any], tmp_path: Path) -> None:
     raw["variants"] = [{"name": "wide", "engine": "onnxruntime", "input_dtype": "int64", "agreement": {"min_top1": 1}}]
-    rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+    rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     assert {tensor.dtype for tensor in rows[0].manifest.signature.inputs} == {"int64"}
 
 
 def test_static_quantisation_takes_its_ranges_from_sequences(raw: dict[str, Any], tmp_path: Path) -> None:
     raw["calibration"] = {"sequences": "synthetic:1", "count": 4}
     raw["variants"] = [{"name": "static", "engine": "onnxruntime", "precision": "int8"}]
-    rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+    rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     assert rows[0].manifest.calibration == "4 sequences of synthetic:1"
     assert rows[0].manifest.notes["quantisation"] == "static"
 
 
-def _answers(model: plan.Model, ids: Any) -> Any:
+def _answers(model: Model, ids: Any) -> Any:
     network = huggingface_source.load(model).network
     return network({"input_ids": ids, "attention_mask": ids * 0 + 1, "token_type_ids": ids * 0})["start_logits"].numpy()
 
 
 def test_random_weights_are_the_same_for_the_same_seed(raw: dict[str, Any]) -> None:
-    model, ids = plan.parse(raw).model, np.arange(128).reshape(2, 64)
+    model, ids = parse_plan(raw).model, np.arange(128).reshape(2, 64)
     assert np.array_equal(_answers(model, ids), _answers(model, ids))
 
 
@@ -140,8 +141,8 @@ def test_a_directory_gives_its_own_weights(raw: dict[str, Any], trained: Path) -
     import transformers
 
     raw["model"] = {"name": "own", "source": f"huggingface:{trained}", "weights": "pretrained"}
-    model, ids = plan.parse(raw).model, np.arange(64).reshape(2, 32)
-    source.check(model)
+    model, ids = parse_plan(raw).model, np.arange(64).reshape(2, 32)
+    specification.check(model)
     loaded = huggingface_source.load(model)
     assert (loaded.weights, loaded.pretrained) == ("pretrained", True)
     expected = transformers.TFBertForQuestionAnswering.from_pretrained(trained)(ids).start_logits
@@ -158,7 +159,7 @@ def test_a_head_that_was_not_trained_is_said_to_be_random(raw: dict[str, Any], t
     network({"input_ids": np.ones((1, 8), np.int32)})
     network.save_pretrained(tmp_path)
     raw["model"] = {"name": "own", "source": f"huggingface:{tmp_path}", "weights": "pretrained"}
-    loaded = huggingface_source.load(plan.parse(raw).model)
+    loaded = huggingface_source.load(parse_plan(raw).model)
     assert (loaded.weights, loaded.pretrained) == ("pretrained (qa_outputs random)", False)
 
 
@@ -170,9 +171,9 @@ def test_weights_that_cannot_be_downloaded_stop_the_build(raw: dict[str, Any], m
     monkeypatch.setattr(huggingface_source, "_pretrained", no_network)
     raw["model"]["weights"] = "pretrained"
     with pytest.raises(BuildError, match=r"model\.weights: pretrained \(We couldn't connect.*; allowed: a working"):
-        huggingface_source.load(plan.parse(raw).model)
+        huggingface_source.load(parse_plan(raw).model)
     raw["model"]["fallback_weights"] = "random:1"
-    loaded = huggingface_source.load(plan.parse(raw).model)
+    loaded = huggingface_source.load(parse_plan(raw).model)
     assert (loaded.weights, loaded.pretrained) == ("random:1 (pretrained could not be downloaded)", False)
 
 
@@ -190,7 +191,7 @@ def test_an_architecture_that_does_not_fit_is_refused(
 ) -> None:
     raw["model"]["arguments"] |= arguments
     with pytest.raises(InvalidError, match=message):
-        huggingface_source.load(plan.parse(raw).model)
+        huggingface_source.load(parse_plan(raw).model)
 
 
 def version_without(package: str, version: str | None) -> Any:
@@ -218,14 +219,14 @@ def test_a_transformers_that_does_not_fit_is_named_with_its_group(
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "version", version_without("transformers", version))
     with pytest.raises(InvalidError, match=message):
-        source.check(plan.parse(raw).model)
+        specification.check(parse_plan(raw).model)
 
 
 def test_the_speed_test_shows_sequences_and_guesses_nothing(models: Path, tmp_path: Path) -> None:
     quick = ["--repeats=1", "--seconds=0.01", "--batch=1,4", "--only=original,onnx_int8_128"]
     assert main(["speed-test", str(models), f"--output={tmp_path}", *quick]) == 0
     test = SpeedTest.model_validate_json((tmp_path / "speed-test.json").read_text())
-    assert (test.noun, test.images) == ("sequences", ())
+    assert (test.sample_kind, test.images) == ("sequences", ())
     assert [len(variant.points) for variant in test.variants] == [2, 2]
     log = (tmp_path / "speed-test.log").read_text()
     assert "sequences a second" in log and "images" not in log and "top-5" not in log

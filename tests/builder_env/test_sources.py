@@ -1,5 +1,6 @@
 """One's own SavedModel is served under its own names; one that cannot be is refused by name."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ import tensorflow as tf
 from model_repo_builder.build.directory import build
 from model_repo_builder.engines.tensorflow import load_savedmodel
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report
-from model_repo_builder.signature import Form
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.report import BuildLog
+from model_repo_builder.signature import InputForm
 from model_repo_builder.sources import keras as keras_source
+from model_repo_builder.sources import specification
+from model_repo_builder.sources.freeze import freeze
 
-FLOATS, BYTES = Form("float32"), Form("uint8")
+FLOATS, BYTES = InputForm("float32"), InputForm("uint8")
 
 
 def save(folder: Path, shape: tuple[int | None, ...]) -> Path:
@@ -45,16 +47,16 @@ def own(folder: Path, **more: Any) -> dict[str, Any]:
     return {"model": model, "agreement": {"count": 4}, "runtime": "python", "variants": variants}
 
 
-def test_a_savedmodel_keeps_its_names(tmp_path: Path, report: Report) -> None:
-    rows = build(plan.parse(own(save(tmp_path / "m", (8, 6, 3)))), tmp_path / "repository", report)
+def test_a_savedmodel_keeps_its_names(tmp_path: Path, log: BuildLog) -> None:
+    rows = build(parse_plan(own(save(tmp_path / "m", (8, 6, 3)))), tmp_path / "repository", log)
     signature = rows[1].manifest.signature
     assert [(tensor.name, tensor.shape) for tensor in signature.inputs] == [("photo", (8, 6, 3))]
     assert {tensor.name for tensor in signature.outputs} == {"mean", "bright"}
 
 
 def test_the_size_of_a_dynamic_savedmodel_can_be_fixed(tmp_path: Path) -> None:
-    parsed = plan.parse(own(save(tmp_path / "m", (None, None, 3)), input={"size": [8, 8]}))
-    frozen = source.freeze(parsed.model, tmp_path / "frozen", {BYTES})
+    parsed = parse_plan(own(save(tmp_path / "m", (None, None, 3)), input={"size": [8, 8]}))
+    frozen = freeze(parsed.model, tmp_path / "frozen", {BYTES})
     predict = load_savedmodel(frozen.savedmodel(BYTES), frozen.signature.in_form(BYTES))
     assert predict({"photo": np.full((2, 8, 8, 3), 10, np.uint8)})["mean"].tolist() == [[10, 20, 30]] * 2
 
@@ -71,15 +73,15 @@ def test_the_size_of_a_dynamic_savedmodel_can_be_fixed(tmp_path: Path) -> None:
 def test_a_savedmodel_that_does_not_fit_is_refused(
     tmp_path: Path, shape: tuple[int | None, ...], changes: dict[str, Any], message: str
 ) -> None:
-    parsed = plan.parse(own(save(tmp_path / "m", shape), **changes))
+    parsed = parse_plan(own(save(tmp_path / "m", shape), **changes))
     with pytest.raises(InvalidError, match=message):
-        source.freeze(parsed.model, tmp_path / "frozen", {FLOATS})
+        freeze(parsed.model, tmp_path / "frozen", {FLOATS})
 
 
 def test_an_unknown_keras_network_is_refused_with_the_known_ones(tmp_path: Path, raw: dict[str, Any]) -> None:
     raw["model"]["source"] = "keras:ResNet51"
     with pytest.raises(InvalidError, match=r"model\.source: keras:ResNet51; allowed: .*keras:ResNet50"):
-        source.freeze(plan.parse(raw).model, tmp_path, {FLOATS})
+        freeze(parse_plan(raw).model, tmp_path, {FLOATS})
 
 
 def no_network(weights: str | None = None, **_: Any) -> None:
@@ -92,7 +94,7 @@ def test_weights_that_cannot_be_downloaded_stop_the_build(
     monkeypatch.setattr(tf.keras.applications, "MobileNetV2", no_network)
     raw["model"]["weights"] = "imagenet"
     with pytest.raises(BuildError, match=r"model\.weights: imagenet \(cannot be downloaded.*; allowed: a working"):
-        source.freeze(plan.parse(raw).model, tmp_path, {FLOATS})
+        freeze(parse_plan(raw).model, tmp_path, {FLOATS})
 
 
 def test_the_fallback_is_named_as_such(raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,15 +102,28 @@ def test_the_fallback_is_named_as_such(raw: dict[str, Any], monkeypatch: pytest.
     offline = lambda weights, **rest: no_network() if weights else real(weights=None, **rest)  # noqa: E731
     monkeypatch.setattr(tf.keras.applications, "MobileNetV2", offline)
     raw["model"] |= {"weights": "imagenet", "fallback_weights": "random:42"}
-    model = plan.parse(raw).model
-    loaded = keras_source.load(model, source.keras_signature(model))
+    model = parse_plan(raw).model
+    loaded = keras_source.load(model, specification.keras_signature(model))
     assert loaded.weights == "random:42 (imagenet could not be downloaded)"
     assert not loaded.pretrained
 
 
+def test_a_fault_that_is_not_the_networks_is_named_and_nothing_stands_in(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(**_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tf.keras.applications, "MobileNetV2", full_disk)
+    raw["model"] |= {"weights": "imagenet", "fallback_weights": "random:42"}
+    model = parse_plan(raw).model
+    with pytest.raises(BuildError, match=r"model\.weights: imagenet \(OSError: \[Errno 28\] No space left"):
+        keras_source.load(model, keras_source.keras_signature(model))
+
+
 def test_random_weights_are_the_same_for_the_same_seed(raw: dict[str, Any]) -> None:
-    model = plan.parse(raw).model
-    signature = source.keras_signature(model)
+    model = parse_plan(raw).model
+    signature = specification.keras_signature(model)
     images = tf.constant(np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32))
     first, second = (keras_source.load(model, signature).network(images)["probabilities"] for _ in range(2))
     assert np.array_equal(first, second)

@@ -12,11 +12,10 @@ import yaml
 from rich.console import Console
 
 from model_repo_builder.build.directory import build
-from model_repo_builder.engines import gpu, tensorrt
-from model_repo_builder.engines import tensorrt_plan as trt_plan
+from model_repo_builder.engines import gpu, tensorrt, tensorrt_plan
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.report import BuildLog
 from model_repo_builder.signature import Tensor
 
 PLANS = Path(__file__).parents[2] / "plans"
@@ -37,7 +36,7 @@ done
 def _asked_anew() -> Iterator[None]:
     """What was found here is not what the next test finds."""
     yield
-    trt_plan.find.cache_clear()
+    tensorrt_plan.find.cache_clear()
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def trtexec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         program.write_text(script)
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-        trt_plan.find.cache_clear()
+        tensorrt_plan.find.cache_clear()
 
     return put
 
@@ -67,7 +66,7 @@ def test_a_machine_without_tensorrt_is_told_what_is_allowed(raw: dict[str, Any],
     with pytest.raises(
         BuildError, match=r"^variants\.half\.engine: tensorrt \(neither trtexec .*; allowed: TensorRT 10"
     ):
-        build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+        build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     assert not (tmp_path / "models").exists()
 
 
@@ -89,7 +88,7 @@ def test_a_missing_gpu_and_one_of_another_kind_are_refused(
 
 def test_the_python_runtime_has_no_loader_for_plans(raw: dict[str, Any]) -> None:
     with pytest.raises(InvalidError, match=r"engine: tensorrt under runtime python; allowed: runtime ngc for engine"):
-        plan.parse(raw | {"runtime": "python"})
+        parse_plan(raw | {"runtime": "python"})
 
 
 @pytest.mark.parametrize(
@@ -102,13 +101,13 @@ def test_the_python_runtime_has_no_loader_for_plans(raw: dict[str, Any]) -> None
     ],
 )
 def test_the_version_is_read_from_the_banner(banner: str, version: tuple[int, int, int] | None) -> None:
-    assert trt_plan.parse_version(f"&&&& RUNNING TensorRT.trtexec {banner} # trtexec --help") == version
+    assert tensorrt_plan.parse_version(f"&&&& RUNNING TensorRT.trtexec {banner} # trtexec --help") == version
 
 
 def test_trtexec_is_asked_for_batches_of_one_to_the_largest_of_a_strongly_typed_network() -> None:
     inputs = (Tensor("input_ids", "int32", (384,)), Tensor("attention_mask", "int32", (384,)))
-    shapes = trt_plan.profiles(inputs, 16)
-    assert trt_plan.arguments(Path("m.onnx"), Path("m.plan"), shapes, 1024, 3) == [
+    shapes = tensorrt_plan.profiles(inputs, 16)
+    assert tensorrt_plan.arguments(Path("m.onnx"), Path("m.plan"), shapes, 1024, 3) == [
         "--onnx=m.onnx",
         "--saveEngine=m.plan",
         "--stronglyTyped",
@@ -137,7 +136,7 @@ def test_a_plan_is_built_from_a_graph_in_half_precision_that_agrees(
     if source.startswith("distil"):
         raw["model"]["arguments"] = {"n_layers": 2, "dim": 32, "n_heads": 2, "hidden_dim": 64, "vocab_size": 1000}
     raw["model"]["source"] = f"huggingface:{source}"
-    rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+    rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     version = tmp_path / "models" / "half" / "1"
     assert "--optShapes=input_ids:16x64" in (version / "model.plan").read_text()
     weights = [one for one in onnx.load(version / "model.onnx").graph.initializer if len(one.dims) == 2]
@@ -156,7 +155,7 @@ def test_the_graph_stays_beside_the_plan_when_only_the_configuration_changes(
     monkeypatch.setattr(gpu, "of_driver", lambda: T4)
     for instances, action in ((1, "built"), (2, "config rewritten")):
         raw["variants"][0]["instances"] = instances
-        rows = build(plan.parse(raw), tmp_path / "models", Report(Console(), quiet=True))
+        rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
         assert rows[0].action == action
         names = {path.name for path in (tmp_path / "models" / "half" / "1").iterdir()}
         assert names == {"model.plan", "model.onnx", "manifest.json", "alias"}
@@ -164,7 +163,7 @@ def test_the_graph_stays_beside_the_plan_when_only_the_configuration_changes(
 
 def test_what_tensorrt_says_is_passed_on(trtexec: Callable[[str], None], tmp_path: Path) -> None:
     trtexec(TRTEXEC)
-    tool = trt_plan.find()
+    tool = tensorrt_plan.find()
     assert tool is not None and tool.trtexec == shutil.which("trtexec")
     with pytest.raises(BuildError, match="trtexec failed: no graph"):
-        trt_plan.build(tool, tmp_path / "absent.onnx", tmp_path / "model.plan", (), 1024, 3)
+        tensorrt_plan.build(tool, tmp_path / "absent.onnx", tmp_path / "model.plan", (), 1024, 3)

@@ -7,22 +7,20 @@ import numpy as np
 import pytest
 
 from model_repo_builder.build.directory import build
-from model_repo_builder.engines import gpu, tftrt
-from model_repo_builder.engines import tftrt_graph as trt_graph
-from model_repo_builder.engines import tftrt_saved as trt_saved
+from model_repo_builder.engines import gpu, tftrt, tftrt_graph, tftrt_saved
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.report import Report
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.report import BuildLog
 from model_repo_builder.signature import Signature, Tensor
 
 
 def test_a_tensorflow_without_tensorrt_is_named_before_any_work(
-    tmp_path: Path, raw: dict[str, Any], report: Report
+    tmp_path: Path, raw: dict[str, Any], log: BuildLog
 ) -> None:
     raw["variants"] = [{"name": "trt", "engine": "tftrt", "device": "gpu"}]
     with pytest.raises(BuildError, match=r"^variants\.trt\.engine: tftrt \(this TensorFlow .* without TensorRT\)"):
-        build(plan.parse(raw), tmp_path / "repository", report)
+        build(parse_plan(raw), tmp_path / "repository", log)
     assert not (tmp_path / "repository").exists()
 
 
@@ -82,7 +80,7 @@ def test_nodes_outside_tensorrt_are_counted_by_type() -> None:
     segment.signature.name = "engine_native_segment"
     for op in ("Conv2D", "Relu", "Const"):
         segment.node_def.add(name=op, op=op)
-    split = trt_graph.split(graph)
+    split = tftrt_graph.split(graph)
     assert (split.engines, split.inside, split.outside_text()) == (1, 2, "Cast 1, Softmax 1")
 
 
@@ -101,7 +99,7 @@ def _saved(tmp_path: Path) -> Path:
 def test_a_server_is_forbidden_to_build_engines(tmp_path: Path) -> None:
     from tensorflow.core.protobuf import saved_model_pb2
 
-    trt_saved.forbid_building(_saved(tmp_path))
+    tftrt_saved.forbid_building(_saved(tmp_path))
     saved = saved_model_pb2.SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
     engine, cast = saved.meta_graphs[0].graph_def.library.function[0].node_def
     assert not engine.attr["_allow_build_at_runtime"].b
@@ -112,4 +110,4 @@ def test_an_engine_that_was_not_built_is_not_counted(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "trt-serialized-engine.TRTEngineOp_000_000").write_bytes(bytes(5000))
     (tmp_path / "assets" / "trt-serialized-engine.TRTEngineOp_000_001").write_bytes(bytes(10))
-    assert trt_saved.engines(tmp_path) == 1
+    assert tftrt_saved.engines(tmp_path) == 1

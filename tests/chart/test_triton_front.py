@@ -45,12 +45,15 @@ def test_the_front_has_triton_s_security() -> None:
 
 
 def test_limits_become_arguments() -> None:
-    values = at("tfservingFront", {"timeoutSeconds": 5, "maxRequestMegabytes": 7, "maxInFlight": 9})
+    values = at(
+        "tfservingFront", {"timeoutSeconds": 5, "maxRequestMegabytes": 7, "maxAnswerMegabytes": 8, "maxInFlight": 9}
+    )
     assert front(values)["args"] == [
         "--triton=localhost:8001",
         "--port=8888",
         "--timeout-s=5",
         "--max-request-megabytes=7",
+        "--max-answer-megabytes=8",
         "--max-in-flight=9",
     ]
 

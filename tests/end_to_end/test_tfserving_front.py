@@ -148,10 +148,11 @@ def test_metadata_name_the_version_and_the_inputs(served: Served, version: str, 
         ("half_plus:predict", b"", 400, "JSON Parse error"),
         ("half_plus:predict", b"[" * 1_000_001, 413, "more than the 1000000 allowed"),
         ("half_plus:predict", None, 400, "Malformed request: GET /v1/models/half_plus:predict"),
-        ("half_plus:explain", {}, 501, "explain needs"),
+        ("half_plus:classify", {}, 501, "classify needs"),
+        ("half_plus:explain", {}, 400, "Malformed request: POST"),
         ("half_plus/labels/stable:predict", {}, 400, "Malformed request: POST"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_errors_have_tensorflow_serving_s_form(served: Served, path: str, body: Any, status: int, message: str) -> None:
     answered, document = ask(f"{served.rest}/v1/models/{path}", body)
@@ -191,7 +192,7 @@ def test_a_request_in_flight_is_answered_after_sigterm(served: Served) -> None:
             assert _refuses(host, int(port))
             connection.sendall(body)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"predictions": [3.5]}')
+        assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"predictions":[3.5]}')
         assert process.wait(20) == -signal.SIGTERM
 
 

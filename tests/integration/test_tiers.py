@@ -10,9 +10,9 @@ from choices import merged, prebuilt, server
 from cluster import kubectl, name_of, wait_until
 from release import ROOT, Release, start_pod, wait_for_end
 
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import config_pbtxt as config
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import specification
 
 MODELS = ("interactive", "bulk")
 TIERS = {"modelRepository": {"tiers": {name: {"tier": tier} for tier, name in enumerate(MODELS, start=1)}}}
@@ -28,8 +28,8 @@ def _configs(tiers: tuple[int, int]) -> dict[str, str]:
     raw["defaults"] = {"engine": "onnxruntime", "max_batch_size": 4, "options": options}
     # Three instances of tier 2: without tiers they leave tier 1 a quarter of the cores.
     raw["variants"] = [{"name": MODELS[0], "tier": tiers[0]}, {"name": MODELS[1], "tier": tiers[1], "instances": 3}]
-    parsed = plan.parse(raw)
-    signature = source.keras_signature(parsed.model)
+    parsed = parse_plan(raw)
+    signature = specification.keras_signature(parsed.model)
     return {variant.name: config.render(variant, signature, "python") for variant in parsed.variants}
 
 

@@ -6,19 +6,18 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.repository import alias
-from model_repo_builder.repository import config_pbtxt as config
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.repository import alias, config_pbtxt
+from model_repo_builder.sources import specification
 
 
 def pair(raw: dict[str, Any]) -> tuple[Any, Any]:
     """The ensemble and the variant that it stands for, as Triton reads them."""
-    chosen = plan.parse(raw)
+    chosen = parse_plan(raw)
     variant = chosen.variants[1]
-    signature = source.keras_signature(chosen.model).in_form(chosen.form(variant))
+    signature = specification.keras_signature(chosen.model).in_form(chosen.form(variant))
     ensemble = text_format.Parse(alias.render(chosen, variant, signature), pb.ModelConfig())
-    return ensemble, config.model_config(variant, signature, chosen.runtime)
+    return ensemble, config_pbtxt.model_config(variant, signature, chosen.runtime)
 
 
 def test_the_alias_has_the_name_of_the_model_and_runs_the_variant(raw: dict[str, Any]) -> None:
@@ -34,5 +33,5 @@ def test_the_alias_looks_like_its_variant_to_a_client(changed: Callable[..., dic
 
 
 def test_a_model_with_a_variant_of_its_own_name_has_no_alias(changed: Callable[..., dict[str, Any]]) -> None:
-    chosen = plan.parse(changed("variants", 0, "name", value="tiny"))
-    assert alias.render(chosen, chosen.variants[1], source.keras_signature(chosen.model)) == ""
+    chosen = parse_plan(changed("variants", 0, "name", value="tiny"))
+    assert alias.render(chosen, chosen.variants[1], specification.keras_signature(chosen.model)) == ""

@@ -8,10 +8,10 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.repository import config_pbtxt as config
+from model_repo_builder.plan.schema import load_plan, parse_plan
+from model_repo_builder.repository import config_pbtxt
 from model_repo_builder.signature import Signature
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import specification
 
 PLANS = Path(__file__).parents[3] / "plans"
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,17 +23,17 @@ CASES = [
         (PLANS / "bert-base-t4.yaml", ["ngc"]),
     )
     for runtime in runtimes
-    for variant in plan.load(path, runtime).variants
+    for variant in load_plan(path, runtime).variants
 ]
 
 
 def golden_text(path: Path, runtime: str, name: str) -> str:
     """What the builder writes for one variant of a plan of this repository."""
-    chosen = plan.load(path, runtime)
+    chosen = load_plan(path, runtime)
     variant = next(variant for variant in chosen.variants if variant.name == name)
-    signature = source.signature(chosen.model)
+    signature = specification.signature(chosen.model)
     assert signature is not None
-    return config.render(variant, signature.in_form(chosen.form(variant)), runtime)
+    return config_pbtxt.render(variant, signature.in_form(chosen.form(variant)), runtime)
 
 
 def golden_path(path: Path, runtime: str, name: str) -> Path:
@@ -58,11 +58,11 @@ def test_no_golden_file_is_left_over() -> None:
 
 @pytest.fixture
 def signature(raw: dict[str, Any]) -> Signature:
-    return source.keras_signature(plan.parse(raw).model)
+    return specification.keras_signature(parse_plan(raw).model)
 
 
 def configured(raw: dict[str, Any], signature: Signature, runtime: str = "python") -> Any:
-    return config.model_config(plan.parse(raw).variants[1], signature, runtime)
+    return config_pbtxt.model_config(parse_plan(raw).variants[1], signature, runtime)
 
 
 def test_warm_up_covers_one_image_and_the_largest_preferred_batch(
@@ -73,10 +73,10 @@ def test_warm_up_covers_one_image_and_the_largest_preferred_batch(
 
 
 def test_warm_up_on_a_gpu_covers_the_powers_of_two_and_the_largest_batch() -> None:
-    chosen = plan.load(PLANS / "resnet50-t4.yaml", "python")
+    chosen = load_plan(PLANS / "resnet50-t4.yaml", "python")
     named = next(variant for variant in chosen.variants if variant.name == "tftrt_fp16")
     variant = named.model_copy(update={"max_batch_size": 24, "preferred_batch_sizes": ()})
-    message = config.model_config(variant, source.keras_signature(chosen.model), "python")
+    message = config_pbtxt.model_config(variant, specification.keras_signature(chosen.model), "python")
     assert [sample.batch_size for sample in message.model_warmup] == [1, 2, 4, 8, 16, 24]
 
 
@@ -120,6 +120,6 @@ def test_thread_options_become_parameters(changed: Callable[..., dict[str, Any]]
 
 
 def test_labels_are_named_on_the_output_only_where_there_are_any(raw: dict[str, Any], signature: Signature) -> None:
-    variant = plan.parse(raw).variants[1]
-    assert config.model_config(variant, signature, "python", labels=True).output[0].label_filename == "labels.txt"
-    assert config.model_config(variant, signature, "python").output[0].label_filename == ""
+    variant = parse_plan(raw).variants[1]
+    assert config_pbtxt.model_config(variant, signature, "python", labels=True).output[0].label_filename == "labels.txt"
+    assert config_pbtxt.model_config(variant, signature, "python").output[0].label_filename == ""

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from model_repo_builder.engines.onnxruntime import has_vnni
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.model import Model
+from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import fingerprint
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.sources import specification
 
 
 def artefact(raw: dict[str, Any], folder: Path = Path()) -> str:
     """The artefact's fingerprint of the plan's second variant."""
-    parsed = plan.parse(raw, folder=folder)
-    return fingerprint.artefact(parsed, parsed.variants[1], source.identity(parsed.model))
+    parsed = parse_plan(raw, folder=folder)
+    return fingerprint.artefact(parsed, parsed.variants[1], specification.identity(parsed.model))
 
 
 @pytest.mark.parametrize(
@@ -63,11 +64,11 @@ def test_what_an_artefact_is_made_of_changes_its_fingerprint(
 
 def test_the_content_of_a_savedmodel_is_its_identity(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"one")
-    model = plan.Model(name="own", source=str(tmp_path))
-    before = source.identity(model)
-    assert source.identity(model) == before
+    model = Model(name="own", source=str(tmp_path))
+    before = specification.identity(model)
+    assert specification.identity(model) == before
     (tmp_path / "saved_model.pb").write_bytes(b"two")
-    assert source.identity(model) != before
+    assert specification.identity(model) != before
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ import pytest
 import yaml
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.repository import config_pbtxt as config
-from model_repo_builder.repository import fingerprint
-from model_repo_builder.signature import Form
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.plan.schema import load_plan, parse_plan
+from model_repo_builder.repository import config_pbtxt, fingerprint
+from model_repo_builder.signature import InputForm
+from model_repo_builder.sources import specification
 from triton_contract.input_values import Values, declared
 
 PLANS = Path(__file__).parents[3] / "plans"
@@ -39,47 +38,48 @@ REFUSED = [
 def test_a_wrong_value_of_the_model_is_named(raw: dict[str, Any], changes: dict[str, Any], message: str) -> None:
     raw["model"] |= changes
     with pytest.raises(InvalidError) as refused:
-        plan.parse(raw)
+        parse_plan(raw)
     assert str(refused.value).startswith(message)
 
 
 def test_images_for_a_model_of_sequences_are_refused(raw: dict[str, Any]) -> None:
     raw["agreement"] = {"images": "synthetic:1"}
     with pytest.raises(InvalidError, match=r"agreement\.images: synthetic:1; allowed: sequences, which"):
-        plan.parse(raw)
+        parse_plan(raw)
 
 
 def test_static_quantisation_needs_sequences(raw: dict[str, Any]) -> None:
     raw["variants"][2]["options"] = {"quantisation": "static"}
     with pytest.raises(InvalidError, match=r"calibration\.sequences: missing; allowed: synthetic:SEED, as onnx"):
-        plan.parse(raw)
+        parse_plan(raw)
 
 
 def test_a_variant_of_images_has_no_sequence_length(raw: dict[str, Any]) -> None:
     images: dict[str, Any] = yaml.safe_load((PLANS / "tiny.yaml").read_text())
     images["variants"][0]["sequence_length"] = 64
     with pytest.raises(InvalidError, match=r"variants\.original\.sequence_length: set; allowed: nothing, as tiny"):
-        plan.parse(images)
+        parse_plan(images)
     images["variants"][0] = {"name": "original", "engine": "tensorflow", "input_dtype": "int32"}
     with pytest.raises(InvalidError, match=r"variants\.original\.input_dtype: int32; allowed: float32, uint8"):
-        plan.parse(images)
+        parse_plan(images)
 
 
 def test_the_length_is_the_published_one_unless_the_plan_says_another(raw: dict[str, Any]) -> None:
     del raw["model"]["input"]
-    parsed = plan.parse(raw)
-    assert [parsed.form(variant) for variant in parsed.variants] == [Form("int32", 384)] * 3 + [Form("int32", 128)]
+    parsed = parse_plan(raw)
+    forms = [parsed.form(variant) for variant in parsed.variants]
+    assert forms == [InputForm("int32", 384)] * 3 + [InputForm("int32", 128)]
 
 
 def test_another_length_is_another_artefact(raw: dict[str, Any]) -> None:
-    parsed = plan.parse(raw)
+    parsed = parse_plan(raw)
     prints = [fingerprint.artefact(parsed, variant, "source") for variant in parsed.variants[2:]]
     assert prints[0] != prints[1]
 
 
 def test_a_saved_model_lies_beside_the_plan(tmp_path: Path, raw: dict[str, Any]) -> None:
     raw["model"] = {"name": "own", "source": "huggingface:../trained", "weights": "pretrained"}
-    parsed = plan.parse(raw, folder=tmp_path / "plans")
+    parsed = parse_plan(raw, folder=tmp_path / "plans")
     assert parsed.model.source == f"huggingface:{tmp_path / 'trained'}"
 
 
@@ -91,10 +91,10 @@ def test_a_saved_model_lies_beside_the_plan(tmp_path: Path, raw: dict[str, Any])
     ],
 )
 def test_a_configuration_needs_no_build(name: str, inputs: list[str]) -> None:
-    parsed = plan.load(PLANS / f"{name}.yaml")
-    signature = source.signature(parsed.model)
+    parsed = load_plan(PLANS / f"{name}.yaml")
+    signature = specification.signature(parsed.model)
     assert signature is not None
-    message = config.model_config(parsed.variants[0], signature, "ngc")
+    message = config_pbtxt.model_config(parsed.variants[0], signature, "ngc")
     assert [(tensor.name, list(tensor.dims)) for tensor in message.input] == [(tensor, [384]) for tensor in inputs]
     assert declared(message)["input_ids"] == Values(0, 30521)
     assert all(sample.inputs["input_ids"].zero_data for sample in message.model_warmup)
@@ -102,6 +102,6 @@ def test_a_configuration_needs_no_build(name: str, inputs: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["bert-base-cpu", "distilbert-cpu"])
 def test_the_sweep_goes_from_64_to_384_tokens(name: str) -> None:
-    parsed = plan.load(PLANS / f"{name}.yaml")
+    parsed = load_plan(PLANS / f"{name}.yaml")
     lengths = {parsed.form(variant).length for variant in parsed.variants if variant.precision == "int8"}
     assert lengths == {64, 128, 256, 384}

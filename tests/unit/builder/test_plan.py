@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import load_plan, parse_plan
 
 PLANS = sorted((Path(__file__).parents[3] / "plans").glob("*.yaml"))
 
@@ -57,7 +57,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
     changed: Callable[..., dict[str, Any]], path: tuple[str | int, ...], value: object, message: str
 ) -> None:
     with pytest.raises(InvalidError) as refused:
-        plan.parse(changed(*path, value=value))
+        parse_plan(changed(*path, value=value))
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
@@ -66,7 +66,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
 def test_a_missing_key_is_named(raw: dict[str, Any], section: str, key: str) -> None:
     del raw[section][key]
     with pytest.raises(InvalidError, match=rf"{section}\.{key}: missing; allowed: a value"):
-        plan.parse(raw)
+        parse_plan(raw)
 
 
 @pytest.mark.parametrize("text", ["", "- a list", "just text"])
@@ -74,25 +74,25 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
     path = tmp_path / "plan.yaml"
     path.write_text(text)
     with pytest.raises(InvalidError, match="allowed: a mapping"):
-        plan.load(path)
+        load_plan(path)
 
 
 def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text("model: [")
     with pytest.raises(InvalidError, match=r"PLAN: .*; allowed: a YAML file") as refused:
-        plan.load(path)
+        load_plan(path)
     assert "\n" not in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match=r"PLAN: .*absent\.yaml \(No such file or directory\)"):
-        plan.load(tmp_path / "absent.yaml")
+        load_plan(tmp_path / "absent.yaml")
 
 
 def test_defaults_fill_in_what_a_variant_leaves_out(raw: dict[str, Any]) -> None:
     raw["defaults"] = {"max_batch_size": 8, "instances": 2}
-    original, fast = plan.parse(raw).variants
+    original, fast = parse_plan(raw).variants
     assert (original.max_batch_size, original.instances) == (8, 2)
     assert (fast.max_batch_size, fast.instances) == (16, 2)
 
@@ -100,23 +100,23 @@ def test_defaults_fill_in_what_a_variant_leaves_out(raw: dict[str, Any]) -> None
 def test_paths_are_relative_to_the_plan(tmp_path: Path, raw: dict[str, Any]) -> None:
     raw["model"] = {"name": "own", "source": "model"}
     raw["calibration"] = {"images": "photos"}
-    parsed = plan.parse(raw, folder=tmp_path)
+    parsed = parse_plan(raw, folder=tmp_path)
     assert parsed.model.source == str(tmp_path / "model")
     assert parsed.calibration.images == str(tmp_path / "photos")
 
 
 def test_the_runtime_can_be_replaced(raw: dict[str, Any]) -> None:
-    assert plan.parse(raw, runtime="ngc").runtime == "ngc"
+    assert parse_plan(raw, runtime="ngc").runtime == "ngc"
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.name)
 def test_the_plans_of_this_repository_are_valid(path: Path) -> None:
-    assert plan.load(path).variants[0].name == "original"
+    assert load_plan(path).variants[0].name == "original"
 
 
 def test_the_t4_plan_holds_the_published_ladder() -> None:
     path = next(path for path in PLANS if path.name == "resnet50-t4.yaml")
-    ladder = {v.name: (v.precision, v.max_batch_size, v.instances) for v in plan.load(path).variants}
+    ladder = {v.name: (v.precision, v.max_batch_size, v.instances) for v in load_plan(path).variants}
     ladder.pop("tftrt_int8_tuned")
     assert ladder == {
         "original": ("fp32", 64, 1),

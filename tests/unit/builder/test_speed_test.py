@@ -8,7 +8,7 @@ import pytest
 
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan import schema as plan
+from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.speed_test import variants
 from model_repo_builder.speed_test.results import Point, Repeat, best_guesses, summarise
 
@@ -16,7 +16,7 @@ from model_repo_builder.speed_test.results import Point, Repeat, best_guesses, s
 @pytest.fixture
 def repository(tmp_path: Path, raw: dict[str, Any]) -> Path:
     """A repository as `build` leaves it, with empty artefacts."""
-    for variant in plan.parse(raw).variants:
+    for variant in parse_plan(raw).variants:
         built.write(tmp_path / "repository", variant)
     return tmp_path / "repository"
 

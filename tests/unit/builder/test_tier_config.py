@@ -7,16 +7,16 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan import schema as plan
-from model_repo_builder.repository import config_pbtxt as config
-from model_repo_builder.sources import freeze as source
+from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.repository import config_pbtxt
+from model_repo_builder.sources import specification
 
 Changed = Callable[..., dict[str, Any]]
 
 
 def _config(raw: dict[str, Any]) -> Any:
-    parsed = plan.parse(raw)
-    return config.model_config(parsed.variants[1], source.keras_signature(parsed.model), "python")
+    parsed = parse_plan(raw)
+    return config_pbtxt.model_config(parsed.variants[1], specification.keras_signature(parsed.model), "python")
 
 
 def test_without_a_tier_nothing_of_it_is_written(raw: dict[str, Any]) -> None:
@@ -72,8 +72,8 @@ def test_a_queue_of_the_plan_s_own_stays(raw: dict[str, Any]) -> None:
 )
 def test_tensorrt_gives_a_tier_s_cuda_streams_its_priority(changed: Changed, tier: int, priority: int) -> None:
     variant = {"name": "fast", "engine": "tensorrt", "device": "gpu", "tier": tier}
-    parsed = plan.parse(changed("variants", 1, value=variant), runtime="ngc")
-    message = config.model_config(parsed.variants[1], source.keras_signature(parsed.model), "ngc")
+    parsed = parse_plan(changed("variants", 1, value=variant), runtime="ngc")
+    message = config_pbtxt.model_config(parsed.variants[1], specification.keras_signature(parsed.model), "ngc")
     assert message.optimization.priority == priority
 
 
@@ -84,7 +84,7 @@ def test_other_backends_heed_no_priority_so_none_is_written(changed: Changed) ->
 @pytest.mark.parametrize("tier", [0, 3, "first"])
 def test_any_other_tier_is_refused(changed: Changed, tier: object) -> None:
     with pytest.raises(InvalidError, match="tier"):
-        plan.parse(changed("variants", 1, "tier", value=tier))
+        parse_plan(changed("variants", 1, "tier", value=tier))
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_any_other_tier_is_refused(changed: Changed, tier: object) -> None:
 def test_a_queue_that_never_sheds_is_refused_for_tier_2(raw: dict[str, Any], queue: dict[str, Any]) -> None:
     raw["variants"][1] |= {"tier": 2, "queue": queue}
     with pytest.raises(InvalidError, match="with on_timeout reject, for tier 2"):
-        plan.parse(raw)
+        parse_plan(raw)

@@ -10,11 +10,14 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from simulated_server import shed
 
 from slo_tuner.load.arrivals import poisson_arrivals
 from slo_tuner.measurement.open_loop import latency_summary
 from slo_tuner.results.schema import Point, SweepPoint
-from slo_tuner.slo.sequential_test import judge
+from slo_tuner.slo.objective import Objective
+from slo_tuner.slo.sequential_test import judge_point
+from slo_tuner.slo.stop_rule import Fates, is_over
 from slo_tuner.tuning.space import Configuration
 from slo_tuner.tuning.trial import RefusedError
 
@@ -61,13 +64,18 @@ class Surface:
 
 @dataclass
 class SimulatedBench:
-    """A bench over a surface; `drift` is the relative error of each measurement as a whole."""
+    """A bench over a surface; `drift` is the relative error of each measurement as a whole.
+
+    It sheds what is above a rate. `objective` is P95 within the limit where it isn't given.
+    """
 
     surface: Surface
     limit_ms: float
     seed: int
     drift: float = 0.01
     requests: int = 1500
+    sheds_above_per_s: float = math.inf
+    objective: Objective | None = None
     points: int = 0
     seconds: float = 0.0
     configuration: Configuration = field(default_factory=lambda: Configuration(batch=1, instances=1))
@@ -99,34 +107,46 @@ class SimulatedBench:
         duration = self.requests / rate
         arrivals = poisson_arrivals(rate, warm_up + duration, int(random.integers(1 << 30)))
         latencies = 1000 * _open_loop(self.surface, self.configuration, arrivals, speed, random)
-        counted = arrivals >= warm_up
-        arrivals, latencies = arrivals[counted] - warm_up, latencies[counted]
-        for share in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
-            known = latencies[arrivals <= share * duration - self.limit_ms / 1000] if share < 1 else latencies
-            judgement = judge(known > self.limit_ms, 0.05)
-            if judgement.certain and purpose != "confirm":
-                break
-        self.seconds += warm_up + share * duration
+        failed = np.zeros(len(arrivals), dtype=bool)
+        if self.sheds_above_per_s < math.inf:
+            failed = shed(arrivals, self.sheds_above_per_s)
+            latencies[failed] = 1.0
+        fates, objective, end = (
+            Fates(arrivals, failed | (latencies > self.limit_ms), failed),
+            self._objective,
+            warm_up + duration,
+        )
+        if purpose != "confirm":
+            looks = warm_up + duration * np.linspace(0.1, 0.9, 9)
+            end = next((now for now in looks if is_over(fates, objective, warm_up, 0.0, now)), end)
+        counted = fates.between(warm_up, end)
+        judgement = judge_point(counted.missed, counted.failed, objective)
+        answered = latencies[(arrivals >= warm_up) & (arrivals < end) & ~failed]
+        self.seconds += end
         return Point(
             number=self.points,
             purpose=purpose,  # type: ignore[arg-type]
             rate_per_s=rate,
             warm_up_s=warm_up,
-            duration_s=share * duration,
-            due=judgement.requests,
-            requests=judgement.requests,
-            errors=0,
-            misses=round(judgement.miss_share * judgement.requests),
-            miss_share=judgement.miss_share,
-            miss_share_lower=judgement.lower,
-            miss_share_upper=judgement.upper,
+            duration_s=end - warm_up,
+            due=len(counted),
+            requests=len(counted),
+            errors=int(counted.failed.sum()),
+            misses=int(counted.missed.sum()),
+            miss_share=judgement.missed.miss_share,
+            miss_share_lower=judgement.missed.lower,
+            miss_share_upper=judgement.missed.upper,
             kept=judgement.kept,
             certain=judgement.certain,
-            latency=latency_summary(latencies),
-            objective_quantile_ms=float(np.quantile(latencies, 0.95)),
+            latency=latency_summary(answered),
+            objective_quantile_ms=float(np.quantile(answered, objective.quantile)),
             send_delay_p95_ms=0.0,
             generator_cpu_ms=0.7,
         )
+
+    @property
+    def _objective(self) -> Objective:
+        return self.objective or Objective(limit_ms=self.limit_ms)
 
     def _random(self) -> np.random.Generator:
         self.points += 1

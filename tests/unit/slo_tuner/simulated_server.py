@@ -1,12 +1,15 @@
 """A server of known capacity: Poisson arrivals, one first-come first-served queue, service times with little noise."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slo_tuner.load.arrivals import poisson_arrivals
-from slo_tuner.slo.sequential_test import judge
+from slo_tuner.slo.objective import Objective
+from slo_tuner.slo.sequential_test import judge_point
+from slo_tuner.slo.stop_rule import Fates, is_over
 
 
 def latencies_ms(arrivals_s: NDArray[np.float64], service_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -14,6 +17,16 @@ def latencies_ms(arrivals_s: NDArray[np.float64], service_s: NDArray[np.float64]
     done = np.cumsum(service_s)
     starts = np.maximum.accumulate(arrivals_s - (done - service_s))
     return np.asarray((starts + done - arrivals_s) * 1000)
+
+
+def shed(arrivals_s: NDArray[np.float64], rate_per_s: float, burst: float = 20.0) -> NDArray[np.bool_]:
+    """Which arrivals a token bucket refuses that fills at a rate and holds a burst; shapes [n]."""
+    refused, tokens, before = np.zeros(len(arrivals_s), dtype=bool), burst, 0.0
+    for number, now in enumerate(arrivals_s.tolist()):
+        tokens, before = min(burst, tokens + (now - before) * rate_per_s), now
+        refused[number] = tokens < 1
+        tokens -= not refused[number]
+    return refused
 
 
 @dataclass(frozen=True)
@@ -27,37 +40,46 @@ class Point:
     seconds: float
     invalid: bool = False
     errors: int = 0
+    purpose: str = ""
 
 
 @dataclass
 class SimulatedServer:
-    """Answers one request at a time in `service_s` seconds, give or take `noise`."""
+    """Answers one request at a time in `service_s` seconds, give or take `noise`; sheds what is above a rate."""
 
     service_s: float
     limit_ms: float
     seed: int
     noise: float = 0.1
     seconds: float = 20.0
+    sheds_above_per_s: float = math.inf
+    objective: Objective | None = None
     points: list[Point] = field(default_factory=list)
 
     def measure(self, rate: float, purpose: str) -> Point:
-        """One point as slo_tuner measures it: warm-up excluded, ended when its verdict is certain."""
-        seconds = self.seconds
+        """One point as slo_tuner measures it: warm-up excluded, ended by the rule of real points."""
+        objective, end = self.objective or Objective(limit_ms=self.limit_ms), self.seconds + 1
         seed = self.seed * 1000 + len(self.points)
-        arrivals = poisson_arrivals(rate, seconds + 1, seed)
+        arrivals = poisson_arrivals(rate, end, seed)
         service = self.service_s * np.random.default_rng(seed + 7).normal(1, self.noise, len(arrivals)).clip(0.3, 3)
-        misses = latencies_ms(arrivals, service) > self.limit_ms
-        counted = arrivals >= 1
-        arrivals, misses = arrivals[counted], misses[counted]
-        for now in np.arange(3.0, seconds + 1.001, 0.5):
-            known = misses[arrivals <= now - self.limit_ms / 1000]
-            judgement = judge(known, 0.05)
-            if judgement.certain and purpose != "confirm":
-                break
-        else:
-            judgement = judge(misses, 0.05)
-            now = seconds
-        point = Point(rate, judgement.kept, judgement.requests, round(judgement.miss_share * judgement.requests), now)
+        failed = np.zeros(len(arrivals), dtype=bool)
+        if self.sheds_above_per_s < math.inf:
+            failed = shed(arrivals, self.sheds_above_per_s)
+            service[failed] = 0.0
+        fates = Fates(arrivals, failed | (latencies_ms(arrivals, service) > self.limit_ms), failed)
+        if purpose != "confirm":
+            looks = np.arange(3.0, end, 0.5)
+            end = next((now for now in looks if is_over(fates, objective, 1.0, 2.0, now)), end)
+        counted = fates.between(1.0, end)
+        point = Point(
+            rate_per_s=rate,
+            kept=judge_point(counted.missed, counted.failed, objective).kept,
+            requests=len(counted),
+            misses=int(counted.missed.sum()),
+            seconds=end - 1,
+            errors=int(counted.failed.sum()),
+            purpose=purpose,
+        )
         self.points.append(point)
         return point
 

@@ -71,10 +71,13 @@ def test_refused_requests_are_neither_late_nor_part_of_the_quantile() -> None:
     assert found.quantile_ms == pytest.approx(50 + 0.95 * 250)
 
 
-def test_a_failed_request_is_late() -> None:
-    rows = RequestLog(np.array([[1.0, 1.0, 1.01, RequestOutcome.FAILED]]))
+def test_a_failed_request_is_late_and_no_part_of_the_quantile() -> None:
+    failed = [[1.0, 1.0, 1.01, RequestOutcome.FAILED]]
+    (found,) = windows_of(RequestLog(np.array(failed)), Objective(limit_ms=100), (0.0, 10.0))
+    assert (found.failed, found.late, found.quantile_ms) == (1, 1, None)
+    rows = RequestLog(np.array([*failed * 5, [1.0, 1.0, 1.08, RequestOutcome.ANSWERED]]))
     (found,) = windows_of(rows, Objective(limit_ms=100), (0.0, 10.0))
-    assert (found.failed, found.late) == (1, 1)
+    assert (found.failed, found.answered, found.quantile_ms) == (5, 1, pytest.approx(80.0))
 
 
 def test_each_request_belongs_to_the_phase_in_which_it_was_due() -> None:

@@ -9,6 +9,7 @@ from simulated_family import SimulatedBench, Surface, true_rate
 from simulated_server import true_capacity
 
 from slo_tuner.slo.objective import Objective
+from slo_tuner.tuning.evidence import TrialHistory
 from slo_tuner.tuning.explorer import Explorer
 from slo_tuner.tuning.fit import Saturation, fit_service_time
 from slo_tuner.tuning.path import Choice
@@ -159,6 +160,80 @@ def test_a_weak_load_generator_ends_the_tuning() -> None:
     found = explored(SURFACE, bench=_WeakGenerator(SURFACE, LIMIT_MS, seed=1, requests=800))
     assert found.choice is not None and found.choice.generator_limited
     assert "load generator is too weak" in found.choice.stopped
+
+
+class _HastyGenerator(SimulatedBench):
+    """Its load generator lags above a rate that is far above what the server keeps."""
+
+    def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
+        point = super().point(rate, purpose)
+        late = "late" if rate > 1.15 * point.requests / point.duration_s or point.miss_share > 0.3 else ""
+        return point.model_copy(update={"invalid_reason": late})
+
+
+def test_a_load_generator_that_lags_only_above_what_the_server_misses_ends_nothing(tuned: Explored) -> None:
+    found = explored(SURFACE, bench=_HastyGenerator(SURFACE, LIMIT_MS, seed=1, requests=800))
+    assert any(point.invalid for trial in found.trials for point in trial.points)
+    assert found.choice is not None and not found.choice.generator_limited
+    assert "load generator" not in found.choice.stopped
+    assert not any(trial.generator_limited for trial in found.trials)
+
+
+def _history(*rates: tuple[float | None, bool]) -> TrialHistory:
+    """Trials with rates, and whether the generator limited them."""
+    known = TrialHistory([], TrialObjective(Objective(limit_ms=LIMIT_MS)))
+    for number, (rate, limited) in enumerate(rates, start=1):
+        facts = {"role": "leader", "reason": "", "status": "rate" if rate else "invalid"}
+        configuration = Configuration(batch=number, instances=1)
+        known.add(
+            Trial(number=number, configuration=configuration, rate_per_s=rate, generator_limited=limited, **facts)
+        )
+    return known
+
+
+def test_a_load_generator_limits_the_tuning_unless_the_server_itself_bounded_a_higher_rate() -> None:
+    assert _history((90.0, False), (100.0, True), (101.0, True)).generator_limited
+    assert not _history((90.0, False), (100.0, True)).generator_limited
+    assert not _history((120.0, False), (100.0, True), (101.0, True)).generator_limited
+    assert not _history((90.0, False), (None, True), (None, True)).generator_limited
+    assert _history((None, True), (None, True)).generator_limited
+
+
+def test_a_configuration_of_a_server_that_sheds_is_reported_at_no_more_than_it_takes() -> None:
+    """It refuses what is above 60 requests/s in a moment, and answers the rest within the limit."""
+    objective = Objective(limit_ms=200.0, error_share=0.001)
+    bench = SimulatedBench(SURFACE, 200.0, seed=2, sheds_above_per_s=60.0, objective=objective, requests=4000)
+    trial = run_trial(bench, Candidate(BASELINE, "baseline", "as found"), 1, TrialObjective(objective), 0.0)
+    assert trial.rate_per_s is not None and 45 < trial.rate_per_s <= 60
+    misses = [point for point in trial.points if not point.kept and point.rate_per_s < 62]
+    assert misses and all(point.miss_share < 0.05 for point in misses)
+
+
+def test_a_trial_far_beyond_the_share_of_failures_is_not_measured_twice() -> None:
+    objective = Objective(limit_ms=200.0, error_share=0.001)
+    bench = SimulatedBench(SURFACE, 200.0, seed=2, sheds_above_per_s=60.0, objective=objective, requests=800)
+    leader = Candidate(BASELINE, "leader", "promising", start_per_s=80.0, beat_per_s=80.0)
+    trial = run_trial(bench, leader, 1, TrialObjective(objective), 100.0)
+    assert (trial.status, len(trial.points)) == ("worse", 1)
+
+
+def test_a_trial_whose_load_generator_lags_at_every_rate_is_not_said_to_miss() -> None:
+    class Lagging(SimulatedBench):
+        def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
+            return super().point(rate, purpose).model_copy(update={"invalid_reason": "late"})
+
+    bench = Lagging(SURFACE, LIMIT_MS, seed=1, requests=200)
+    trial = run_trial(bench, Candidate(BASELINE, "baseline", ""), 1, TrialObjective(Objective(limit_ms=LIMIT_MS)), 0.0)
+    assert trial.status == "invalid" and "could not even offer" in trial.message
+    missing = run_trial(
+        SimulatedBench(SURFACE, 4.0, seed=1, requests=200),
+        Candidate(BASELINE, "baseline", ""),
+        1,
+        TrialObjective(Objective(limit_ms=4.0)),
+        0.0,
+    )
+    assert missing.status == "unmet" and missing.lowest_tried_per_s == min(p.rate_per_s for p in missing.points)
+    assert f"misses even at {missing.lowest_tried_per_s:.1f} requests/s" in missing.message
 
 
 def test_the_same_measurements_lead_to_the_same_decisions(tuned: Explored) -> None:

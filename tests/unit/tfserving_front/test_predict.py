@@ -1,14 +1,12 @@
-"""Rows and columns of a predict request become inputs by name, and outputs go back in the form that was asked."""
+"""Rows and columns of a predict request become one array for each input."""
 
-import json
 from typing import Any
 
-import numpy as np
 import pytest
 from signatures import HALF_PLUS_TWO, NAMED, signature
 
 from tfserving_front.errors import RestError
-from tfserving_front.predict import parse_body, read_request, write_answer
+from tfserving_front.predict import read_request
 
 HALF, MANY = signature(HALF_PLUS_TWO), signature(NAMED)
 ROWS = [
@@ -79,34 +77,3 @@ def test_a_request_that_does_not_fit_the_model_is_refused(body: dict[str, Any], 
 def test_an_object_among_plain_rows_is_refused() -> None:
     with pytest.raises(RestError, match="Expecting value/list but got object at item 1"):
         read_request({"instances": [1, {"x": 1}]}, HALF)
-
-
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"inputs": [1}', b"[" * 100_000], ids=range(5))
-def test_what_is_no_json_is_refused(body: bytes) -> None:
-    with pytest.raises(RestError, match="JSON Parse error"):
-        parse_body(body)
-
-
-def test_a_request_is_an_object() -> None:
-    with pytest.raises(RestError, match="not an object"):
-        parse_body(b"[1]")
-
-
-def test_json_may_hold_what_strict_json_lacks() -> None:
-    assert str(parse_body(b'{"inputs": [NaN, Infinity]}')) == "{'inputs': [nan, inf]}"
-
-
-def test_answers_have_names_only_where_there_are_several() -> None:
-    y, z = np.array([[2.5], [3]], np.float32), np.array([b"a", b"b"], np.object_)
-    assert json.loads(write_answer({"y": y}, rows=True)) == {"predictions": [[2.5], [3.0]]}
-    assert json.loads(write_answer({"y": y}, rows=False)) == {"outputs": [[2.5], [3.0]]}
-    assert json.loads(write_answer({"y": y, "z": z}, rows=True)) == {
-        "predictions": [{"y": [2.5], "z": "a"}, {"y": [3.0], "z": "b"}]
-    }
-    assert json.loads(write_answer({"y": y, "z": z}, rows=False)) == {"outputs": {"y": [[2.5], [3.0]], "z": ["a", "b"]}}
-
-
-@pytest.mark.parametrize("shape", [(), (3,)])
-def test_outputs_without_a_common_batch_cannot_be_rows(shape: tuple[int, ...]) -> None:
-    with pytest.raises(RestError, match="different batch sizes or none"):
-        write_answer({"y": np.zeros(2), "z": np.zeros(shape)}, rows=True)
