@@ -44,7 +44,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "model_repo_builder": (
         {"__main__"},
         {"cli"},
-        {"build", "speed_test"},
+        {"build", "speed_test", "init_plan"},
         {"report"},
         {"repository"},
         {"sources", "agreement"},

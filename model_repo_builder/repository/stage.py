@@ -85,6 +85,10 @@ class Stage:
             alias.write(folder / VERSION, self._plan.model.name, stable)
         (folder / VERSION / FILE).write_text(made.text(), encoding="utf-8")
 
+    def drop(self, variant: Variant) -> None:
+        """Remove what is staged of a variant that turned out to be impossible."""
+        shutil.rmtree(self.folder / variant.name, ignore_errors=True)
+
     def renew(self, variant: Variant, published: Manifest, origin: Path) -> Manifest:
         """The published manifest itself when nothing changed; otherwise stage the same artefact with new files.
 

@@ -64,10 +64,15 @@ def test_the_size_of_a_dynamic_savedmodel_can_be_fixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "changes", "message"),
     [
-        ((None, None, 3), {}, r"model\.input\.size: photo is \[-1, -1, 3\] in the source; allowed: a fixed size"),
         ((8, 8, 3), {"input": {"size": [9, 8]}}, r"model\.input\.size: \[9, 8\]; allowed: \[8, 8\]"),
         ((8, 8, 3), {"signature": "absent"}, r"model\.signature: absent; allowed: classify"),
-        ((1,), {}, r"model\.source: inputs photo \[1\]; allowed: one input of shape \[height, width, channels\]"),
+        ((1,), {"input": {"size": [9, 8]}}, r"model\.input\.size: \[9, 8\]; allowed: nothing: photo is no image"),
+        ((1,), {"inputs": {"image": {"range": [0, 1]}}}, r"model\.inputs\.image: no input .*; allowed: photo"),
+        (
+            (1,),
+            {"preprocessing": "tf"},
+            r"model\.preprocessing: tf; allowed: none, as .* photo float32 \[1\]",
+        ),
     ],
 )
 def test_a_savedmodel_that_does_not_fit_is_refused(
