@@ -64,7 +64,7 @@ def test_plain_tensorflow_comes_first_because_the_others_compare_to_it(repositor
         (["--batch=1,many"], "--batch: many; allowed: whole numbers from 1"),
         (["--repeats=0"], "--repeats: 0; allowed: whole numbers from 1"),
         (["--seconds=soon"], "--seconds: soon; allowed: numbers from 0.01"),
-        (["--image=absent.jpg"], "--image: absent.jpg cannot be decoded; allowed: readable image files"),
+        (["--image=absent.jpg"], "--image: 1 of 2 images cannot be decoded, 1 are good: absent.jpg (No such file"),
     ],
 )
 def test_a_wrong_option_is_named(
@@ -75,7 +75,7 @@ def test_a_wrong_option_is_named(
 
 def test_a_corrupt_image_is_named(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n")
-    assert "torn.png cannot be decoded" in refused(capsys, 2, str(repository), f"--image={tmp_path / 'torn.png'}")
+    assert "torn.png (no known image format)" in refused(capsys, 2, str(repository), f"--image={tmp_path / 'torn.png'}")
 
 
 def test_a_batch_above_the_maximum_names_the_variant(
