@@ -44,14 +44,14 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
     "model_repo_builder": (
         {"__main__"},
         {"cli"},
-        {"build", "speed_test"},
+        {"build", "speed_test", "init_plan"},
         {"report"},
         {"repository"},
         {"sources", "agreement"},
         {"plan"},
         {"engines"},
         {"examples"},
-        {"bucket", "package_files"},
+        {"bucket", "bucket_cache", "downloads", "package_files"},
         {"signature", "errors"},
     ),
 }

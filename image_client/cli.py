@@ -10,7 +10,7 @@ from typing import Any
 from command_line.arguments import check_address, check_output, positive
 from command_line.errors import SloTunerError, UsageError
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import images
+from model_repo_builder.examples import image_file
 
 from . import __version__
 from .grpc_model import GrpcModel
@@ -65,7 +65,7 @@ def _decoded(files: Sequence[Path], size: tuple[int, int]) -> Iterator[tuple[Pat
     """Each file that can be read, as pixels uint8 [height, width, 3]; the others are named and left out."""
     for file in files:
         try:
-            pixels = images.fit(images.decode(file, "FILE"), size)
+            pixels = image_file.fit(image_file.decode(file, "FILE"), size)
         except InvalidError as error:
             print(_PREFIX, f"{error}; skipped", file=sys.stderr, flush=True)
         else:

@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--quiet", action="store_true", help="print errors only")
     build.add_argument("--any-gpu", action="store_true", help="ignore the compute capability that the plan is made for")
     build.set_defaults(run=_build)
+    init = commands.add_parser("init", help="print a plan for a SavedModel, to check and to build")
+    init.add_argument("source", metavar="SAVEDMODEL", help="its directory, saved_model.pb, or one in a bucket")
+    init.add_argument("--signature", metavar="NAME", help="instead of serving_default")
+    init.set_defaults(run=_init)
     validate = commands.add_parser("validate", help="check a plan, its source and its images, without building")
     validate.add_argument("plan", type=Path, metavar="PLAN")
     validate.set_defaults(run=_validate)
@@ -80,6 +84,13 @@ def _build(options: argparse.Namespace) -> int:
     else:
         rows = build(valid, Path(options.output), log)
     log.summary(rows)
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    from model_repo_builder import init_plan
+
+    print(init_plan.write(options.source, options.signature), end="")
     return 0
 
 

@@ -25,6 +25,10 @@ class BuildError(BuilderError):
     """A valid plan whose work could not be done; nothing was published."""
 
 
+class UnsupportedError(BuildError):
+    """An engine can't convert this model; the other variants of the plan can still be built."""
+
+
 def _one_line(value: object) -> str:
     text = " ".join(str(value).split())
     return text if len(text) <= 300 else text[:297] + "..."

@@ -89,7 +89,7 @@ def table(rows: Sequence[Row]) -> Table:
             manifest.precision,
             manifest.input_dtype,
             f"{row.size / 1e6:.1f}",
-            f"{agreement.top1:.1%}",
+            "" if agreement.top1 is None else f"{agreement.top1:.1%}",
             f"{agreement.max_abs_diff:.2g}",
             f"{agreement.mean_abs_diff:.2g}",
             row.action,

@@ -7,10 +7,15 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 Child = subprocess.Popen[bytes]
+
+_PR_SET_PDEATHSIG = 1
+# Found before any fork: loading a library in a child may wait for a lock that a thread held when the parent forked.
+_prctl = ctypes.CDLL(None).prctl
 
 
 def start_child(
@@ -25,7 +30,7 @@ def start_child(
         env=env,
         cwd=cwd,
         start_new_session=True,
-        preexec_fn=_end_with_parent,
+        preexec_fn=partial(_end_with_parent, os.getpid()),
     )
 
 
@@ -43,6 +48,8 @@ def end_children(children: Sequence[Child], patience_s: float) -> None:
         child.wait()
 
 
-def _end_with_parent() -> None:
-    """Have the kernel end the child when the tuner is killed and can't (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def _end_with_parent(parent: int) -> None:
+    """Have the kernel end the child when the tuner is killed and can't; runs in the child, after the fork."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed before the kernel knew
+        os._exit(1)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_repo_builder import agreement
+from model_repo_builder.build import samples, verify
 from model_repo_builder.engines.base import Job
-from model_repo_builder.errors import BuilderError, BuildError
-from model_repo_builder.examples import photographs
+from model_repo_builder.errors import BuilderError, BuildError, InvalidError, UnsupportedError
+from model_repo_builder.examples.arrays import PIXELS
+from model_repo_builder.examples.kinds import kind_of
 from model_repo_builder.plan.schema import Plan, Variant
 from model_repo_builder.report import BuildLog, Row
 from model_repo_builder.repository import fingerprint, manifest, publish
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.repository.stage import Built, Stage, size_of
-from model_repo_builder.signature import InputForm
+from model_repo_builder.signature import InputForm, Signature
 from model_repo_builder.sources import specification
 from model_repo_builder.sources.freeze import Frozen, freeze
 
 if TYPE_CHECKING:
-    from model_repo_builder.engines.base import Outputs
+    from model_repo_builder.agreement import Answers
+    from model_repo_builder.engines.base import Predict
     from model_repo_builder.examples.kinds import Examples
 
 
@@ -59,19 +62,33 @@ def build(plan: Plan, repository: Path, log: BuildLog) -> list[Row]:
         stage = Stage(plan, identity, repository, folder / "variants")
         rows: list[Row] = []
         made: dict[str, Manifest] = {}
+        refused: list[UnsupportedError] = []
         with log.counting(len(steps)):
             for step in steps:
-                if step.reusable:
-                    rows.append(_renew(step, stage, log))
-                elif step.artefact in made:
-                    rows.append(_share(step, made[step.artefact], stage, log))
-                else:
-                    rows.append(_make(step, cache, stage, log))
-                    made[step.artefact] = rows[-1].manifest
+                try:
+                    rows.append(_row(step, cache, stage, made))
+                except UnsupportedError as error:
+                    stage.drop(step.variant)
+                    log.event(step.variant.name, f"NOT BUILT: {error}")
+                    refused.append(error)
                 log.done()
         for name in stage.publish():
             log.event(name, "published")
+    if refused:
+        others = ", ".join(row.manifest.variant for row in rows) or "no other"
+        raise BuildError("; ".join(str(error) for error in refused) + f" (built: {others})")
     return rows
+
+
+def _row(step: Step, cache: BuildCache, stage: Stage, made: dict[str, Manifest]) -> Row:
+    """Bring one variant up to date; `made` are the artefacts of this build by their fingerprints."""
+    if step.reusable:
+        return _renew(step, stage, cache.log)
+    if step.artefact in made:
+        return _share(step, made[step.artefact], stage, cache.log)
+    row = _make(step, cache, stage, cache.log)
+    made[step.artefact] = row.manifest
+    return row
 
 
 def ready(plan: Plan) -> None:
@@ -86,10 +103,45 @@ def ready(plan: Plan) -> None:
 def check(plan: Plan) -> None:
     """Everything about a plan that can be checked without TensorFlow, beyond its own syntax."""
     specification.check(plan.model)
-    kind = plan.model.kind
+    kind = plan.kind
     for section, origin in (("calibration", plan.calibration.source), ("agreement", plan.agreement.source)):
         if origin is not None:
             kind.check(origin, f"{section}.{kind.sample_kind}")
+    known = specification.signature(plan.model) if plan.model.origin == "savedmodel" else None
+    if known is not None:
+        _check_savedmodel(plan, samples.with_kind(plan, known))
+
+
+def _check_savedmodel(plan: Plan, signature: Signature) -> None:
+    """What the signature of a SavedModel says about the plan, before any work."""
+    names = [tensor.name for tensor in signature.outputs]
+    for name in plan.agreement.outputs:
+        if name not in names:
+            raise InvalidError(f"agreement.outputs.{name}", "no output of the SavedModel", ", ".join(names))
+    kind = kind_of(signature)
+    origin = fingerprint.agreement_source(plan)
+    samples.require_values(plan, signature, origin, kind)
+    _check_examples(plan, signature, origin)
+    if any(variant.needs_calibration for variant in plan.chosen):
+        samples.require_range(plan, signature)
+    by_top1 = "top1" in agreement.methods(signature, plan.agreement.outputs).values()
+    for variant in plan.chosen:
+        _check_form(plan, variant, signature.in_form(plan.form(variant)))
+        if variant.agreement.min_top1 is not None and not by_top1:
+            allowed = "min_same, max_abs_diff or max_mean_abs_diff, as no output is compared by top1"
+            raise InvalidError(f"variants.{variant.name}.agreement.min_top1", variant.agreement.min_top1, allowed)
+
+
+def _check_examples(plan: Plan, signature: Signature, origin: str) -> None:
+    """InvalidError for examples that are none of the model's, alone or in a batch: running it shows which it is."""
+    kind = kind_of(signature)
+    field = f"agreement.{kind.sample_kind}"
+    try:
+        kind.load(origin, field, 1, signature, 0)
+    except InvalidError:
+        if not signature.batched or plan.model.batching or len(signature.inputs) == 1:
+            raise
+        kind.load(origin, field, 1, signature.unbatched(), 0)
 
 
 class BuildCache:
@@ -98,12 +150,12 @@ class BuildCache:
     def __init__(self, plan: Plan, steps: Sequence[Step], folder: Path, log: BuildLog) -> None:
         self.plan = plan
         self._folder = folder
-        self._log = log
+        self.log = log
         self._forms: set[InputForm] = set()
         for form in (plan.form(step.variant) for step in steps if not step.reusable):
             self._forms |= {form, self.base(form)}
-        self._references: dict[InputForm, Outputs] = {}
-        self._shown: dict[tuple[str, int | None], Examples] = {}
+        self._references: dict[InputForm, Answers] = {}
+        self._samples: dict[tuple[str, int | None], Examples] = {}
 
     def base(self, form: InputForm) -> InputForm:
         """The form that all variants with sequences of this length start from: of the plan's own dtype."""
@@ -112,42 +164,49 @@ class BuildCache:
     @cached_property
     def frozen(self) -> Frozen:
         """The frozen graph; says what its weights are."""
-        model = self.plan.model
-        self._log.event(model.name, f"freezing {model.source}")
-        frozen = freeze(model, self._folder, self._forms)
-        self._log.event(model.name, f"weights: {frozen.weights}")
+        plan, model = self.plan, self.plan.model
+        self.log.event(model.name, f"freezing {model.source}")
+
+        def sampler(signature: Signature, count: int) -> Examples:
+            return samples.evaluation_set(plan, samples.with_kind(plan, signature), count)
+
+        frozen = freeze(model, self._folder, self._forms, sampler)
+        self.log.event(model.name, f"weights: {frozen.weights}")
         if not frozen.pretrained:
-            self._log.event(model.name, "RANDOM WEIGHTS: speed and sizes are real, predictions mean nothing")
-        return frozen
+            self.log.event(model.name, "RANDOM WEIGHTS: speed and sizes are real, predictions mean nothing")
+        for note in frozen.notes:
+            self.log.event(model.name, note)
+        return replace(frozen, signature=samples.with_kind(plan, frozen.signature))
 
     def calibration(self, form: InputForm) -> Examples:
         """Examples that set ranges."""
-        return self._examples("calibration", str(self.plan.calibration.source), self.plan.calibration.count, form)
+        return self._examples("calibration", form, samples.calibration)
 
     def evaluation_set(self, form: InputForm) -> Examples:
-        """Examples of the agreement check; not those of the calibration where the set has others."""
-        origin = fingerprint.agreement_source(self.plan)
-        has_others = origin in (self.plan.calibration.source, photographs.NAME)
-        skip = self.plan.calibration.count if has_others else 0
-        return self._examples("agreement", origin, self.plan.agreement.count, form, skip)
+        """Examples of the agreement check."""
+        return self._examples("agreement", form, samples.evaluation_set)
 
-    def reference(self, form: InputForm) -> Outputs:
-        """Outputs of the source itself for what is held out."""
+    def source(self, form: InputForm) -> Predict:
+        """The source itself, for requests of the base of this form."""
         from model_repo_builder.engines import tensorflow
 
         base = self.base(form)
+        return tensorflow.load_savedmodel(self.frozen.savedmodel(base), self.frozen.signature.in_form(base))
+
+    def reference(self, form: InputForm) -> Answers:
+        """Outputs of the source itself for the evaluation set."""
+        base = self.base(form)
         if base not in self._references:
-            predict = tensorflow.load_savedmodel(self.frozen.savedmodel(base), self.frozen.signature.in_form(base))
-            self._references[base] = agreement.run(predict, self.evaluation_set(base))
+            signature = self.frozen.signature.in_form(base)
+            self._references[base] = agreement.run(self.source(base), self.evaluation_set(base), signature)
         return self._references[base]
 
-    def _examples(self, section: str, origin: str, count: int, form: InputForm, skip: int = 0) -> Examples:
-        """Loaded once for all variants that take sequences of the same length, or images."""
-        kind, key = self.plan.model.kind, (section, form.length)
-        if key not in self._shown:
-            field, signature = f"{section}.{kind.sample_kind}", self.frozen.signature.in_form(form)
-            self._shown[key] = kind.load(origin, field, count, signature, skip)
-        return self._shown[key]
+    def _examples(self, section: str, form: InputForm, load: Callable[[Plan, Signature], Examples]) -> Examples:
+        """Loaded once for all variants that take sequences of the same length, or anything else."""
+        key = (section, form.length)
+        if key not in self._samples:
+            self._samples[key] = load(self.plan, self.frozen.signature.in_form(self.base(form)))
+        return self._samples[key]
 
 
 def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
@@ -156,6 +215,7 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     form = plan.form(variant)
     frozen = cache.frozen
     signature = frozen.signature.in_form(form)
+    _check_form(plan, variant, signature)
     started = time.monotonic()
     calibration = cache.calibration(form) if variant.needs_calibration else None
     if calibration is not None:
@@ -175,7 +235,9 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     )
     try:
         notes = variant.resolved_engine.build(job)
-        candidate = agreement.run(variant.resolved_engine.load(version, signature), cache.evaluation_set(form))
+        result = _verified(variant, cache, job)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"variants.{variant.name}: {error}") from None
     except BuilderError:
         raise
     except Exception as error:
@@ -184,12 +246,48 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
             f"variants.{variant.name}: {variant.engine} failed: {type(error).__name__}: {reason}"
         ) from error
     seconds = time.monotonic() - started
-    result = agreement.compare(cache.reference(form), candidate, signature.answer, plan.model.kind.sample_kind)
     made = stage.manifest(Built(variant, signature, result, notes, seconds), frozen, step.artefact)
     _require_agreement(variant, result, frozen.pretrained)
     stage.finish(variant, made)
-    log.event(variant.name, f"built in {seconds:.1f} s, top-1 agreement {result.top1:.1%} of {result.samples}")
+    log.event(variant.name, f"built in {seconds:.1f} s, {result.summary}")
+    for warning in result.warnings:
+        log.event(variant.name, f"WARNING: {warning}")
     return Row(made, "built", seconds, size_of(version))
+
+
+def _verified(variant: Variant, cache: BuildCache, job: Job) -> agreement.Result:
+    """How far the artefact agrees with the source; BuildError where it is another model, or mixes rows."""
+    plan, signature, form = cache.plan, job.signature, cache.plan.form(variant)
+    examples = cache.evaluation_set(form)
+    predict = variant.resolved_engine.load(job.folder, signature)
+    candidate = agreement.run(predict, examples, signature)
+    kind = kind_of(signature).sample_kind
+    result = agreement.compare(cache.reference(form), candidate, signature, plan.agreement.outputs, kind)
+    fault = agreement.more_than_rounding(result) if variant.precision == "fp32" else None
+    if not fault and variant.precision == "fp32":
+        fault = verify.other_sizes(cache.source(form), predict, examples, signature)
+    if fault:
+        raise UnsupportedError(f"{variant.engine} gives another answer than the source: {fault}")
+    try:
+        verify.rows(predict, examples, signature, result)
+    except BuildError as error:
+        raise BuildError(f"variants.{variant.name}: {error}") from None
+    return result
+
+
+def _check_form(plan: Plan, variant: Variant, signature: Signature) -> None:
+    """InvalidError for bytes in place of numbers that are no pixels."""
+    if (variant.input_dtype is None and plan.model.input.dtype is None) or plan.model.origin != "savedmodel":
+        return
+    field = f"variants.{variant.name}.input_dtype"
+    if len(signature.inputs) > 1:
+        names = ", ".join(tensor.name for tensor in signature.inputs)
+        raise InvalidError(field, plan.form(variant).dtype, f"nothing, as the model has the inputs {names}")
+    tensor = signature.inputs[0]
+    has_pixels = tensor.range in (None, PIXELS) or plan.model.takes_pixels
+    if tensor.dtype == "uint8" and tensor.range is not None and not has_pixels:
+        allowed = f"float32, as clients send {tensor.range[0]:g} to {tensor.range[1]:g}"
+        raise InvalidError(field, "uint8", allowed)
 
 
 def _renew(step: Step, stage: Stage, log: BuildLog) -> Row:
@@ -213,6 +311,6 @@ def _share(step: Step, twin: Manifest, stage: Stage, log: BuildLog) -> Row:
 
 
 def _require_agreement(variant: Variant, result: agreement.Result, pretrained: bool) -> None:
-    miss = agreement.shortfall(result, variant.agreement, pretrained)
+    miss = agreement.shortfall(result, variant.agreement, pretrained=pretrained)
     if miss is not None:
         raise BuildError(f"variants.{variant.name}.{miss}")

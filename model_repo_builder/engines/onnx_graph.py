@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model_repo_builder.engines import onnx_weights
+from model_repo_builder.engines import onnx_rewrites, onnx_weights
 from model_repo_builder.engines.base import Job
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.errors import UnsupportedError
+from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
@@ -28,33 +29,81 @@ def write(job: Job, target: Path) -> None:
 
 
 def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
-    """Write `target` (model.onnx) from the `serving_default` signature; the batch stays dynamic, images stay NHWC."""
+    """Write `target` (model.onnx) from the `serving_default` signature; images stay as they are, open sizes open.
+
+    UnsupportedError names what ONNX has no operation for.
+    """
     import onnx
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     # Otherwise it copies the whole graph once more before each pass, to go on without a pass that fails.
     os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     import tf2onnx
 
-    function = tf.saved_model.load(str(savedmodel)).signatures["serving_default"]
-    frozen = convert_variables_to_constants_v2(function)
-    inputs, outputs = _names(frozen.inputs, signature.inputs), _names(frozen.outputs, signature.outputs)
+    shared = {tensor.name for tensor in signature.inputs} & {tensor.name for tensor in signature.outputs}
+    if shared:
+        raise UnsupportedError(f"ONNX has one name for one tensor, and {min(shared)} is an input and an output")
+    loaded = tf.saved_model.load(str(savedmodel))
+    function = loaded.signatures["serving_default"]
+    _refuse_tables(function)
+    # Loops and branches as functions, which tf2onnx understands; lowered, they are operations that it does not.
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    inputs = _names(frozen.inputs, function._arg_keywords)
+    outputs = _names(frozen.outputs, sorted(function.structured_outputs))
     graph = frozen.graph.as_graph_def()
+    onnx_rewrites.apply(graph)
     weights = onnx_weights.take_out(graph)
-    model, _ = tf2onnx.convert._convert_common(
-        graph,
-        input_names=[*inputs, *(f"{name}:0" for name in weights)],
-        output_names=list(outputs),
-        opset=OPSET,
-    )
+    try:
+        model, _ = tf2onnx.convert._convert_common(
+            graph,
+            input_names=[*inputs, *(f"{name}:0" for name in weights)],
+            output_names=list(outputs),
+            opset=OPSET,
+        )
+    except Exception as error:
+        raise UnsupportedError(f"tf2onnx can't convert it: {_first_line(error)}") from None
+    _refuse_unknown(model)
     onnx_weights.put_back(model.graph, weights)
+    _pass_on_constants(model.graph)
     _rename(model.graph, {**inputs, **outputs})
     for value, tensor in zip([*model.graph.input, *model.graph.output], _in_order(model, signature), strict=True):
-        _set_shape(value, tensor.shape)
-    onnx.checker.check_model(model)
+        _set_shape(value, tensor, signature)
+    onnx_rewrites.keep_cubic_layout(model.graph)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise UnsupportedError(f"tf2onnx writes an invalid graph: {_first_line(error)}") from None
     onnx.save(model, str(target))
+
+
+def _refuse_tables(function: Any) -> None:
+    definition = function.graph.as_graph_def()
+    nodes = [*definition.node, *(node for one in definition.library.function for node in one.node_def)]
+    tables = sorted({node.op for node in nodes if "Table" in node.op})
+    if tables:
+        raise UnsupportedError(f"ONNX has no tables, and the model has {', '.join(tables)}; allowed: engine tensorflow")
+
+
+def _refuse_unknown(model: Any) -> None:
+    """UnsupportedError with every operation that tf2onnx has left as TensorFlow's own."""
+    from onnx import defs
+
+    def operations(graph: Any) -> Iterator[tuple[str, str]]:
+        for node in graph.node:
+            yield node.domain, node.op_type
+            for attribute in node.attribute:
+                for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                    yield from operations(inner)
+
+    unknown = sorted({name for domain, name in operations(model.graph) if not defs.has(name, domain)})
+    if unknown:
+        raise UnsupportedError(f"ONNX has no operation for {', '.join(unknown)}; allowed: engine tensorflow")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def with_input_dtype(path: Path, signature: Signature, target: Path) -> None:
@@ -62,7 +111,7 @@ def with_input_dtype(path: Path, signature: Signature, target: Path) -> None:
     import onnx
 
     model = onnx.load(str(path))
-    for tensor in signature.inputs:
+    for tensor in (one for one in signature.inputs if one.dtype != STRING):
         _cast_input(model.graph, tensor)
     onnx.save(model, str(target))
 
@@ -82,9 +131,9 @@ def _cast_input(graph: Any, tensor: Tensor) -> None:
     graph.node.insert(0, helper.make_node("Cast", [tensor.name], [cast], name=cast, to=inside))
 
 
-def _names(frozen: Any, tensors: Sequence[Tensor]) -> dict[str, str]:
-    """The signature's name of each tensor of a frozen function, which lists them in the sorted order of these names."""
-    return dict(zip((one.name for one in frozen), sorted(tensor.name for tensor in tensors), strict=True))
+def _names(tensors: Sequence[Any], names: Sequence[str]) -> dict[str, str]:
+    """The signature's name of each tensor of a frozen function, which lists its arguments in the same order."""
+    return dict(zip((tensor.name for tensor in tensors), names, strict=True))
 
 
 def _in_order(model: Any, signature: Signature) -> list[Any]:
@@ -92,17 +141,47 @@ def _in_order(model: Any, signature: Signature) -> list[Any]:
     return [tensors[value.name] for value in (*model.graph.input, *model.graph.output)]
 
 
+def _pass_on_constants(graph: Any) -> None:
+    """Give every output a node: of a constant, or of an input that is passed on, tf2onnx leaves none."""
+    from onnx import helper
+
+    made = {name for node in graph.node for name in node.output}
+    for value in graph.output:
+        if value.name in made:
+            continue
+        inner = f"{value.name}__constant"
+        for constant in graph.initializer:
+            constant.name = inner if constant.name == value.name else constant.name
+        for node in graph.node:
+            node.input[:] = [inner if name == value.name else name for name in node.input]
+        graph.node.append(helper.make_node("Identity", [inner], [value.name], name=f"{inner}_passed_on"))
+
+
 def _rename(graph: Any, names: dict[str, str]) -> None:
     for value in (*graph.input, *graph.output):
         value.name = names.get(value.name, value.name)
+    _rename_in_nodes(graph, names)
+
+
+def _rename_in_nodes(graph: Any, names: dict[str, str]) -> None:
+    """Branches and bodies of loops refer to tensors of the graph around them by their names."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
+        for inner in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+            _rename_in_nodes(inner, names)
+            for value in inner.output:
+                value.name = names.get(value.name, value.name)
 
 
-def _set_shape(value: Any, shape: tuple[int, ...]) -> None:
-    dimensions = value.type.tensor_type.shape
-    dimensions.ClearField("dim")
-    dimensions.dim.add().dim_param = "batch"
-    for size in shape:
-        dimensions.dim.add().dim_value = size
+def _set_shape(value: Any, tensor: Tensor, signature: Signature) -> None:
+    shape = value.type.tensor_type.shape
+    shape.ClearField("dim")
+    if signature.batched:
+        shape.dim.add().dim_param = "batch"
+    for number, size in enumerate(tensor.shape):
+        dimension = shape.dim.add()
+        if size == OPEN:
+            dimension.dim_param = f"{tensor.name}_{number}"
+        else:
+            dimension.dim_value = size

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from model_repo_builder.engines.base import Engine, Job, Options
+from model_repo_builder.errors import UnsupportedError
 from model_repo_builder.examples.kinds import Examples, as_sent, count_of
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from model_repo_builder.engines.base import Outputs, Predict
 
 ARTEFACT = "model.onnx"
@@ -79,14 +84,26 @@ def _build(job: Job) -> dict[str, str]:
 def _load(folder: Path, signature: Signature) -> Predict:
     import onnxruntime as ort
 
-    session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
+    try:
+        session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise UnsupportedError(f"ONNX Runtime can't load it: {' '.join(str(error).split())[:300]}") from None
     names = [output.name for output in signature.outputs]
 
     def predict(samples: Examples) -> Outputs:
-        results = session.run(names, as_sent(samples, signature))
-        return dict(zip(names, results, strict=True))
+        # ONNX Runtime's texts are str, those of a server and of TensorFlow bytes.
+        sent = {name: _each(array, bytes.decode) for name, array in as_sent(samples, signature).items()}
+        results = session.run(names, sent)
+        return {name: _each(array, str.encode) for name, array in zip(names, results, strict=True)}
 
     return predict
+
+
+def _each(array: NDArray[Any], change: Callable[[Any], Any]) -> NDArray[Any]:
+    """Every text changed; numbers as they are."""
+    if not array.dtype.hasobject:
+        return array
+    return np.array([change(item) for item in array.ravel()], object).reshape(array.shape)
 
 
 ENGINE = Engine(

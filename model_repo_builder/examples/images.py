@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model_repo_builder.errors import InvalidError
+from model_repo_builder.errors import BuilderError, InvalidError
 from model_repo_builder.examples import photographs
+from model_repo_builder.examples.image_file import ALLOWED as DECODABLE
+from model_repo_builder.examples.image_file import BadImageError, decode, fit
+from model_repo_builder.examples.synthetic import is_synthetic, synthetic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,32 +24,83 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 ALLOWED = f"a directory with {', '.join(SUFFIXES)} files, photographs, or synthetic:SEED"
+# A directory of thousands of bad files need not fill the screen.
+MOST_NAMED = 50
 
 
-def is_synthetic(source: str) -> bool:
-    """Whether `source` is `synthetic:SEED` and not a directory."""
-    return re.fullmatch(r"synthetic:\d{1,9}", source) is not None
+class BadImagesError(InvalidError):
+    """Files of a directory that give no image, each with the reason; says how many others are good."""
+
+    def __init__(self, field: str, source: str, bad: Sequence[str], count: int) -> None:
+        named = ", ".join(bad[:MOST_NAMED]) + (f" and {len(bad) - MOST_NAMED} more" if bad[MOST_NAMED:] else "")
+        where = f" in {source}" if source else ""
+        text = f"{len(bad)} of {count} images{where} cannot be decoded, {count - len(bad)} are good: {named}"
+        # Not cut off as other values are: the names are what the user needs.
+        BuilderError.__init__(self, f"{field}: {' '.join(text.split())}; allowed: {DECODABLE}")
+        self.field = field
 
 
 def files(source: str, field: str) -> list[Path]:
-    """The image files of a directory in the order of their names; InvalidError on `field` when there are none."""
+    """The image files of a directory and of the folders in it; InvalidError on `field` when there are none.
+
+    In the order of their names; where there are folders, such as one for each class, one of each in turn, so that the
+    first files are of all classes. Hidden files and folders, and files that are no images by their suffix, don't count.
+    """
     if source == photographs.NAME:
         return photographs.files(field)
-    folder = Path(source)
-    if not folder.is_dir():
+    top = Path(source)
+    if not top.is_dir():
         raise InvalidError(field, source, ALLOWED)
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    try:
+        found = sorted((place, name) for folder in _folders(top) for place, name in enumerate(_inside(folder)))
+    except OSError as error:
+        raise InvalidError(field, f"{error.filename} ({error.strerror})", "directories that can be read") from None
     if not found:
         raise InvalidError(field, f"{source} holds no images", ALLOWED)
-    return found
+    return [path for _, path in found]
+
+
+def _folders(top: Path) -> Iterator[Path]:
+    """The directory and all folders below it that are not hidden; links are followed, each folder once."""
+    seen: set[Path] = set()
+    for folder, names, _ in os.walk(top, followlinks=True, onerror=_fail):
+        real = Path(folder).resolve()
+        if real in seen:
+            names.clear()
+            continue
+        seen.add(real)
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        yield Path(folder)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def check(source: str, field: str) -> None:
-    """Decode every image once, so that a corrupt one stops the build before any work; names the file."""
-    if is_synthetic(source):
-        return
-    for path in files(source, field):
-        decode(path, field)
+    """Decode every image once, so that bad ones stop the build before any work; BadImagesError names all of them."""
+    if not is_synthetic(source):
+        check_files(files(source, field), field, source)
+
+
+def check_files(paths: Sequence[Path], field: str, source: str = "") -> None:
+    """Decode every file; BadImagesError names all that give no image, and where they come from if `source` says."""
+    bad = []
+    for path in paths:
+        try:
+            decode(path, field)
+        except BadImageError as error:
+            bad.append(f"{_name(path, source)} ({error.reason})")
+    if bad:
+        raise BadImagesError(field, source, bad, len(paths))
 
 
 @cache
@@ -56,7 +110,7 @@ def identity(source: str) -> str:
         return ""
     digest = hashlib.sha256()
     for path in files(source, "images"):
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        digest.update(_name(path, source).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
@@ -76,36 +130,11 @@ def load(source: str, field: str, count: int, size: tuple[int, int], skip: int =
     return np.stack([fit(decode(path, field), size) for path in found[skip : skip + count] or found[-count:]])
 
 
-def synthetic(seed: int, index: int, size: tuple[int, int]) -> Images:
-    """One image uint8 [height, width, 3] made of 1/f noise and a few discs; the same for the same seed and index.
-
-    The amplitude of natural images falls with spatial frequency as 1/f, and their colour channels are strongly
-    correlated (Field 1987; Ruderman et al. 1998). Occluding shapes add the edges that noise lacks (Lee et al. 2001).
-    """
-    random = np.random.default_rng([seed, index])
-    brightness = random.uniform(60, 190, 3)
-    shared = _noise(random, size, random.uniform(0.7, 1.6))
-    channels = [0.8 * shared + 0.6 * _noise(random, size, random.uniform(0.7, 1.6)) for _ in range(3)]
-    image = np.stack(channels, axis=-1) * random.uniform(15, 70) + brightness
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    for _ in range(int(random.integers(0, 8))):
-        centre = random.uniform(0, 1, 2) * size
-        radius = min(size) * random.uniform(0.05, 0.35)
-        inside = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < radius**2
-        image[inside] = 0.3 * image[inside] + 0.7 * random.uniform(0, 255, 3)
-    pixels: Images = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    return pixels
-
-
-def _noise(random: np.random.Generator, size: tuple[int, int], slope: float) -> Any:
-    """Noise [height, width] of mean 0 and standard deviation 1 whose amplitude falls as 1/f^slope."""
-    vertical = np.fft.fftfreq(size[0])[:, None]
-    horizontal = np.fft.rfftfreq(size[1])[None, :]
-    frequency = np.hypot(vertical, horizontal)
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(random.standard_normal(size)) / frequency**slope
-    noise = np.fft.irfft2(spectrum, s=size)
-    return noise / (noise.std() + 1e-9)
+def _name(path: Path, source: str) -> str:
+    """A file's name for people: below its directory, that of a photograph, or as it was given."""
+    if source == photographs.NAME:
+        return path.name
+    return path.relative_to(source).as_posix() if source else str(path)
 
 
 def _window(names: Sequence[str], index: int, field: str, size: tuple[int, int]) -> Images:
@@ -115,21 +144,3 @@ def _window(names: Sequence[str], index: int, field: str, size: tuple[int, int])
     box, mirrored = photographs.window(index, *image.size)
     inside = image.crop(box)
     return fit(ImageOps.mirror(inside) if mirrored else inside, size)
-
-
-def decode(path: Path, field: str) -> Any:
-    """The image of a file as RGB; InvalidError that names the file where it can't be read."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-        raise InvalidError(field, f"{path} cannot be decoded", "readable image files") from None
-
-
-def fit(image: Any, size: tuple[int, int]) -> Images:
-    """The image as uint8 [height, width, 3]: its shorter side scaled, the centre cut out, as on ImageNet."""
-    from PIL import ImageOps
-
-    return np.asarray(ImageOps.fit(image, (size[1], size[0])), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""What a model is shown while it is built: examples of its inputs, for calibration and agreement.
+"""The samples that a model is tried on while it is built: examples of its inputs, for calibration and agreement.
 
 The one place that knows which kinds of input there are; engines take whatever arrays they are given, by input name.
 """
@@ -9,19 +9,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_repo_builder.examples import images, sequences
-from model_repo_builder.signature import Signature
+import numpy as np
+
+from model_repo_builder.errors import InvalidError
+from model_repo_builder.examples import arrays, images, sequences
+from model_repo_builder.signature import STRING, Signature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # One array [n, ...] for each input.
 Examples = Mapping[str, "NDArray[Any]"]
+# Weights of red, green and blue in brightness (ITU-R BT.601), as PIL and TensorFlow convert to grey.
+LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of examples; `sample_kind` is the plan's key for where they come from, and what they are called in words.
+    """A kind of examples; `sample_kind` is the plan's key for where they come from, and what they are called in text.
 
     `check` refuses a source that can't be read (by the field that names it), `identity` is the SHA-256 of its content,
     empty where its name says all. `load` gives so many of them for a signature, after the first `skip`.
@@ -35,16 +40,36 @@ class Kind:
 
 
 def _load_images(source: str, field: str, count: int, signature: Signature, skip: int) -> Examples:
-    height, width, _ = signature.image.shape
-    return {signature.image.name: images.load(source, field, count, (height, width), skip)}
+    """Images [n, *shape] as the model takes them: grey, RGB or opaque RGBA, channels first or last, of its range."""
+    tensor = signature.image
+    if not tensor.has_shape_of_image or len(signature.inputs) > 1:
+        shapes = ", ".join(one.named_shape() for one in signature.inputs)
+        raise InvalidError(field, source, f"arrays, as the model takes no image but {shapes}")
+    shape = tensor.example_shape[-3:]
+    size = (shape[1], shape[2]) if tensor.channels_first else (shape[0], shape[1])
+    channels = shape[0] if tensor.channels_first else shape[2]
+    each = int(np.prod(tensor.example_shape[:-3], dtype=int))
+    loaded: NDArray[Any] = images.load(source, field, count * each, size, skip * each)
+    loaded = np.resize(loaded, (-(-len(loaded) // each) * each, *loaded.shape[1:]))
+    if channels == 1:
+        loaded = np.rint(loaded @ np.array(LUMA))[..., None].astype(np.uint8)
+    elif channels == 4:
+        loaded = np.concatenate([loaded, np.full_like(loaded[..., :1], 255)], axis=-1)
+    if tensor.channels_first:
+        loaded = np.moveaxis(loaded, -1, 1)
+    return {tensor.name: arrays.scaled(loaded, tensor).reshape(-1, *tensor.example_shape)}
 
 
 IMAGES = Kind("images", "a directory of images or synthetic:SEED", images.check, images.identity, _load_images)
 SEQUENCES = Kind("sequences", sequences.ALLOWED, sequences.check, lambda _: "", sequences.load)
+ARRAYS = Kind("arrays", arrays.ALLOWED, arrays.check, arrays.identity, arrays.load)
+KINDS = {kind.sample_kind: kind for kind in (IMAGES, SEQUENCES, ARRAYS)}
 
 
 def kind_of(signature: Signature) -> Kind:
     """The kind of a model's examples."""
+    if signature.sample_kind:
+        return KINDS[signature.sample_kind]
     return SEQUENCES if signature.takes_tokens else IMAGES
 
 
@@ -59,6 +84,23 @@ def batches(examples: Examples, size: int) -> Iterator[Examples]:
         yield {name: array[start : start + size] for name, array in examples.items()}
 
 
+def cycled(examples: Examples, count: int) -> dict[str, NDArray[Any]]:
+    """`count` of them, in turn where there are fewer."""
+    return {name: array[np.arange(count) % len(array)] for name, array in examples.items()}
+
+
+def requests(examples: Examples, signature: Signature, size: int) -> Iterator[Examples]:
+    """What is sent to the model: so many examples at a time, or one alone where it takes no batches."""
+    if signature.batched:
+        yield from batches(examples, size)
+        return
+    for index in range(count_of(examples)):
+        yield {name: array[index] for name, array in examples.items()}
+
+
 def as_sent(examples: Examples, signature: Signature) -> dict[str, NDArray[Any]]:
     """The examples as a client sends them: of the dtype of each input."""
-    return {tensor.name: examples[tensor.name].astype(tensor.dtype) for tensor in signature.inputs}
+    return {
+        tensor.name: examples[tensor.name].astype(object if tensor.dtype == STRING else tensor.dtype)
+        for tensor in signature.inputs
+    }

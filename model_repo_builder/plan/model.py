@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -23,6 +25,7 @@ Scalar = bool | int | float | str | None
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Length = Annotated[int, Field(ge=16, le=4096)]
+Range = Annotated[tuple[float, float], Field(description="least and largest")]
 
 
 class Section(BaseModel):
@@ -34,13 +37,60 @@ class Section(BaseModel):
 class Input(Section):
     """What a client sends: an image (height and width in pixels, channels last, RGB 0 to 255), or so many tokens.
 
-    dtype None: float32 for images, int32 for tokens.
+    dtype None: float32 for images of a Keras network, int32 for tokens, and what the signature of a SavedModel says.
+    `range`: the least and the largest number of an image as clients send it, where the network does not fix it.
     """
 
     name: Name = "image"
     size: tuple[Annotated[int, Field(ge=1, le=8192)], Annotated[int, Field(ge=1, le=8192)]] | None = None
     sequence_length: Length | None = None
     dtype: InputType | None = None
+    range: Range | None = None
+
+    @field_validator("range")
+    @classmethod
+    def _ordered(cls, value: Range | None) -> Range | None:
+        return _ascending(value)
+
+
+class TensorInput(Section):
+    """What the signature of a SavedModel leaves open of an input: `shape` is that of an example, without the batch.
+
+    `range`: the least and the largest number that clients send. `values`: texts to try the model with, or
+    `{b64: ...}` for bytes, as TensorFlow Serving has them in JSON.
+    """
+
+    shape: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...] | None = None
+    range: Range | None = None
+    values: tuple[str, ...] = ()
+
+    @field_validator("range")
+    @classmethod
+    def _ordered(cls, value: Range | None) -> Range | None:
+        return _ascending(value)
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        """Each byte of a text as one character (Latin-1), as signatures keep them."""
+        return [_bytes(item).decode("latin-1") for item in value] if isinstance(value, list) else value
+
+
+def _bytes(item: object) -> bytes:
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, dict) and list(item) == ["b64"]:
+        try:
+            return base64.b64decode(str(item["b64"]), validate=True)
+        except binascii.Error:
+            pass
+    raise Disallowed("texts, or {b64: BASE64} for bytes", value=item)
+
+
+def _ascending(value: Range | None) -> Range | None:
+    if value is not None and not value[0] < value[1]:
+        raise Disallowed("[LEAST, LARGEST], such as [0, 255], [0, 1] or [-1, 1]")
+    return value
 
 
 class Model(Section):
@@ -53,6 +103,8 @@ class Model(Section):
     fallback_weights: str | None = None
     signature: str = "serving_default"
     input: Input = Input()
+    inputs: dict[str, TensorInput] = {}
+    batching: bool | None = None
     preprocessing: Literal["none", "caffe", "tf", "torch"] = "none"
     labels: str | None = None
 
@@ -81,11 +133,17 @@ class Model(Section):
             for field in ("preprocessing", "labels", "signature"):
                 if field in self.model_fields_set:
                     raise Disallowed(f"nothing for a {self.origin}: source", field, getattr(self, field))
-        wrong = ("name", "size") if self.takes_tokens else ("sequence_length",)
+        if self.origin != "savedmodel":
+            for field in ("inputs", "batching"):
+                if field in self.model_fields_set:
+                    raise Disallowed(f"nothing for a {self.origin}: source", field, "set")
+        wrong: tuple[str, ...] = ("name", "size", "range") if self.takes_tokens else ("sequence_length",)
+        if self.origin == "keras":
+            wrong = ("sequence_length", "range")
         for field in wrong:
             if field in self.input.model_fields_set:
                 raise Disallowed(f"nothing, as the model takes {self.kind.sample_kind}", f"input.{field}", "set")
-        if self.form.dtype not in self.dtypes:
+        if self.form.dtype and self.form.dtype not in self.dtypes:
             allowed = f"{', '.join(self.dtypes)}, as the model takes {self.kind.sample_kind}"
             raise Disallowed(allowed, "input.dtype", self.form.dtype)
         return self
@@ -112,7 +170,13 @@ class Model(Section):
         return TOKEN_TYPES if self.takes_tokens else IMAGE_TYPES
 
     @property
+    def takes_pixels(self) -> bool:
+        """Whether requests are pixels of 0 to 255, as the network or the served graph scales them itself."""
+        return self.origin == "keras" or self.preprocessing != "none"
+
+    @property
     def form(self) -> InputForm:
         """The form of requests that a variant has where it says nothing else."""
         length = (self.input.sequence_length or SEQUENCE_LENGTH) if self.takes_tokens else None
-        return InputForm(self.input.dtype or self.dtypes[0], length)
+        own = "" if self.origin == "savedmodel" and self.preprocessing == "none" else self.dtypes[0]
+        return InputForm(self.input.dtype or own, length)

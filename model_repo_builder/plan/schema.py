@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.engines.base import Engine, Options
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import photographs
+from model_repo_builder.examples import kinds, photographs
 from model_repo_builder.plan.errors import Disallowed, as_invalid
 from model_repo_builder.plan.model import InputType, Length, Model, Name, Scalar, Section
 from model_repo_builder.signature import InputForm
@@ -25,16 +25,18 @@ Batch = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Samples(Section):
-    """Examples of a model's inputs: images (a directory, or `synthetic:SEED`) or sequences (`synthetic:SEED`)."""
+    """Examples of a model's inputs: images (a directory, or `synthetic:SEED`), sequences (`synthetic:SEED`),
+    or arrays (an .npz file, or `synthetic:SEED`)."""
 
     images: str | None = Field(default=None, min_length=1)
     sequences: str | None = Field(default=None, min_length=1)
+    arrays: str | None = Field(default=None, min_length=1)
     count: int = Field(default=64, ge=1, le=10000)
 
     @property
     def source(self) -> str | None:
         """Where they come from."""
-        return self.images or self.sequences
+        return self.images or self.sequences or self.arrays
 
 
 class Calibration(Samples):
@@ -42,7 +44,12 @@ class Calibration(Samples):
 
 
 class Agreement(Samples):
-    """Examples on which each variant is compared with the source; None: the calibration's source, other examples."""
+    """Examples on which each variant is compared with the source; None: the calibration's source, other examples.
+
+    `outputs`: how an output is compared, where its shape and dtype are a wrong guide.
+    """
+
+    outputs: dict[str, Literal["top1", "difference", "equal", "boxes"]] = Field(default_factory=dict)
 
 
 class Threshold(Section):
@@ -56,6 +63,7 @@ class Threshold(Section):
     min_top1_random_weights: float | None = Field(default=None, ge=0, le=1)
     max_abs_diff: float | None = Field(default=None, gt=0)
     max_mean_abs_diff: float | None = Field(default=None, gt=0)
+    min_same: float | None = Field(default=None, ge=0, le=1)
 
 
 class Queue(Section):
@@ -154,17 +162,28 @@ class Plan(Section):
         twice = [name for name, count in Counter(variant.name for variant in self.variants).items() if count > 1]
         if twice:
             raise Disallowed("each name once", "variants", f"{twice[0]} twice")
-        kind = self.model.kind
+        kind = self.kind
         for section, samples in (("calibration", self.calibration), ("agreement", self.agreement)):
-            if samples.source != getattr(samples, kind.sample_kind):
-                other = "images" if kind.sample_kind == "sequences" else "sequences"
+            others = [name for name in kinds.KINDS if name != kind.sample_kind and getattr(samples, name)]
+            if others:
                 allowed = f"{kind.sample_kind}, which {self.model.name} takes"
-                raise Disallowed(allowed, f"{section}.{other}", samples.source)
+                raise Disallowed(allowed, f"{section}.{others[0]}", getattr(samples, others[0]))
         for variant in self.variants:
             if variant.needs_calibration and self.calibration.source is None:
                 allowed = f"{kind.allowed}, as {variant.name} is {variant.precision}"
                 raise Disallowed(allowed, f"calibration.{kind.sample_kind}", "missing")
         return self
+
+    @property
+    def kind(self) -> kinds.Kind:
+        """What the plan names as examples; of a SavedModel, images where it names none."""
+        named = [name for name in kinds.KINDS for one in (self.calibration, self.agreement) if getattr(one, name)]
+        return kinds.KINDS[named[0]] if named and self.model.origin == "savedmodel" else self.model.kind
+
+    @property
+    def names_examples(self) -> bool:
+        """Whether the plan says where examples come from."""
+        return bool(self.calibration.source or self.agreement.source)
 
     @model_validator(mode="after")
     def _variants_fit(self, info: ValidationInfo) -> Plan:
@@ -252,6 +271,9 @@ def _resolve_paths(plan: Plan, folder: Path) -> Plan:
     model = plan.model.model_copy(
         update={"source": resolved_source(plan.model.source), "labels": resolved(plan.model.labels)}
     )
-    calibration = plan.calibration.model_copy(update={"images": resolved(plan.calibration.images)})
-    agreement = plan.agreement.model_copy(update={"images": resolved(plan.agreement.images)})
+
+    def resolved_samples(section: Any) -> Any:
+        return section.model_copy(update={name: resolved(getattr(section, name)) for name in ("images", "arrays")})
+
+    calibration, agreement = resolved_samples(plan.calibration), resolved_samples(plan.agreement)
     return plan.model_copy(update={"model": model, "calibration": calibration, "agreement": agreement})

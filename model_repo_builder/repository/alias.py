@@ -40,13 +40,16 @@ def write(version_folder: Path, name: str, text: str) -> None:
 
 def _ensemble(name: str, variant: Variant, signature: Signature) -> Any:
     """The ensemble takes and gives what the variant does, up to the same batch size."""
-    ensemble = pb.ModelConfig(name=name, platform="ensemble", max_batch_size=variant.max_batch_size)
+    largest = variant.max_batch_size if signature.batched else 0
+    ensemble = pb.ModelConfig(name=name, platform="ensemble", max_batch_size=largest)
     step = ensemble.ensemble_scheduling.step.add(model_name=variant.name, model_version=-1)
+    config_pbtxt.add_tensors(ensemble, signature)
+    for tensor in (*ensemble.input, *ensemble.output):
+        # The variant itself reshapes.
+        tensor.ClearField("reshape")
     for tensor in signature.inputs:
-        ensemble.input.add(name=tensor.name, data_type=config_pbtxt.TYPES[tensor.dtype], dims=tensor.shape)
         step.input_map[tensor.name] = tensor.name
     for tensor in signature.outputs:
-        ensemble.output.add(name=tensor.name, data_type=config_pbtxt.TYPES[tensor.dtype], dims=tensor.shape)
         step.output_map[tensor.name] = tensor.name
     config_pbtxt.declare_values(ensemble, signature)
     return ensemble

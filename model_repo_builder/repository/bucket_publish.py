@@ -1,8 +1,10 @@
 """Publishing to object storage, which has no directories to exchange: config.pbtxt, one object, chooses the version.
 
-A change goes into a version directory of its own that no config.pbtxt names yet: artefact, model.py, manifest, labels.
-Then config.pbtxt is replaced, in one step, by one that asks Triton for exactly this version. Until then a reader gets
-the old version, which stays whole; from then on the new one. The version before the last is removed afterwards.
+A change goes into a version directory of its own that no config.pbtxt names yet: manifest, artefact, model.py, labels.
+The manifest goes first, and only where there is none: of several uploads at once each gets a number of its own. Then
+config.pbtxt is replaced, in one step, by one that asks Triton for exactly this version; only if it is still the one
+that the upload began with, so the first upload wins, and the others end with an error. Until then a reader gets the old
+version, which stays whole; from then on the new one. Versions before the last are removed afterwards.
 """
 
 from __future__ import annotations
@@ -11,13 +13,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from google.protobuf import text_format
 from pydantic import ValidationError
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.bucket import Bucket
+from model_repo_builder.bucket import Bucket, ConflictError
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
 from model_repo_builder.repository import alias, publish
@@ -65,26 +66,73 @@ def published(bucket: Bucket, name: str) -> Published | None:
 
 
 def upload(bucket: Bucket, variant: Path, made: Manifest) -> int | None:
-    """Publish a built variant; the new version's number, or None where the bucket has just this one."""
+    """Publish a built variant; the new version's number, or None where the bucket has just this one.
+
+    BuildError where another upload of this variant was faster; then nothing of this one is left.
+    """
     name = made.variant
+    # Taken before the content: should that be newer, `replace` refuses, which is safe.
+    tag = bucket.tag(f"{name}/{CONFIG}")
     before = published(bucket, name)
-    left = before.objects if before else tuple(bucket.files(name))
+    objects = before.objects if before else tuple(bucket.files(name))
     if before and before.manifest and _fingerprints(before.manifest) == _fingerprints(made):
         # The upload that made it the chosen version may have been cut short of the alias.
-        _renew_alias(bucket, variant, name, left)
+        _renew_alias(bucket, variant, name, objects)
         return None
-    version = before.version + 1 if before else int(VERSION)
-    _remove(bucket, name, left, lambda number: number >= version)
+    version = _claim(bucket, made, objects)
+    try:
+        _fill(bucket, variant, version, before, made)
+    except Exception:
+        _withdraw(bucket, name, version, before)
+        raise
+    try:
+        bucket.replace(f"{name}/{CONFIG}", _choosing(variant, version).encode(), tag)
+    except ConflictError:
+        # A client that repeats a request whose answer was lost meets the object that it has written itself.
+        if _chosen(bucket, name) != version:
+            _withdraw(bucket, name, version, before)
+            raise
+    _renew_alias(bucket, variant, name, objects)
+    _remove(bucket, name, lambda number: number < version and not (before and number == before.version))
+    return version
+
+
+def _claim(bucket: Bucket, made: Manifest, objects: Iterable[str]) -> int:
+    """A version that is this upload's alone: the next one whose manifest nobody else has written."""
+    version = 1 + max((number for path in objects if (number := _version_of(path)) is not None), default=0)
+    while True:
+        try:
+            bucket.create(f"{made.variant}/{version}/{FILE}", made.text().encode())
+        except ConflictError:
+            version += 1
+        else:
+            return version
+
+
+def _fill(bucket: Bucket, variant: Path, version: int, before: Published | None, made: Manifest) -> None:
+    """Everything of the version but its manifest, which is there already."""
     for path in sorted(path for path in (variant / VERSION).rglob("*") if path.is_file()):
         _put(bucket, variant, path, version, before, made)
-    config = text_format.Parse((variant / CONFIG).read_text(encoding="utf-8"), pb.ModelConfig())
     labels = variant / LABELS_FILE
     if labels.is_file():
-        bucket.upload(labels, f"{name}/{_labels(version)}")
-    bucket.write(f"{name}/{CONFIG}", _choosing(config, version).encode())
-    _renew_alias(bucket, variant, name, left)
-    _remove(bucket, name, left, lambda number: number < version - 1)
-    return version
+        bucket.upload(labels, f"{made.variant}/{_labels(version)}")
+
+
+def _withdraw(bucket: Bucket, name: str, version: int, before: Published | None) -> None:
+    """Remove what a failed upload left, where the bucket can be reached; BuildError if it failed for a faster one."""
+    try:
+        _remove(bucket, name, lambda number: number == version)
+        chosen = _chosen(bucket, name)
+    except BuildError:
+        return
+    if chosen != (before.version if before else None):
+        where = f"{bucket.field}: {bucket.url}/{name} (another build published version {chosen} meanwhile)"
+        raise BuildError(f"{where}; allowed: one build at a time, build again") from None
+
+
+def _chosen(bucket: Bucket, name: str) -> int | None:
+    now = published(bucket, name)
+    return now.version if now else None
 
 
 def download(bucket: Bucket, name: str, present: Published, repository: Path) -> None:
@@ -108,7 +156,7 @@ def _local(path: str, version: int) -> str | None:
 def _put(bucket: Bucket, variant: Path, path: Path, version: int, before: Published | None, made: Manifest) -> None:
     """One file of the version; what the version before has already is copied inside the bucket."""
     inside = path.relative_to(variant / VERSION)
-    if inside.parts[0] == alias.FOLDER:
+    if inside.parts[0] in (alias.FOLDER, FILE):
         return
     target = f"{made.variant}/{version}/{inside.as_posix()}"
     old = f"{before.version}/{inside.as_posix()}" if before else ""
@@ -132,8 +180,9 @@ def _renew_alias(bucket: Bucket, variant: Path, name: str, present: Iterable[str
             bucket.remove(f"{name}/{path}")
 
 
-def _choosing(config: Any, version: int) -> str:
+def _choosing(variant: Path, version: int) -> str:
     """The text of config.pbtxt that serves this version alone, with the labels of this version."""
+    config = text_format.Parse((variant / CONFIG).read_text(encoding="utf-8"), pb.ModelConfig())
     config.version_policy.Clear()
     config.version_policy.specific.versions.append(version)
     for output in config.output:
@@ -142,12 +191,18 @@ def _choosing(config: Any, version: int) -> str:
     return HEADER + text_format.MessageToString(config)
 
 
-def _remove(bucket: Bucket, name: str, objects: Iterable[str], is_old: Callable[[int], bool]) -> None:
-    """Delete what belongs to such versions; the alias belongs to none."""
-    for path in objects:
-        match = OF_A_VERSION.match(path)
-        if match and is_old(int(match[1] or match[2])) and not path.startswith(ALIAS):
+def _remove(bucket: Bucket, name: str, is_old: Callable[[int], bool]) -> None:
+    """Delete what the bucket holds of such versions."""
+    for path in bucket.files(name):
+        number = _version_of(path)
+        if number is not None and is_old(number):
             bucket.remove(f"{name}/{path}")
+
+
+def _version_of(path: str) -> int | None:
+    """The version that an object belongs to; the alias belongs to none."""
+    match = OF_A_VERSION.match(path)
+    return int(match[1] or match[2]) if match and not path.startswith(ALIAS) else None
 
 
 def _labels(version: int) -> str:

@@ -9,20 +9,27 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import Variant
 from model_repo_builder.repository.tiers import priority_of, queue_of, set_tier
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.signature import FLOATS, STRING, Signature, Tensor
 from triton_contract.input_values import Values, declare
 
 TYPES = {
     "bool": "TYPE_BOOL",
     "uint8": "TYPE_UINT8",
+    "uint16": "TYPE_UINT16",
+    "uint32": "TYPE_UINT32",
+    "uint64": "TYPE_UINT64",
     "int8": "TYPE_INT8",
+    "int16": "TYPE_INT16",
     "int32": "TYPE_INT32",
     "int64": "TYPE_INT64",
     "float16": "TYPE_FP16",
     "float32": "TYPE_FP32",
     "float64": "TYPE_FP64",
+    STRING: "TYPE_STRING",
 }
 LABELS_FILE = "labels.txt"
+# Types that any number is right for; integers are often places in a table.
+RANDOM = ("uint8", *FLOATS)
 HEADER = "# Written by model-repo-builder: change the plan and build again.\n"
 
 
@@ -33,28 +40,36 @@ def render(variant: Variant, signature: Signature, runtime: str, *, labels: bool
 
 def model_config(variant: Variant, signature: Signature, runtime: str, *, labels: bool = False) -> Any:
     """Triton's ModelConfig for a variant that takes and gives `signature` under `runtime` (ngc or python)."""
-    config = pb.ModelConfig(name=variant.name, max_batch_size=variant.max_batch_size)
+    largest = variant.max_batch_size if signature.batched else 0
+    config = pb.ModelConfig(name=variant.name, max_batch_size=largest)
     field, value = variant.resolved_engine.runtimes[runtime]
     setattr(config, field, value)
-    for tensor in signature.inputs:
-        config.input.add(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.shape)
-    for tensor in signature.outputs:
-        output = config.output.add(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.shape)
-        if labels:
-            output.label_filename = LABELS_FILE
+    add_tensors(config, signature)
+    for output in config.output if labels else ():
+        output.label_filename = LABELS_FILE
     config.version_policy.latest.num_versions = 1
     kind = pb.ModelInstanceGroup.KIND_GPU if variant.device == "gpu" else pb.ModelInstanceGroup.KIND_CPU
     config.instance_group.add(count=variant.instances, kind=kind)
     set_tier(config, variant)
-    _batching(config, variant)
+    if signature.batched:
+        _batching(config, variant)
     _priority(config, variant)
     for key, text in variant.resolved_engine.parameters(variant.engine_options).items():
         config.parameters[key].string_value = text
     declare_values(config, signature)
-    if variant.warm_up:
-        for batch in _warm_up_sizes(variant):
+    if variant.warm_up and signature.warm_up:
+        for batch in _warm_up_sizes(variant) if signature.batched else (0,):
             config.model_warmup.append(_warm_up(batch, signature.inputs))
     return config
+
+
+def add_tensors(config: Any, signature: Signature) -> None:
+    """Add inputs and outputs; Triton wants a dimension of each, so a number alone has one and is reshaped."""
+    for field, tensors in ((config.input, signature.inputs), (config.output, signature.outputs)):
+        for tensor in tensors:
+            added = field.add(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.shape or (1,))
+            if not tensor.shape:
+                added.reshape.SetInParent()
 
 
 def declare_values(config: Any, signature: Signature) -> None:
@@ -95,13 +110,13 @@ def _warm_up_sizes(variant: Variant) -> list[int]:
 
 
 def _warm_up(batch: int, inputs: tuple[Tensor, ...]) -> Any:
-    sample = pb.ModelWarmup(name=f"batch_{batch}", batch_size=batch, count=1)
+    sample = pb.ModelWarmup(name=f"batch_{batch}" if batch else "alone", batch_size=batch, count=1)
     for tensor in inputs:
         data = sample.inputs[tensor.name]
         data.data_type = TYPES[tensor.dtype]
-        data.dims.extend(tensor.shape)
+        data.dims.extend(tensor.example_shape or (1,))
         # Triton's random numbers are of any size: as the number of a token most would be beyond the vocabulary.
-        if tensor.values is None:
+        if tensor.dtype in RANDOM and tensor.values is None:
             data.random_data = True
         else:
             data.zero_data = True

@@ -35,7 +35,12 @@ def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
         form=plan.form(variant).name,
         options={**chosen, **variant.resolved_engine.build_facts(options, variant.max_batch_size)},
         calibration=calibration(plan) if variant.needs_calibration else None,
-        agreement=[agreement_source(plan), plan.agreement.count, plan.model.kind.identity(agreement_source(plan))],
+        agreement=[
+            agreement_source(plan),
+            plan.agreement.count,
+            plan.kind.identity(agreement_source(plan)),
+            plan.agreement.outputs,
+        ],
         packages=packages(plan, variant),
         code=code_digest(PACKAGE, NO_ARTEFACT_CODE),
     )
@@ -62,8 +67,8 @@ def agreement_source(plan: Plan) -> str:
 def calibration(plan: Plan) -> str:
     """The calibration set as text that identifies it: `64 images of synthetic:1`."""
     examples_of = str(plan.calibration.source)
-    identity = plan.model.kind.identity(examples_of)
-    text = f"{plan.calibration.count} {plan.model.kind.sample_kind} of {examples_of}"
+    identity = plan.kind.identity(examples_of)
+    text = f"{plan.calibration.count} {plan.kind.sample_kind} of {examples_of}"
     return text + (f" (sha256 {identity[:16]})" if identity else "")
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from model_repo_builder.downloads import describe_failure
 from model_repo_builder.errors import BuildError
 from model_repo_builder.package_files import LABELS
 from model_repo_builder.plan.model import Model
@@ -43,7 +44,7 @@ def _downloaded() -> list[str]:
         path = tf.keras.utils.get_file("imagenet_class_index.json", CLASS_INDEX_PATH, cache_subdir="models")
     except Exception as error:
         raise BuildError(
-            f"model.labels: imagenet (cannot be downloaded: {error}); allowed: a text file, no labels, or "
+            f"model.labels: imagenet ({describe_failure(error)}); allowed: a text file, no labels, or "
             f"pip install {LABELS.distribution}"
         ) from None
     index = json.loads(Path(path).read_text(encoding="utf-8"))

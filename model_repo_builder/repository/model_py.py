@@ -19,7 +19,7 @@ PARTS = Path(__file__).parent / "runtime_python"
 
 def generate(loader: str) -> str:
     """The source of model.py with the loader `runtime_python/load_LOADER.py`, which an engine names."""
-    parts = [PARTS / f"{_part(loader)}.py", PARTS / "serve.py"]
+    parts = [PARTS / f"{name}.py" for name in (_part(loader), "batching", "serve")]
     return "\n\n".join(part.read_text(encoding="utf-8").strip() for part in parts) + "\n"
 
 

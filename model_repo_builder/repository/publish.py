@@ -78,6 +78,15 @@ def recover(repository: Path) -> None:
         shutil.rmtree(root)
 
 
+def link_or_copy(file: Path, target: Path) -> None:
+    """Have the file at `target` too: as a hard link, or as a copy where file systems, owners or limits forbid links."""
+    try:
+        target.hardlink_to(file)
+    except OSError:
+        # Where there can be no copy either, its own error says why.
+        shutil.copy2(file, target)
+
+
 def publish(staged: Path, target: Path) -> None:
     """Put the finished directory `staged` at `target` in one step; the old one is left at `staged`."""
     _sync(staged)

@@ -85,6 +85,10 @@ class Stage:
             alias.write(folder / VERSION, self._plan.model.name, stable)
         (folder / VERSION / FILE).write_text(made.text(), encoding="utf-8")
 
+    def drop(self, variant: Variant) -> None:
+        """Remove what is staged of a variant that turned out to be impossible."""
+        shutil.rmtree(self.folder / variant.name, ignore_errors=True)
+
     def renew(self, variant: Variant, published: Manifest, origin: Path) -> Manifest:
         """The published manifest itself when nothing changed; otherwise stage the same artefact with new files.
 
@@ -99,7 +103,7 @@ class Stage:
             if artefact.is_dir():
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
-                (version / name).hardlink_to(artefact)
+                publish.link_or_copy(artefact, version / name)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -10,16 +11,13 @@ from functools import cache
 from pathlib import Path
 
 from model_repo_builder.bucket import Bucket
-from model_repo_builder.errors import InvalidError
+from model_repo_builder.bucket_cache import cached, held
+from model_repo_builder.errors import BuildError, InvalidError
 
-LISTING = "listing.json"
 FIELD = "model.source"
-
-
-def cached(url: str) -> Path:
-    """The directory of this machine's cache that belongs to a URL."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "model-repo-builder" / hashlib.sha256(url.encode()).hexdigest()[:16]
+PARTIAL = "partial"
+# The copies that this process reads, each with a shared lock that the kernel drops with the process.
+_IN_USE: dict[Path, int] = {}
 
 
 def check(url: str) -> None:
@@ -30,16 +28,50 @@ def check(url: str) -> None:
 
 @cache
 def fetch(url: str) -> Path:
-    """The local copy of the SavedModel; within one process it stays as it was first seen."""
+    """The local copy of the SavedModel; within one process it stays as it was first seen.
+
+    Each content has a directory of its own, which gets its name when all of it is there, and stays while a process
+    reads it. Of several processes one downloads, and the others wait for it. BuildError when the bucket changes
+    meanwhile.
+    """
     bucket = Bucket(FIELD, url)
-    present = bucket.files()
-    folder = cached(url)
-    listing, copy = folder / LISTING, folder / "model"
-    if listing.is_file() and json.loads(listing.read_text(encoding="utf-8")) == present:
-        return copy
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in present:
-        bucket.download(name, copy / name)
-    # Written last: a download that was cut short has no listing, and begins anew.
-    listing.write_text(json.dumps(present), encoding="utf-8")
+    folder = cached(url, "sources")
+    with held(folder, FIELD):
+        present = bucket.files()
+        copy = folder / hashlib.sha256(json.dumps(present, sort_keys=True).encode()).hexdigest()[:16]
+        for other in folder.iterdir():
+            if other != copy:
+                _discard(other)
+        if not copy.is_dir():
+            _download(bucket, present, folder / PARTIAL)
+            (folder / PARTIAL).rename(copy)
+        _use(copy)
     return copy
+
+
+def _download(bucket: Bucket, present: dict[str, str], target: Path) -> None:
+    target.mkdir()
+    for name in present:
+        bucket.download(name, target / name)
+    if bucket.files() != present:
+        shutil.rmtree(target)
+        raise BuildError(f"{FIELD}: {bucket.url} changed while it was downloaded; allowed: a finished SavedModel")
+
+
+def _use(copy: Path) -> None:
+    """Keep other processes from removing the copy until this one ends."""
+    if copy not in _IN_USE:
+        _IN_USE[copy] = os.open(copy, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(_IN_USE[copy], fcntl.LOCK_SH)
+
+
+def _discard(copy: Path) -> None:
+    """Remove a copy that nobody reads: of what the bucket held before, or half of one that a killed process left."""
+    lock = os.open(copy, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(copy)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(lock)

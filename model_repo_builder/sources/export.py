@@ -1,39 +1,153 @@
-"""A network with its weights as constants, saved as a SavedModel of one signature."""
+"""A network saved as a SavedModel of one signature: with its weights as constants, or whole where it holds tables."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder.signature import Signature
+from model_repo_builder.errors import InvalidError
+from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
+
+Network = Callable[[dict[str, Any]], dict[str, Any]]
+# Names that TensorFlow takes as those of arguments; with others a model is saved under stand-ins, then renamed.
+ARGUMENT = re.compile(r"[a-z_][a-z0-9_]*")
+SERVING_DEFAULT = "serving_default"
 
 
-def export(network: Callable[[dict[str, Any]], dict[str, Any]], signature: Signature, folder: Path) -> None:
-    """Save `network`, which maps inputs to outputs by their names, with the signature `serving_default`."""
+# Operations that draw other numbers at each run; those named Stateless take a seed with the request.
+RANDOM = frozenset(
+    {
+        *("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "ParameterizedTruncatedNormal"),
+        *("TruncatedNormal", "RandomGamma", "RandomPoisson", "RandomPoissonV2", "RandomShuffle", "Multinomial"),
+    }
+)
+
+
+class NotFreezableError(Exception):
+    """The graph holds a resource that is no variable, such as a table."""
+
+
+def export(network: Network, signature: Signature, folder: Path) -> None:
+    """Save `network`, which maps inputs to outputs by their names, with the signature `serving_default`.
+
+    Its weights become constants. NotFreezableError where it holds tables.
+    """
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    specs = [tf.TensorSpec((None, *tensor.shape), tensor.dtype, name=tensor.name) for tensor in signature.inputs]
+    specs = [spec(tensor, signature) for tensor in signature.inputs]
     names = [tensor.name for tensor in signature.inputs]
 
     def whole(*inputs: Any) -> list[Any]:
         results = network(dict(zip(names, inputs, strict=True)))
         return [results[tensor.name] for tensor in signature.outputs]
 
-    constant = convert_variables_to_constants_v2(tf.function(whole, input_signature=specs).get_concrete_function())
-    frozen = _without_assertions(constant)
+    arguments = [tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{i}") for i, spec in enumerate(specs)]
+    frozen = _frozen(tf.function(whole, input_signature=arguments).get_concrete_function(), len(names))
 
     def served(*inputs: Any) -> dict[str, Any]:
         return {
-            tensor.name: tf.ensure_shape(result, (None, *tensor.shape))
+            tensor.name: tf.ensure_shape(result, _shape(tensor, signature))
             for tensor, result in zip(signature.outputs, frozen(*inputs), strict=True)
         }
 
-    module = tf.Module()
-    function = tf.function(served, input_signature=specs)
-    module.serve = function
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": function.get_concrete_function()})
+    save(served, specs, folder, tf.Module())
+
+
+def save(served: Any, specs: list[Any], folder: Path, module: Any) -> None:
+    """Save a function with the signature `serving_default`; `module` keeps alive what it needs, beside it."""
+    import tensorflow as tf
+
+    stand_ins = {
+        spec.name: spec.name if ARGUMENT.fullmatch(spec.name) else f"input_{number}"
+        for number, spec in enumerate(specs)
+    }
+    if len(set(stand_ins.values())) < len(specs):
+        stand_ins = {spec.name: f"input_{number}" for number, spec in enumerate(specs)}
+    module.serve = tf.function(
+        served, input_signature=[tf.TensorSpec(spec.shape, spec.dtype, name=stand_ins[spec.name]) for spec in specs]
+    )
+    tf.saved_model.save(module, str(folder), signatures={SERVING_DEFAULT: module.serve.get_concrete_function()})
+    changed = {new: old for old, new in stand_ins.items() if new != old}
+    if changed:
+        _rename_inputs(folder, changed)
+
+
+def keep(origin: Path, name: str, folder: Path) -> None:
+    """Copy a SavedModel whole, with its signature `name` as `serving_default`, alone with the tag `serve`."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    shutil.copytree(origin, folder)
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    serving = min(
+        (meta for meta in saved.meta_graphs if "serve" in meta.meta_info_def.tags),
+        key=lambda meta: len(meta.meta_info_def.tags),
+    )
+    kept = type(serving)()
+    kept.CopyFrom(serving)
+    del saved.meta_graphs[:]
+    saved.meta_graphs.append(kept)
+    kept.meta_info_def.tags[:] = ["serve"]
+    if name != SERVING_DEFAULT:
+        kept.signature_def[SERVING_DEFAULT].CopyFrom(kept.signature_def[name])
+        _rename_signature(kept.object_graph_def, name)
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def _rename_signature(objects: Any, name: str) -> None:
+    """The same in the graph of objects, which tf.saved_model.load reads; graphs of TensorFlow 1 have none."""
+    if not objects.nodes:
+        return
+    number = next((child.node_id for child in objects.nodes[0].children if child.local_name == "signatures"), None)
+    if number is None:
+        return
+    children = objects.nodes[number].children
+    others = [child for child in children if child.local_name not in (SERVING_DEFAULT, name)]
+    chosen = next(child for child in children if child.local_name == name)
+    chosen.local_name = SERVING_DEFAULT
+    kept = [type(chosen).FromString(child.SerializeToString()) for child in (*others, chosen)]
+    del children[:]
+    children.extend(kept)
+
+
+def spec(tensor: Tensor, signature: Signature) -> Any:
+    """The TensorSpec of an input."""
+    import tensorflow as tf
+
+    dtype = tf.string if tensor.dtype == STRING else tf.as_dtype(tensor.dtype)
+    return tf.TensorSpec(_shape(tensor, signature), dtype, name=tensor.name)
+
+
+def _shape(tensor: Tensor, signature: Signature) -> tuple[int | None, ...]:
+    sizes = tuple(None if size == OPEN else size for size in tensor.shape)
+    return (None, *sizes) if signature.batched else sizes
+
+
+def _frozen(function: Any, inputs: int) -> Any:
+    """The function with constants for variables; control flow stays as functions, which converters understand."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    variables = {id(variable.handle) for variable in function.graph.variables}
+    for captured, _ in function.graph.captures:
+        if captured.dtype.name in ("resource", "variant") and id(captured) not in variables:
+            raise NotFreezableError(str(captured.dtype.name))
+    if any("Table" in node.op for node in _nodes(function.graph.as_graph_def())):
+        raise NotFreezableError("table")
+    constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    random = sorted({node.op for node in constant.graph.as_graph_def().node if node.op in RANDOM})
+    if random:
+        allowed = "a model without dropout or random numbers when it serves (training=False)"
+        raise InvalidError("model.source", f"its answer is random, the graph holds {', '.join(random)}", allowed)
+    if len(constant.inputs) != inputs:
+        raise NotFreezableError(", ".join(tensor.name for tensor in constant.inputs[inputs:]))
+    return _without_assertions(constant)
+
+
+def _nodes(definition: Any) -> list[Any]:
+    return [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
 
 
 def _without_assertions(function: Any) -> Any:
@@ -49,3 +163,22 @@ def _without_assertions(function: Any) -> Any:
     return function_from_graph_def(
         definition, [tensor.name for tensor in function.inputs], [tensor.name for tensor in function.outputs]
     )
+
+
+def _rename_inputs(folder: Path, names: dict[str, str]) -> None:
+    """Give the inputs of `serving_default` their names of the source: in the signature, and where functions are."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta in saved.meta_graphs:
+        inputs = meta.signature_def[SERVING_DEFAULT].inputs
+        values = {names.get(key, key): value.SerializeToString() for key, value in inputs.items()}
+        inputs.clear()
+        for key, value in values.items():
+            inputs[key].MergeFromString(value)
+        # To look at a field of another kind of node would make it one.
+        for node in (one for one in meta.object_graph_def.nodes if one.HasField("bare_concrete_function")):
+            keywords = node.bare_concrete_function.argument_keywords
+            keywords[:] = [names.get(key, key) for key in keywords]
+    path.write_bytes(saved.SerializeToString(deterministic=True))

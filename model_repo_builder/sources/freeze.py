@@ -8,21 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_repo_builder.errors import BuilderError, InvalidError
+from model_repo_builder.examples.kinds import ARRAYS, Examples
 from model_repo_builder.plan.model import Model
-from model_repo_builder.signature import InputForm, Signature
+from model_repo_builder.signature import STRING, InputForm, Signature
 from model_repo_builder.sources import huggingface as huggingface_source
-from model_repo_builder.sources import preprocessing, specification
+from model_repo_builder.sources import preprocessing, probe, specification
 from model_repo_builder.sources import savedmodel as savedmodel_source
+
+# So many examples of the inputs of a signature.
+Sampler = Callable[[Signature, int], Examples]
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A source as one graph: `folder` holds a SavedModel for each form of requests, `signature` has the plan's form."""
+    """A source as one graph: `folder` holds a SavedModel for each form of requests, `signature` has the plan's form.
+
+    `notes` are what a user should know of it. `whole` says that it holds tables, and could not be frozen.
+    """
 
     folder: Path
     signature: Signature
     weights: str
     pretrained: bool
+    notes: tuple[str, ...] = ()
+    whole: bool = False
 
     def savedmodel(self, form: InputForm) -> Path:
         """The SavedModel that takes requests of this form."""
@@ -31,35 +41,77 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A source in memory: `network` maps inputs, as clients send them, to outputs, both by their names."""
+    """A source in memory: `network` maps inputs, as clients send them, to outputs, both by their names.
+
+    `origin` is where its SavedModel lies, if that can be served as it is.
+    """
 
     network: Callable[[dict[str, Any]], dict[str, Any]]
     signature: Signature
     weights: str
     pretrained: bool
+    notes: tuple[str, ...] = ()
+    origin: Path | None = None
 
 
-def freeze(model: Model, folder: Path, forms: Iterable[InputForm]) -> Frozen:
+def generated(signature: Signature, count: int) -> Examples:
+    """Examples of any signature, where a plan names none."""
+    return ARRAYS.load("synthetic:1", "agreement.arrays", count, signature, 0)
+
+
+def freeze(model: Model, folder: Path, forms: Iterable[InputForm], sampler: Sampler = generated) -> Frozen:
     """Freeze the source and write one SavedModel for each form of requests under `folder`.
 
-    Raises InvalidError when the source has no such signature or an input that is no image of known size.
+    Raises InvalidError for a source that can't be served; `sampler` gives examples to find that out.
     """
     import tensorflow as tf
 
-    from model_repo_builder.sources.export import export
+    from model_repo_builder.sources import export
 
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(0)
-    loaded = _LOAD[model.origin](model)
+    loaded = _LOAD[model.origin](model, sampler)
     signature = loaded.signature.in_form(model.form)
+    whole = False
     for form in sorted(set(forms), key=lambda form: form.name):
-        export(loaded.network, signature.in_form(form), folder / form.name)
+        wanted = signature.in_form(form)
+        try:
+            export.export(loaded.network, wanted, folder / form.name)
+        except export.NotFreezableError:
+            whole = True
+            _keep(loaded, wanted, model, folder / form.name)
+        except BuilderError:
+            raise
+        except Exception as error:
+            raise InvalidError(
+                "model.source", f"{model.source} can't be frozen: {error}", "a graph of its own"
+            ) from None
         # Graphs refer to themselves: what is left of one is several times its weights.
         gc.collect()
-    return Frozen(folder, signature, loaded.weights, loaded.pretrained)
+    return Frozen(folder, signature, loaded.weights, loaded.pretrained, loaded.notes, whole)
 
 
-def _load_keras(model: Model) -> Loaded:
+def _keep(loaded: Loaded, wanted: Signature, model: Model, folder: Path) -> None:
+    """Save a network with tables: as it is where requests are those of the source, else around it."""
+    import tensorflow as tf
+
+    from model_repo_builder.sources import export
+
+    if loaded.origin is not None and wanted.inputs == loaded.signature.inputs:
+        export.keep(loaded.origin, savedmodel_source.signature_name(model), folder)
+        return
+    module = tf.Module()
+    module.model = getattr(loaded.network, "model", None)
+    specs = [export.spec(tensor, wanted) for tensor in wanted.inputs]
+    names = [tensor.name for tensor in wanted.inputs]
+    try:
+        export.save(lambda *inputs: loaded.network(dict(zip(names, inputs, strict=True))), specs, folder, module)
+    except Exception as error:
+        allowed = "its own dtypes and no preprocessing, as its tables can't be saved again"
+        raise InvalidError("model.source", f"{model.source}: {error}", allowed) from None
+
+
+def _load_keras(model: Model, _: Sampler) -> Loaded:
     from model_repo_builder.sources import keras as keras_source
 
     signature = specification.keras_signature(model)
@@ -68,13 +120,59 @@ def _load_keras(model: Model) -> Loaded:
     return Loaded(network, signature, found.weights, found.pretrained)
 
 
-def _load_savedmodel(model: Model) -> Loaded:
-    found, signature = savedmodel_source.load(model)
-    network = preprocessing.from_pixels(found, signature.image.name, model.preprocessing)
-    return Loaded(network, signature, "of the SavedModel", True)
+def _load_savedmodel(model: Model, sampler: Sampler) -> Loaded:
+    signature = specification.savedmodel_signature(model)
+    found = savedmodel_source.load(model)
+    types = {tensor.name: tensor.dtype for tensor in signature.inputs}
+    notes = [
+        f"output {one.name} is bfloat16 in the source and served as float32, number for number"
+        for one in savedmodel_source.signatures(model).by_name[savedmodel_source.signature_name(model)][1]
+        if one.dtype == savedmodel_source.BFLOAT16
+    ]
+    network = _casting(found, types)
+    if model.preprocessing != "none":
+        network = _preprocessed(network, signature, model)
+    settled, reason = probe.settle(_runner(network), signature, sampler, batching=model.batching)
+    if reason:
+        notes.append(f"no batching: {reason}")
+    origin = savedmodel_source.folder(model)
+    plain = model.preprocessing == "none" and not any("bfloat16" in note for note in notes)
+    return Loaded(network, settled, "of the SavedModel", True, tuple(notes), origin if plain else None)
 
 
-def _load_huggingface(model: Model) -> Loaded:
+def _preprocessed(network: Any, signature: Signature, model: Model) -> Any:
+    name = signature.image.name
+    whole = preprocessing.from_pixels(lambda images: network({name: images}), name, model.preprocessing)
+    whole.model = network.model  # type: ignore[attr-defined]
+    return whole
+
+
+def _casting(network: Any, types: dict[str, str]) -> Any:
+    """The network for inputs of any dtype."""
+    import tensorflow as tf
+
+    def cast(inputs: dict[str, Any]) -> dict[str, Any]:
+        return dict(
+            network({name: x if types[name] == STRING else tf.cast(x, types[name]) for name, x in inputs.items()})
+        )
+
+    cast.model = network.model  # type: ignore[attr-defined]
+    return cast
+
+
+def _runner(network: Any) -> probe.Run:
+    """The network on arrays."""
+    import tensorflow as tf
+
+    def run(arrays: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: tensor.numpy() for name, tensor in network({k: tf.constant(v) for k, v in arrays.items()}).items()
+        }
+
+    return run
+
+
+def _load_huggingface(model: Model, _: Sampler) -> Loaded:
     found = huggingface_source.load(model)
     return Loaded(found.network, found.signature, found.weights, found.pretrained)
 

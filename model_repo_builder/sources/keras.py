@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from model_repo_builder.downloads import describe_failure, is_unreachable
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.examples import images
 from model_repo_builder.plan.model import Model
@@ -42,7 +43,10 @@ class Loaded:
 
 
 def load(model: Model, signature: Signature) -> Loaded:
-    """Build the network; falls back to `fallback_weights` when the download fails, and says so in `weights`."""
+    """Build the network; falls back to `fallback_weights` when the download fails, and says so in `weights`.
+
+    A fault of another kind, such as a full disk, is a BuildError, whatever the plan says.
+    """
     create = _constructor(model)
     if model.weights == "imagenet":
         try:
@@ -50,7 +54,8 @@ def load(model: Model, signature: Signature) -> Loaded:
         except InvalidError:
             raise
         except Exception as error:
-            if model.fallback_weights is None:
+            is_missing = isinstance(error, FileNotFoundError | BuildError) or is_unreachable(error)
+            if model.fallback_weights is None or not is_missing:
                 allowed = "a working download, weights: random:SEED, or fallback_weights: random:SEED"
                 raise BuildError(f"model.weights: imagenet ({_reason(error)}); allowed: {allowed}") from None
     weights = model.fallback_weights if model.weights == "imagenet" else model.weights
@@ -94,7 +99,7 @@ def _time_out(seconds: float) -> Iterator[None]:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError | BuildError):
         return str(error)
-    return f"cannot be downloaded: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+    return describe_failure(error)
 
 
 def _wrap(network: Any) -> Any:

@@ -1,69 +1,216 @@
-"""One's own SavedModel of an image network: its signature, and the function that executes it."""
+"""One's own SavedModel: where it lies, what its signature says, and the function that executes it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from model_repo_builder import bucket
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.model import Model
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.plan.model import Model, TensorInput
+from model_repo_builder.signature import CHANNELS, FLOATS, OPEN, STRING, Signature, Tensor
 from model_repo_builder.sources import bucket as bucket_source
+from model_repo_builder.sources import saved_model_pb
+from model_repo_builder.sources.saved_model_pb import Declared, Signatures
+
+DEFAULT_SIGNATURE = "serving_default"
+# What Triton can send and receive; bfloat16 is served as float32, which holds each of its numbers.
+INTEGERS = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
+DTYPES = (*FLOATS, *INTEGERS, "bool", STRING)
+BFLOAT16 = "bfloat16"
+# They call Python code, which stays behind in the process that saved the model.
+PYTHON_CODE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+DECODES_IMAGES = frozenset({"DecodeJpeg", "DecodePng", "DecodeImage", "DecodeBmp", "DecodeAndCropJpeg"})
+PARSES_EXAMPLES = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExample"})
+# An output whose rank no one says: it is looked up when the model has been run.
+UNKNOWN_SHAPE = (-2,)
+HINTS = {
+    ".h5": "a SavedModel: keras.models.load_model(FILE).export(DIR) makes one of it",
+    ".keras": "a SavedModel: keras.models.load_model(FILE).export(DIR) makes one of it",
+    ".tflite": "a SavedModel; a TensorFlow Lite file can't be turned back into one",
+    ".onnx": "a SavedModel; Triton serves an ONNX file as it is",
+    ".pb": "a SavedModel; tf.compat.v1.saved_model.simple_save makes one of a frozen graph",
+}
+ALLOWED = "a directory with saved_model.pb, that file, or a directory of numbered versions as TensorFlow Serving has"
 
 
 def folder(model: Model) -> Path:
-    """The directory of a SavedModel on this machine."""
-    return bucket_source.fetch(model.source) if bucket.is_url(model.source) else Path(model.source)
+    """The directory of a SavedModel on this machine; InvalidError, with a hint, where there is none."""
+    if bucket.is_url(model.source):
+        return bucket_source.fetch(model.source)
+    path = Path(model.source)
+    if not path.exists():
+        raise InvalidError("model.source", f"{path} does not exist", ALLOWED)
+    if path.is_file():
+        if path.name == saved_model_pb.FILE:
+            return path.parent
+        raise InvalidError("model.source", f"{path} is a file", HINTS.get(path.suffix.lower(), ALLOWED))
+    versions = [one for one in path.iterdir() if one.name.isdecimal() and (one / saved_model_pb.FILE).is_file()]
+    if not (path / saved_model_pb.FILE).is_file() and versions:
+        return max(versions, key=lambda one: int(one.name))
+    if not (path / saved_model_pb.FILE).is_file():
+        inside = next((one for one in sorted(path.iterdir()) if one.suffix.lower() in HINTS), None)
+        allowed = HINTS[inside.suffix.lower()] if inside else ALLOWED
+        found = f", but {inside.name}" if inside else ""
+        raise InvalidError("model.source", f"{path} holds no saved_model.pb{found}", allowed)
+    return path
 
 
-def load(model: Model) -> tuple[Any, Signature]:
-    """A function from images, of the dtype that the signature says, to outputs by name, and that signature.
+def signatures(model: Model) -> Signatures:
+    """All that saved_model.pb says; InvalidError where it can't be served at all."""
+    try:
+        found = _read(folder(model) / saved_model_pb.FILE)
+    except saved_model_pb.UnreadableError as error:
+        raise InvalidError("model.source", model.source, str(error)) from None
+    python = sorted(PYTHON_CODE & found.operations)
+    if python:
+        allowed = "TensorFlow operations alone: what numpy_function and py_function call is not in the SavedModel"
+        raise InvalidError("model.source", f"{model.source} holds {', '.join(python)}", allowed)
+    return found
 
-    InvalidError when the source has no such signature or an input that is no image of known size.
+
+@cache
+def _read(path: Path) -> Signatures:
+    return saved_model_pb.read(path)
+
+
+def signature_name(model: Model) -> str:
+    """The signature to serve: the plan's, or the only one where the plan says none."""
+    found = signatures(model).by_name
+    if "signature" not in model.model_fields_set and model.signature not in found and len(found) == 1:
+        return next(iter(found))
+    if model.signature not in found:
+        present = (
+            ", ".join(sorted(found)) or "a SavedModel with a signature (this one has none): pass signatures= to save"
+        )
+        raise InvalidError("model.signature", model.signature, present)
+    return model.signature
+
+
+def signature(model: Model) -> Signature:
+    """What the model takes and gives by its signature and the plan, without TensorFlow.
+
+    Tensors share a batch where the first dimension of every one is open. InvalidError for what can't be served.
+    """
+    found = signatures(model)
+    declared_in, declared_out = found.by_name[signature_name(model)]
+    _check_names(model, declared_in, declared_out)
+    batched = _is_batched(model, declared_in, declared_out)
+    inputs = tuple(_input(one, model, found, batched=batched) for one in declared_in)
+    outputs = tuple(_output(one, batched=batched) for one in declared_out)
+    return Signature(inputs, outputs, batched=batched, sample_kind="arrays")
+
+
+def _check_names(model: Model, inputs: tuple[Declared, ...], outputs: tuple[Declared, ...]) -> None:
+    names = [one.name for one in inputs]
+    for name in model.inputs:
+        if name not in names:
+            raise InvalidError(f"model.inputs.{name}", "no input of the SavedModel", ", ".join(names))
+    for what, one in [*(("input", one) for one in inputs), *(("output", one) for one in outputs)]:
+        if one.dtype not in (*DTYPES, BFLOAT16) or (what == "input" and one.dtype == BFLOAT16):
+            raise InvalidError("model.source", f"{what} {one.name} is {one.dtype}", ", ".join(DTYPES))
+    if not inputs:
+        raise InvalidError("model.signature", f"{model.signature} takes no input", "a signature with inputs")
+
+
+def _is_batched(model: Model, inputs: tuple[Declared, ...], outputs: tuple[Declared, ...]) -> bool:
+    """Whether dimension 0 is open in every tensor; the plan may forbid a batch, not invent one."""
+    fixed = [one for one in (*inputs, *outputs) if one.shape is not None and (not one.shape or one.shape[0] != OPEN)]
+    if model.batching and fixed:
+        found = f"true, but {fixed[0].name} is {list(fixed[0].shape or ())}"
+        raise InvalidError("model.batching", found, "false: a batch needs an open first dimension in every tensor")
+    return not fixed and model.batching is not False
+
+
+def _input(one: Declared, model: Model, found: Signatures, *, batched: bool) -> Tensor:
+    plan = model.inputs.get(one.name, TensorInput())
+    field = f"model.inputs.{one.name}"
+    fixed = _image_size(one, model, batched=batched)
+    wanted = plan.shape or fixed
+    if one.shape is None:
+        if wanted is None:
+            raise InvalidError(f"{field}.shape", "missing, the SavedModel leaves the rank open", "that of an example")
+        shape = wanted
+    else:
+        shape = fixed or (one.shape[1:] if batched else one.shape)
+    if wanted is not None and not _fits(shape, wanted):
+        raise InvalidError(f"{field}.shape", list(wanted), f"{list(shape)}, -1 being any size: that of the SavedModel")
+    tensor = Tensor(one.name, one.dtype, shape, sample_shape=plan.shape if OPEN in shape else None)
+    if one.dtype == STRING:
+        return _text(tensor, plan, found)
+    if plan.values:
+        raise InvalidError(f"{field}.values", "set", f"range, as {one.name} is {one.dtype}")
+    if plan.range is None and model.input.range is not None and _is_sole(one, found, model):
+        plan = TensorInput(range=model.input.range)
+    if plan.range is not None and one.dtype not in FLOATS:
+        least, most = plan.range
+        return replace(tensor, values=(round(least), round(most)), range=plan.range)
+    return replace(tensor, range=plan.range)
+
+
+def _text(tensor: Tensor, plan: TensorInput, found: Signatures) -> Tensor:
+    if plan.range is not None:
+        raise InvalidError(f"model.inputs.{tensor.name}.range", "set", f"values, as {tensor.name} is a string")
+    return replace(tensor, texts=plan.values)
+
+
+def needs_values(tensor: Tensor, found: Signatures) -> bool:
+    """Whether examples of a string must come from the plan: graphs that decode images get generated JPEGs."""
+    return tensor.dtype == STRING and not tensor.texts and not DECODES_IMAGES & found.operations
+
+
+def _is_sole(one: Declared, found: Signatures, model: Model) -> bool:
+    return len(found.by_name[signature_name(model)][0]) == 1
+
+
+def _image_size(one: Declared, model: Model, *, batched: bool) -> tuple[int, ...] | None:
+    """The shape that model.input.size fixes of an image of open size; InvalidError where it contradicts."""
+    size = model.input.size
+    if size is None or one.shape is None:
+        return None
+    shape = one.shape[1:] if batched else one.shape
+    if len(shape) < 3 or one.dtype == STRING:
+        raise InvalidError("model.input.size", list(size), f"nothing: {one.name} is no image, but {list(shape)}")
+    *leading, first, second, third = shape
+    channels_last = third in CHANNELS or first not in CHANNELS
+    whole = (*size, third) if channels_last else (first, *size)
+    if not _fits((first, second, third), whole):
+        inside = (first, second) if channels_last else (second, third)
+        raise InvalidError("model.input.size", list(size), f"{list(inside)}, the size of the source")
+    return (*leading, *whole)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    return len(shape) == len(wanted) and all(a in (OPEN, b) for a, b in zip(shape, wanted, strict=True))
+
+
+def _output(one: Declared, *, batched: bool) -> Tensor:
+    dtype = "float32" if one.dtype == BFLOAT16 else one.dtype
+    if one.shape is None:
+        return Tensor(one.name, dtype, UNKNOWN_SHAPE)
+    return Tensor(one.name, dtype, one.shape[1:] if batched else one.shape)
+
+
+def load(model: Model) -> Any:
+    """A function from the inputs to the outputs, by the names of the signature; bfloat16 becomes float32.
+
+    Its attribute `model` keeps the SavedModel alive, `tables` says whether the graph holds more than variables.
     """
     import tensorflow as tf
 
     try:
-        loaded = tf.saved_model.load(str(folder(model)))
+        loaded = tf.saved_model.load(str(folder(model)), tags=list(signatures(model).tags))
+        function = loaded.signatures[signature_name(model)]
     except Exception as error:
         raise InvalidError("model.source", f"{model.source}: {error}", "a loadable SavedModel") from None
-    if model.signature not in loaded.signatures:
-        present = ", ".join(sorted(loaded.signatures)) or "none, the SavedModel has no signatures"
-        raise InvalidError("model.signature", model.signature, present)
-    function = loaded.signatures[model.signature]
-    inputs = [_tensor(spec.name, spec) for spec in function.structured_input_signature[1].values()]
-    if len(inputs) != 1 or len(inputs[0].shape) != 3:
-        shapes = ", ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in inputs)
-        raise InvalidError("model.source", f"inputs {shapes}", "one input of shape [height, width, channels]")
-    image = _with_size(inputs[0], model)
-    outputs = tuple(_tensor(name, spec) for name, spec in sorted(function.structured_outputs.items()))
-    for output in outputs:
-        if -1 in output.shape:
-            raise InvalidError(
-                "model.source", f"output {output.name} {list(output.shape)}", "only the batch is dynamic"
-            )
 
-    def network(images: Any) -> dict[str, Any]:
-        return dict(function(**{image.name: tf.cast(images, inputs[0].dtype)}))
+    def network(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor
+            for name, tensor in function(**inputs).items()
+        }
 
     network.model = loaded  # type: ignore[attr-defined]  # a signature does not keep its model's variables alive
-    return network, Signature((image,), outputs)
-
-
-def _with_size(image: Tensor, model: Model) -> Tensor:
-    """The image with the plan's size where the SavedModel leaves it open; the two must not contradict."""
-    height, width, channels = image.shape
-    wanted = model.input.size or (height, width)
-    fits = all(size in (-1, asked) for size, asked in zip((height, width), wanted, strict=True))
-    if -1 in (*wanted, channels):
-        allowed = "a fixed size, set model.input.size: [HEIGHT, WIDTH]"
-        raise InvalidError("model.input.size", f"{image.name} is {list(image.shape)} in the source", allowed)
-    if not fits:
-        raise InvalidError("model.input.size", list(wanted), f"{[height, width]}, the size of the source")
-    return Tensor(image.name, image.dtype, (*wanted, channels))
-
-
-def _tensor(name: str, spec: Any) -> Tensor:
-    shape = tuple(-1 if size is None else int(size) for size in spec.shape[1:])
-    return Tensor(name, spec.dtype.name, shape)
+    return network

@@ -32,10 +32,8 @@ def check(model: Model) -> None:
         huggingface_source.check(model)
     elif bucket.is_url(model.source):
         bucket_source.check(model.source)
-    elif not Path(model.source).exists():
-        raise InvalidError("model.source", f"{model.source} does not exist", ALLOWED)
-    elif not (Path(model.source) / "saved_model.pb").is_file():
-        raise InvalidError("model.source", f"{model.source} holds no saved_model.pb", ALLOWED)
+    else:
+        savedmodel_signature(model)
     if model.labels not in (None, "imagenet") and not Path(str(model.labels)).is_file():
         raise InvalidError("model.labels", model.labels, "imagenet, or a text file with one label a line")
 
@@ -67,7 +65,21 @@ def signature(model: Model) -> Signature | None:
     """What the model will take and give, where that is known before it is loaded."""
     if model.origin == "keras":
         return keras_signature(model)
-    return huggingface_source.published_signature(model) if model.origin == "huggingface" else None
+    if model.origin == "huggingface":
+        return huggingface_source.published_signature(model)
+    return None if bucket.is_url(model.source) else savedmodel_signature(model)
+
+
+def savedmodel_signature(model: Model) -> Signature:
+    """What a SavedModel takes and gives by saved_model.pb and the plan; what running it shows comes later."""
+    found = savedmodel_source.signature(model)
+    if model.input.dtype and len(found.inputs) > 1:
+        names = ", ".join(tensor.name for tensor in found.inputs)
+        raise InvalidError("model.input.dtype", model.input.dtype, f"nothing, as the model has the inputs {names}")
+    if model.preprocessing != "none" and (len(found.inputs) > 1 or not found.image.has_shape_of_image):
+        shapes = ", ".join(tensor.named_shape() for tensor in found.inputs)
+        raise InvalidError("model.preprocessing", model.preprocessing, f"none, as the model takes {shapes}")
+    return found
 
 
 def keras_signature(model: Model) -> Signature:

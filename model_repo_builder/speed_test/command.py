@@ -39,8 +39,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure every chosen variant; the log is kept however the test ends."""
-    for path in options.image or ():
-        images.decode(path, "--image")
+    images.check_files(options.image or (), "--image")
     jobs = _jobs(options)
     pictures = _pictures(jobs, options.image or ())
     environment = describe_environment()

@@ -18,7 +18,7 @@ import numpy as np
 
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples import images
+from model_repo_builder.examples import image_file
 from model_repo_builder.examples.kinds import IMAGES, Examples, Kind, kind_of
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import fingerprint
@@ -47,7 +47,7 @@ def measure(
 
 def _image(path: Path) -> ImageFile:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImageFile(name=path.name, sha256=sha256, thumbnail=_thumbnail(images.decode(path, "--image")))
+    return ImageFile(name=path.name, sha256=sha256, thumbnail=_thumbnail(image_file.decode(path, "--image")))
 
 
 def _thumbnail(picture: Any) -> str:
@@ -114,7 +114,7 @@ def _shown(job: worker.Job, pictures: Sequence[Path]) -> Examples:
     height, width, _ = signature.image.shape
     return {
         signature.image.name: np.stack(
-            [images.fit(images.decode(path, "--image"), (height, width)) for path in pictures]
+            [image_file.fit(image_file.decode(path, "--image"), (height, width)) for path in pictures]
         )
     }
 

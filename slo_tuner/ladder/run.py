@@ -120,7 +120,8 @@ class Ladder:
         result = meter.result(found, unloaded, curve, load_s)
         rate = result.rate_per_s
         without = f"{unmet(result)} even at {found.lowest_tried_per_s or 0.0:.1f} req/s, the lowest rate that was tried"
-        progress.heading(meter.model, f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without)
+        said = f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without
+        progress.heading(meter.model, f"{said}{result.disturbed and '; disturbed: '}{result.disturbed}")
         return result
 
     def _manifest(self, model: str) -> dict[str, object]:

@@ -37,6 +37,7 @@ def disturbance_between(
     cores, throttled_share = float(len(both)), None
     if before.group is not None and after.group is not None:
         cores = after.group.cores
+        stolen_s *= min(1.0, cores / max(1, len(both)))  # the host takes from all cgroups alike
         taken_s = after.group.used_s - before.group.used_s
         periods = after.group.periods - before.group.periods
         throttled_share = (after.group.throttled - before.group.throttled) / periods if periods > 0 else 0.0

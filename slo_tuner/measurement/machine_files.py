@@ -35,7 +35,9 @@ class MachineFiles:
     @classmethod
     def own(cls, everything: bool = False) -> "MachineFiles":
         """What this process and its children may use: its processors and its cgroup; or the machine as a whole."""
-        return cls() if everything else cls(frozenset(os.sched_getaffinity(0)), cgroup=limited_cgroup())
+        if everything or not hasattr(os, "sched_getaffinity"):  # only Linux has it
+            return cls()
+        return cls(frozenset(os.sched_getaffinity(0)), cgroup=limited_cgroup())
 
     def read(self) -> Reading | None:
         """The machine now, in some milliseconds; None where it does not say."""
@@ -98,6 +100,8 @@ class MachineFiles:
         stat = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
         if "usage_usec" in stat:
             used_s = int(stat["usage_usec"]) / 1e6
-        else:  # version 1 counts it in another file
-            used_s = int((folder / "cpuacct.usage").read_text()) / 1e9
+        else:  # version 1 counts it by another controller, which may be mounted elsewhere
+            beside = Path(*("cpuacct" if part == "cpu" else part for part in folder.parts))
+            file = next((one for one in (folder, beside) if (one / "cpuacct.usage").exists()), folder)
+            used_s = int((file / "cpuacct.usage").read_text()) / 1e9
         return GroupTimes(cores, used_s, int(stat.get("nr_periods", 0)), int(stat.get("nr_throttled", 0)))

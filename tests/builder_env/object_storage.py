@@ -4,10 +4,14 @@ Not for the environment with Locust, whose gevent changes threads and TLS of the
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
 
 import boto3
 import pytest
+from gcp_storage_emulator.exceptions import NotFound
+from gcp_storage_emulator.handlers import objects
 from gcp_storage_emulator.server import create_server
 from moto.server import ThreadedMotoServer
 
@@ -25,11 +29,36 @@ def s3_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def gs_port() -> Iterator[int]:
-    """A server of Google's storage protocol on loopback."""
-    server = create_server(LOOPBACK, 0, in_memory=True, default_bucket="models")
-    server.start()
-    yield server._api._httpd.server_port
-    server.stop()
+    """A server of Google's storage protocol on loopback, with the preconditions that the emulator ignores."""
+    with pytest.MonkeyPatch.context() as patch:
+        for insert in ("_media_upload", "_multipart_upload"):
+            patch.setattr(objects, insert, _with_precondition(getattr(objects, insert)))
+        server = create_server(LOOPBACK, 0, in_memory=True, default_bucket="models")
+        server.start()
+        yield server._api._httpd.server_port
+        server.stop()
+
+
+def _with_precondition(insert: Callable[..., None]) -> Callable[..., None]:
+    """objects.insert as Google documents it: with ifGenerationMatch of another generation (0: no object) it is 412.
+
+    The server answers one request at a time, so nothing comes between the comparison and the insertion.
+    """
+
+    def checked(request: Any, response: Any, storage: Any) -> None:
+        wanted = request.query.get("ifGenerationMatch")
+        name = request.query["name"][0] if "name" in request.query else request.data["meta"]["name"]
+        try:
+            generation = storage.get_file_obj(request.params["bucket_name"], name)["generation"]
+        except NotFound:
+            generation = "0"
+        if wanted is not None and wanted[0] != generation:
+            response.status = HTTPStatus.PRECONDITION_FAILED
+            response.json({"error": {"code": 412, "message": "conditionNotMet"}})
+            return
+        insert(request, response, storage)
+
+    return checked
 
 
 @pytest.fixture

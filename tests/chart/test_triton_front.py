@@ -45,12 +45,15 @@ def test_the_front_has_triton_s_security() -> None:
 
 
 def test_limits_become_arguments() -> None:
-    values = at("tfservingFront", {"timeoutSeconds": 5, "maxRequestMegabytes": 7, "maxInFlight": 9})
+    values = at(
+        "tfservingFront", {"timeoutSeconds": 5, "maxRequestMegabytes": 7, "maxAnswerMegabytes": 8, "maxInFlight": 9}
+    )
     assert front(values)["args"] == [
         "--triton=localhost:8001",
         "--port=8888",
         "--timeout-s=5",
         "--max-request-megabytes=7",
+        "--max-answer-megabytes=8",
         "--max-in-flight=9",
     ]
 
@@ -69,7 +72,7 @@ def test_services_offer_the_port() -> None:
 
 def test_triton_s_clients_may_reach_the_front() -> None:
     clients = one(render(FRONT), "NetworkPolicy")["spec"]["ingress"][0]
-    assert [port["port"] for port in clients["ports"]] == ["http", "grpc", "tfserving"]
+    assert [port["port"] for port in clients["ports"]] == [8000, 8001, 8888]
 
 
 def test_routes_send_its_paths_to_the_front() -> None:

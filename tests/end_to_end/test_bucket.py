@@ -10,16 +10,16 @@ import urllib3
 
 from .conftest import python_of, started
 
-# For each of argv[3:] publishes argv[1] into a bucket twice, the second time as another, breaks that upload before its
-# object of that number (0: never), and copies what the bucket then holds to a folder of that name in argv[2]. A process
-# of its own: gevent is not for S3's server.
+# For each of argv[3:] publishes argv[1] into a bucket twice, the second time as another, breaks that upload before it
+# writes its object of that number (0: never), and copies what the bucket then holds to a folder of that name in
+# argv[2]. A process of its own: gevent is not for S3's server.
 PUBLISHED = """
 import os, sys
 from pathlib import Path
 import boto3
 from moto.server import ThreadedMotoServer
-from model_repo_builder import bucket_publish, manifest
 from model_repo_builder.bucket import Bucket
+from model_repo_builder.repository import bucket_publish, manifest
 
 variant, target = Path(sys.argv[1]), Path(sys.argv[2])
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -34,17 +34,21 @@ made = manifest.read(variant)
 other = made.model_copy(update={"config": "other", "artefact": "other"})
 
 
-def broken_at(number, upload):
+def break_at(place, number):
     count = 0
 
-    def counted(source, path):
-        nonlocal count
-        count += 1
-        if count == number:
-            raise ConnectionError
-        upload(source, path)
+    def counted(write):
+        def at(*arguments):
+            nonlocal count
+            count += 1
+            if count == number:
+                raise ConnectionError
+            write(*arguments)
 
-    return counted
+        return at
+
+    for name in ("upload", "replace"):
+        setattr(place, name, counted(getattr(place, name)))
 
 
 for number in sys.argv[3:]:
@@ -52,7 +56,7 @@ for number in sys.argv[3:]:
     boto3.client("s3").create_bucket(Bucket=name)
     place = Bucket("--output", f"s3://{name}")
     bucket_publish.upload(place, variant, made)
-    place.upload = broken_at(int(number), place.upload)
+    break_at(place, int(number))
     try:
         bucket_publish.upload(place, variant, other)
     except ConnectionError:
@@ -63,7 +67,7 @@ server.stop()
 """
 
 
-VERSIONS = {"1": "1", "2": "1", "3": "1", "0": "2"}
+VERSIONS = {"1": "1", "2": "1", "3": "1", "4": "1", "0": "2"}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def published(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return output
 
 
-@pytest.mark.parametrize(("breaks_at", "version"), VERSIONS.items(), ids=["first", "second", "third", "whole"])
+@pytest.mark.parametrize(("breaks_at", "version"), VERSIONS.items(), ids=["first", "second", "third", "last", "whole"])
 def test_a_server_that_starts_serves_the_last_whole_version(
     published: Path, server_python: str, tmp_path: Path, breaks_at: str, version: str
 ) -> None:

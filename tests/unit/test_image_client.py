@@ -10,6 +10,7 @@ from PIL import Image
 from command_line.errors import ModelError
 from image_client.cli import main
 from image_client.served_model import TensorInfo, image_model
+from model_repo_builder.examples.image_file import ALLOWED
 
 SCORES = TensorInfo("probabilities", "FP32", (-1, 10))
 
@@ -39,8 +40,10 @@ def test_a_bad_file_is_named_and_the_others_are_done(
     (tmp_path / "bad.png").write_text("no image")
     files = [str(tmp_path / "bad.png"), str(tmp_path / "absent.png"), str(photo)]
     assert main([*files, "--size=4x6", f"--write-json={tmp_path / 'out'}"]) == 1
-    for line, file in zip(_lines(capsys), files, strict=False):
-        assert line == f"image-client: error: FILE: {file} cannot be decoded; allowed: readable image files; skipped"
+    for line, file, reason in zip(
+        _lines(capsys), files, ["no known image format", "No such file or directory"], strict=False
+    ):
+        assert line == f"image-client: error: FILE: {file} cannot be decoded ({reason}); allowed: {ALLOWED}; skipped"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["red.png.json"]
 
 

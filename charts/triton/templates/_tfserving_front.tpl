@@ -17,6 +17,7 @@ start asks only whether it runs, readiness asks Triton.
     - --port=8888
     - --timeout-s={{ $front.timeoutSeconds }}
     - --max-request-megabytes={{ $front.maxRequestMegabytes }}
+    - --max-answer-megabytes={{ $front.maxAnswerMegabytes }}
     - --max-in-flight={{ $front.maxInFlight }}
   ports:
     - {name: tfserving, containerPort: 8888}

@@ -22,6 +22,19 @@ def load(
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=providers)
 
     def run(arrays: dict[str, Any]) -> dict[str, Any]:
-        return dict(zip(outputs, session.run(outputs, arrays), strict=True))
+        results = session.run(outputs, {name: as_text(array, bytes, "decode") for name, array in arrays.items()})
+        return {name: as_text(array, str, "encode") for name, array in zip(outputs, results, strict=True)}
 
     return run
+
+
+def as_text(array: Any, kind: type, method: str) -> Any:
+    """Texts as str for ONNX Runtime, as bytes for Triton; numbers as they are."""
+    if not array.dtype.hasobject:
+        return array
+    changed = array.copy()
+    flat = changed.reshape(-1)
+    for index, item in enumerate(flat):
+        if isinstance(item, kind):
+            flat[index] = getattr(item, method)("utf-8")
+    return changed

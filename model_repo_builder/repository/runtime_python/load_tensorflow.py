@@ -40,7 +40,7 @@ def load(
 
 def tensor(array: Any) -> Any:
     """A tensor over the array's own memory; a copy where TensorFlow can't use it (its kernels demand alignment)."""
-    usable = array.dtype.kind in "fiu" and array.flags.c_contiguous and array.flags.writeable
+    usable = array.dtype.kind in "fiu" and array.flags.c_contiguous and array.flags.writeable and array.size
     if usable and array.ctypes.data % ALIGNMENT == 0:
         return tensorflow.experimental.dlpack.from_dlpack(array.__dlpack__())
     return tensorflow.constant(array)

@@ -27,7 +27,7 @@ REFUSED = [
     (("variants",), "fast", "variants: fast; allowed: a list"),
     (("colour",), "red", "colour: unknown key; allowed: model, calibration"),
     (("calibration",), {"count": 0}, "calibration.count: 0; allowed: at least 1"),
-    (("agreement",), {"number": 3}, "agreement.number: unknown key; allowed: images, sequences, count"),
+    (("agreement",), {"number": 3}, "agreement.number: unknown key; allowed: images, sequences, arrays, count"),
     (("defaults",), {"colour": 3}, "defaults.colour: unknown key; allowed: engine, precision"),
     (("variants", 1, "name"), "original", "variants: original twice; allowed: each name once"),
     (("variants", 1, "name"), "../up", "variants.../up.name: ../up; allowed: letters, digits"),

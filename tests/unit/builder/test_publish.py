@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,26 @@ def test_new_empty_and_existing_repositories_are_accepted(repository: Path, tmp_
         if folder.name == "empty":
             folder.mkdir()
         publish.check_output(folder)
+
+
+def test_a_file_is_linked_where_it_can_be(tmp_path: Path) -> None:
+    (tmp_path / "artefact").write_text("graph")
+    publish.link_or_copy(tmp_path / "artefact", tmp_path / "link")
+    assert (tmp_path / "link").samefile(tmp_path / "artefact")
+
+
+def test_a_file_of_another_file_system_is_copied(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one file system only")
+    (tmp_path / "artefact").write_text("graph")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        with pytest.raises(OSError, match="cross-device"):
+            (Path(folder) / "link").hardlink_to(tmp_path / "artefact")
+        publish.link_or_copy(tmp_path / "artefact", Path(folder) / "copy")
+        assert (Path(folder) / "copy").read_text() == "graph"
+
+
+def test_a_file_that_can_be_neither_linked_nor_copied_says_why(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="artefact"):
+        publish.link_or_copy(tmp_path / "artefact", tmp_path / "link")

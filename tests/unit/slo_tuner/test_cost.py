@@ -27,15 +27,19 @@ def results(tmp_path: Path) -> Path:
     return Path(shutil.copy(LADDER, tmp_path / "results.json"))
 
 
-def test_a_gpu_may_cost_many_times_less_as_the_reference_found() -> None:
-    """At the reference's prices 163 times less means 163 x 0.54 / 4.56 times the rate."""
-    rate = 163 * 0.54 / 4.56
-    found = cost(
-        [_measured("cpu", 1, "n1-standard-96"), _measured("gpu", rate, "n1-standard-4+T4")], 1, CapacityMargin()
-    )
-    assert [row.times_cheaper for row in found.rows] == pytest.approx([1, 163])
+def test_the_published_ladder_costs_what_its_rates_and_prices_say() -> None:
+    """The reference's requests per second on n1-standard-4 with a T4 at $0.54 an hour, and 96 cores at $4.56.
+
+    By hand: a million inferences take 1e6 / 253.1 = 3951.0 s, which cost $0.59265; 1e6 / 2236.6 = 447.11 s, $0.067066.
+    Cores that serve 20 a second need 13.889 h, $63.333: 944.35 times as much as the tuned variant on the T4.
+    """
+    variants = [("cores", 20, "n1-standard-96"), ("original", 253.1, "n1-standard-4+T4")]
+    variants.append(("tftrt_int8_bs16_count4", 2236.6, "n1-standard-4+T4"))
+    found = cost([_measured(*variant) for variant in variants], 1000, CapacityMargin())
+    assert [row.usd_per_million for row in found.rows] == pytest.approx([63.333, 0.59265, 0.067066], rel=1e-4)
+    assert [row.times_cheaper for row in found.rows] == pytest.approx([1, 106.86, 944.35], rel=1e-4)
     best = cheapest(found)
-    assert best is not None and best.model == "gpu"
+    assert best is not None and best.model == "tftrt_int8_bs16_count4"
 
 
 def test_a_fleet_costs_its_machines() -> None:

@@ -138,10 +138,13 @@ def test_a_limited_cgroup_is_the_machine(tmp_path: Path) -> None:
     assert (found.cores, found.foreign_cores, found.throttled_share) == (1.5, pytest.approx(0.3), 0.25)
 
 
-def test_version_1_of_cgroups_is_read_too(tmp_path: Path) -> None:
-    (tmp_path / "cpu.stat").write_text("nr_periods 40\nnr_throttled 3\nthrottled_time 5\n")
-    (tmp_path / "cpuacct.usage").write_text("2500000000\n")
-    reading = _reading(tmp_path / "proc", 0, STAT, group=(tmp_path, 2.0))
+@pytest.mark.parametrize("controller", ["cpu", "cpuacct"])
+def test_version_1_of_cgroups_is_read_too(tmp_path: Path, controller: str) -> None:
+    for name in {"cpu", controller}:
+        (tmp_path / name / "one").mkdir(parents=True)
+    (tmp_path / "cpu" / "one" / "cpu.stat").write_text("nr_periods 40\nnr_throttled 3\nthrottled_time 5\n")
+    (tmp_path / controller / "one" / "cpuacct.usage").write_text("2500000000\n")
+    reading = _reading(tmp_path / "proc", 0, STAT, group=(tmp_path / "cpu" / "one", 2.0))
     assert reading.group is not None
     assert (reading.group.used_s, reading.group.periods, reading.group.throttled) == (2.5, 40, 3)
 

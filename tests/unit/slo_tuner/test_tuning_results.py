@@ -18,6 +18,7 @@ from slo_tuner.tuning.evidence import TrialHistory
 from slo_tuner.tuning.files import write_deployment
 from slo_tuner.tuning.path import steps
 from slo_tuner.tuning.record import TuningResults
+from slo_tuner.tuning.required_workers import generator_need
 from slo_tuner.tuning.space import Configuration
 from slo_tuner.tuning.trial import Trial, TrialObjective
 
@@ -83,6 +84,25 @@ def test_a_weak_generator_is_told_how_many_processes_it_takes(limited: TuningRes
     need = limited.tuning.generator
     assert need is not None and need.processes == -(-need.rate_per_s * need.cpu_ms // 600)
     assert f"need {need.processes} processes" in "\n".join(notes(limited))
+
+
+def test_trials_without_any_open_loop_need_no_stronger_generator() -> None:
+    """The first trial of a run may be refused: results are written all the same."""
+    refused = Trial(number=1, configuration=WINNER, role="baseline", reason="", status="refused")
+    assert generator_need([]) is None
+    assert generator_need([refused]) is None
+
+
+def test_a_generator_that_lags_only_where_the_server_misses_makes_no_lower_bound(limited: TuningResults) -> None:
+    class Hasty(SimulatedBench):
+        def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
+            point = super().point(rate, purpose)
+            return point.model_copy(update={"invalid_reason": "late" if point.miss_share > 0.3 else ""})
+
+    found = finished_tuning(bench=Hasty(SURFACE, 50.0, seed=1, requests=500))
+    assert any(point.invalid for model in found.models for point in model.points)
+    assert not any(model.generator_limited for model in found.models) and found.tuning.generator is None
+    assert limited.models[-1].generator_limited
 
 
 def test_workers_with_time_left_blame_what_else_runs_on_their_machine(limited: TuningResults) -> None:

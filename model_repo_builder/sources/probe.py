@@ -1,0 +1,138 @@
+"""What only running a SavedModel shows: whether rows of a batch are independent, whether it answers the same twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model_repo_builder.errors import InvalidError
+from model_repo_builder.examples.kinds import Examples, as_sent, cycled
+from model_repo_builder.signature import OPEN, Signature
+from model_repo_builder.sources.savedmodel import UNKNOWN_SHAPE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# A batch of so many is compared with one example at a time.
+ROWS = 3
+# Of the largest number of an output: what another batch size may change by rounding. Another row is much further away.
+TOLERANCE = 0.01
+
+Run = Callable[[dict[str, Any]], dict[str, "NDArray[Any]"]]
+
+
+def settle(
+    run: Run, signature: Signature, samples: Callable[[Signature, int], Examples], *, batching: bool | None
+) -> tuple[Signature, str]:
+    """The signature as the model keeps it, and why it has no batch where it looked as if it had one (else empty).
+
+    `batching` is the plan's: True makes it an error that rows are not independent. InvalidError for a model that fails
+    on the examples, or whose answer is random.
+    """
+    reason = ""
+    if signature.batched:
+        try:
+            examples = as_sent(cycled(samples(signature, ROWS), ROWS), signature)
+            reason = _dependence(run, examples, signature)
+        except InvalidError as error:
+            if batching or len(signature.inputs) == 1:
+                raise
+            reason = str(error)
+        except Exception as error:
+            reason = f"it fails on examples of a batch: {_line(error)}"
+        if reason and batching:
+            raise InvalidError("model.batching", "true", f"false, as {reason}")
+        if reason:
+            signature = signature.unbatched()
+    request = _first(as_sent(samples(signature, 1), signature), signature)
+    answer = _answer(run, request)
+    _require_same_twice(answer, _answer(run, request))
+    signature = _with_shapes(signature, answer)
+    return replace(signature, warm_up=_answers_zeros(run, request)), reason
+
+
+def _dependence(run: Run, examples: dict[str, NDArray[Any]], signature: Signature) -> str:
+    """Why a row of a batch of three is not what the example gives alone; empty where all are."""
+    together = run(examples)
+    alone = [run({name: array[row : row + 1] for name, array in examples.items()}) for row in range(ROWS)]
+    for tensor in signature.outputs:
+        whole = together[tensor.name]
+        if whole.ndim < 1 or len(whole) != ROWS or any(len(one[tensor.name]) != 1 for one in alone):
+            return f"output {tensor.name} has the shape {list(whole.shape)} for {ROWS} examples"
+        for row in range(ROWS):
+            if not same_numbers(whole[row], alone[row][tensor.name][0]):
+                return f"output {tensor.name} of an example changes with the other examples of its batch"
+    return ""
+
+
+def same_numbers(one: NDArray[Any], other: NDArray[Any], tolerance: float = TOLERANCE) -> bool:
+    """Whether two rows are the same but for rounding; texts, integers and booleans exactly."""
+    one, other = (np.asarray(row, object if isinstance(row, bytes) else None) for row in (one, other))
+    if one.shape != other.shape:
+        return False
+    if one.dtype.kind not in "fc":
+        return bool(np.array_equal(one, other))
+    left, right = one.astype(np.float64), other.astype(np.float64)
+    largest = float(np.abs(left[np.isfinite(left)]).max(initial=0.0))
+    return bool(np.allclose(left, right, rtol=tolerance, atol=tolerance * largest + 1e-12, equal_nan=True))
+
+
+def _answer(run: Run, request: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    try:
+        return run(request)
+    except Exception as error:
+        if "seed" in str(error) and "determinism" in str(error):
+            _refuse_random("an operation without a seed")
+        given = ", ".join(f"{name} {list(array.shape)}" for name, array in request.items())
+        allowed = (
+            "examples that it answers: agreement.arrays: FILE.npz, or model.inputs.NAME with shape, range or values"
+        )
+        raise InvalidError("model.source", f"it fails on {given}: {_line(error)}", allowed) from None
+
+
+def _require_same_twice(once: dict[str, NDArray[Any]], again: dict[str, NDArray[Any]]) -> None:
+    for name, array in once.items():
+        if not same_numbers(array, again[name]):
+            _refuse_random(f"output {name} differs between two runs")
+
+
+def _refuse_random(found: str) -> None:
+    allowed = "a model without dropout or random numbers when it serves (training=False)"
+    raise InvalidError("model.source", f"its answer to the same input is random: {found}", allowed)
+
+
+def _with_shapes(signature: Signature, answer: dict[str, NDArray[Any]]) -> Signature:
+    """The signature with the ranks of outputs that the SavedModel leaves open; their sizes stay open."""
+
+    def known(tensor: Any) -> Any:
+        if UNKNOWN_SHAPE[0] not in tensor.shape:
+            return tensor
+        rank = answer[tensor.name].ndim - (1 if signature.batched else 0)
+        return replace(tensor, shape=(OPEN,) * rank)
+
+    return replace(signature, outputs=tuple(map(known, signature.outputs)))
+
+
+def _answers_zeros(run: Run, request: dict[str, NDArray[Any]]) -> bool:
+    """Whether a server may warm the model up; texts would need examples of their own."""
+    if any(array.dtype.hasobject for array in request.values()):
+        return False
+    try:
+        run({name: np.zeros_like(array) for name, array in request.items()})
+    except Exception:
+        return False
+    return True
+
+
+def _first(examples: dict[str, NDArray[Any]], signature: Signature) -> dict[str, NDArray[Any]]:
+    return {name: array[:1] if signature.batched else array[0] for name, array in examples.items()}
+
+
+def _line(error: Exception) -> str:
+    """The first line of what TensorFlow says that is about the model."""
+    text = str(error).replace("Graph execution error:", "").strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("Detected at", "  "))]
+    return (lines or [type(error).__name__])[0][:200]

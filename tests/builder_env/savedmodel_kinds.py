@@ -1,0 +1,158 @@
+"""SavedModels as people export them, one function a kind: each saves to a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+SIZE = 16
+IMAGES = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="image")
+WEIGHTS = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+
+
+def save(folder: Path, function: Callable[..., Any], *specs: Any, name: str = "serving_default", **kept: Any) -> Path:
+    """Save a function with its signature; `kept` are variables and tables that it uses."""
+    module = tf.Module()
+    for key, value in kept.items():
+        setattr(module, key, value)
+    module.serve = tf.function(function, input_signature=list(specs))
+    tf.saved_model.save(module, str(folder), signatures={name: module.serve.get_concrete_function()})
+    return folder
+
+
+def probabilities(image: Any) -> Any:
+    """Five classes by the mean colour, scaled so that they differ between pictures."""
+    return tf.nn.softmax(tf.reduce_mean(tf.cast(image, tf.float32), (1, 2)) @ WEIGHTS / 10)
+
+
+def classifier(folder: Path, spec: Any = IMAGES) -> Path:
+    """Probabilities alone."""
+    return save(folder, lambda image: {"p": probabilities(image)}, spec)
+
+
+def fixed_batch(folder: Path, batch: int) -> Path:
+    """The first dimension is fixed."""
+    spec = tf.TensorSpec((batch, SIZE, SIZE, 3), tf.float32, name="image")
+    return save(folder, lambda image: {"p": probabilities(image)}, spec)
+
+
+def clip(folder: Path) -> Path:
+    """Frames of one clip, one answer: it looks like a batch, and its answer has an open first dimension too."""
+    spec = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="frames")
+
+    def serve(frames: Any) -> dict[str, Any]:
+        mean = tf.reduce_mean(probabilities(frames), 0, keepdims=True)
+        return {"p": tf.repeat(mean, tf.minimum(tf.shape(frames)[0], 1), axis=0)}
+
+    return save(folder, serve, spec)
+
+
+def depends_on_others(folder: Path) -> Path:
+    """Each row is normalised by its batch, as batch normalisation in training mode does."""
+    return save(folder, lambda image: {"p": probabilities(image - tf.reduce_mean(image))}, IMAGES)
+
+
+def random_answer(folder: Path) -> Path:
+    """Dropout that stays on."""
+    return save(folder, lambda image: {"p": probabilities(tf.nn.dropout(image, 0.5))}, IMAGES)
+
+
+def official_resnet(folder: Path) -> Path:
+    """Classes int64 [batch] beside probabilities, as TensorFlow's official ResNet."""
+    return save(
+        folder,
+        lambda image: {"classes": tf.argmax(probabilities(image), -1), "probabilities": probabilities(image)},
+        IMAGES,
+    )
+
+
+def texts_out(folder: Path) -> Path:
+    """A label as text, and a score as a number alone."""
+    names = tf.constant(["cat", "dog", "owl", "fox", "elk"])
+    return save(
+        folder,
+        lambda image: {
+            "label": tf.gather(names, tf.argmax(probabilities(image), -1)),
+            "score": tf.reduce_max(probabilities(image), -1),
+        },
+        IMAGES,
+    )
+
+
+def table(folder: Path) -> Path:
+    """A look-up in a table, which is no variable."""
+    keys, values = tf.range(5, dtype=tf.int64), tf.range(10, 15, dtype=tf.int64)
+    known = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), -1)
+    return save(
+        folder, lambda image: {"id": known.lookup(tf.argmax(probabilities(image), -1))[:, None]}, IMAGES, known=known
+    )
+
+
+def encoded_images(folder: Path) -> Path:
+    """JPEG bytes as a text input, decoded and resized in the graph."""
+
+    def one(encoded: Any) -> Any:
+        return tf.image.resize(tf.cast(tf.io.decode_jpeg(encoded, 3), tf.float32), (SIZE, SIZE))
+
+    def serve(image_bytes: Any) -> dict[str, Any]:
+        images = tf.map_fn(one, image_bytes, fn_output_signature=tf.TensorSpec((SIZE, SIZE, 3)))
+        return {"p": probabilities(images)}
+
+    return save(folder, serve, tf.TensorSpec((None,), tf.string, name="image_bytes"))
+
+
+def two_numbers(folder: Path) -> Path:
+    """Two inputs of a number each, of different types."""
+    users = tf.Variable(np.random.default_rng(1).normal(size=(50, 8)).astype(np.float32))
+    specs = tf.TensorSpec((None,), tf.int64, name="user"), tf.TensorSpec((None,), tf.float32, name="Weight")
+    return save(folder, lambda user, w: {"score": tf.reduce_sum(tf.gather(users, user), -1) * w}, *specs, users=users)
+
+
+def recurrent(folder: Path) -> Path:
+    """An LSTM over sequences of any length."""
+    import keras
+
+    inputs = keras.Input((None, 4), name="sequence")
+    keras.Model(inputs, keras.layers.Dense(3, name="p")(keras.layers.LSTM(8)(inputs))).export(folder, verbose=False)
+    return folder
+
+
+def branches(folder: Path) -> Path:
+    """tf.cond on the input, a bicubic resize and map_fn."""
+
+    def serve(image: Any) -> dict[str, Any]:
+        small = tf.image.resize(image, (8, 8), "bicubic")
+        standard = tf.map_fn(tf.image.per_image_standardization, small)
+        either = tf.cond(tf.shape(image)[1] > 8, lambda: standard, lambda: -standard)
+        return {"p": tf.nn.softmax(tf.reduce_max(either, (1, 2)) @ WEIGHTS)}
+
+    return save(folder, serve, IMAGES)
+
+
+def exact_gelu(folder: Path) -> Path:
+    """GELU by the error function, which TensorFlow writes as Erfc."""
+    return save(folder, lambda image: {"p": tf.nn.gelu(tf.reduce_mean(image / 50 - 2, (1, 2)) @ WEIGHTS)}, IMAGES)
+
+
+def odd_names(folder: Path) -> Path:
+    """A signature of TensorFlow 1, whose keys are no names of Python."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, (None, SIZE, SIZE, 3), "x")
+        answer = probabilities(image)
+        v1.saved_model.simple_save(session, str(folder), {"Images/x:0": image}, {"image-scores": answer})
+    return folder
+
+
+def scaled_classifier(folder: Path) -> Path:
+    """Trained on pixels / 255, with the scaling left to the client: beyond 1 everything saturates."""
+    return save(folder, lambda image: {"p": tf.nn.softmax(tf.reduce_mean(image, (1, 2)) @ WEIGHTS * 3)}, IMAGES)
+
+
+def many_types(folder: Path, dtype: Any) -> Path:
+    """A vector of a type in, and the same type out."""
+    spec = tf.TensorSpec((None, 4), dtype, name="x")
+    changed = tf.logical_not if dtype == tf.bool else lambda x: x + tf.cast(1, dtype)
+    return save(folder, lambda x: {"y": changed(x)}, spec)
