@@ -23,7 +23,7 @@ import gevent
 from locust import constant_throughput, events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, Runner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from command_line.errors import SloTunerError
 from command_line.exit_codes import ExitCode
@@ -37,6 +37,9 @@ from slo_tuner.triton.control import Control
 from triton_contract.input_values import declared
 
 _FAILED, _USERS, _COUNTS = "slo-tuner-failed", "slo_tuner_users", "slo_tuner_counts"
+_FINISH, _LAST = "slo-tuner-finish", "slo-tuner-last-counts"
+_LAST_S = 15.0
+"""How long the master waits for the workers' last counts. Locust itself waits half a second, too short when busy."""
 
 try:
     _settings: Settings = read_settings(os.environ)
@@ -46,6 +49,7 @@ except SloTunerError as error:
 
 _gate = Gate(_settings.objective.limit_ms if _settings.objective else float("inf"), _settings.warm_up_s)
 _total, _judged = Counts(), False
+_finished: set[str] = set()
 
 
 class Judged(PreparedUser):
@@ -105,12 +109,22 @@ def _on_init(environment: Environment, runner: Runner, **_: object) -> None:
     def on_users(msg: Message, **_: object) -> None:
         setattr(environment.parsed_options, _USERS, msg.data["users"])
 
+    def on_finish(**_: object) -> None:
+        _gate.stop(time.perf_counter())
+        runner.send_message(_LAST, _gate.take().to_message())
+
+    def on_last(msg: Message, **_: object) -> None:
+        _total.add(Counts.from_message(msg.data))
+        _finished.add(msg.node_id)
+
     # Its clock stands where imports began, and they take seconds: --run-time would end that much sooner.
     gevent.get_hub().loop.update_now()
     if isinstance(runner, MasterRunner):
         runner.register_message(_FAILED, on_failed)
+        runner.register_message(_LAST, on_last)
     elif isinstance(runner, WorkerRunner):
         runner.register_message(_USERS, on_users)
+        runner.register_message(_FINISH, on_finish)
 
 
 @events.test_start.add_listener
@@ -118,6 +132,7 @@ def _on_test_start(environment: Environment, **_: object) -> None:
     """Count anew; in a process with users, ask the server for the model's inputs and prepare the request."""
     global _total, _judged
     _total, _judged = Counts(), False
+    _finished.clear()
     _gate.restart()
     environment.process_exit_code = None
     if isinstance(environment.runner, MasterRunner):
@@ -186,12 +201,27 @@ def _on_worker_report(data: dict[str, dict[str, list[int]]], **_: object) -> Non
 
 @events.test_stop.add_listener
 def _on_test_stop(environment: Environment, **_: object) -> None:
+    runner = environment.runner
     _gate.stop(time.perf_counter())
-    if isinstance(environment.runner, MasterRunner):
-        # The workers' last reports are on their way. A master that quits waits for them, and is judged then.
-        gevent.spawn_later(WORKER_REPORT_INTERVAL + 1, _judge, environment)
-    else:
-        _judge(environment)
+    if isinstance(runner, WorkerRunner):
+        runner.send_message(_LAST, _gate.take().to_message())
+    elif isinstance(runner, MasterRunner):
+        _wait_for_workers(runner)
+    _judge(environment)
+
+
+def _wait_for_workers(runner: MasterRunner) -> None:
+    """Have every worker stop counting and send what it has counted; the master may be about to quit."""
+    asked = set(runner.clients)
+    _finished.clear()
+    runner.send_message(_FINISH)
+    end = time.monotonic() + _LAST_S
+    while (missing := (asked & set(runner.clients)) - _finished) and time.monotonic() < end:
+        gevent.sleep(0.02)
+    if missing:
+        print(
+            f"slo-tuner: {len(missing)} of {len(asked)} load workers have not sent their last counts", file=sys.stderr
+        )
 
 
 @events.quitting.add_listener
