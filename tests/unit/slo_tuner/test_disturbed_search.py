@@ -70,7 +70,7 @@ def meters(address: str) -> Iterator[Any]:
         meter.close()
 
 
-def _ignore(_: object) -> None:
+def _ignore(*_: object) -> None:
     """Nobody watches."""
 
 
