@@ -138,7 +138,7 @@ def _searched(
     )
 
 
-def _say(point: Point) -> None:
+def _say(_: Objective, point: Point) -> None:
     verdict = point.invalid_reason or ("kept" if point.kept else "missed")
     print(f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  {verdict}  {point.disturbance}", file=sys.stderr)
 

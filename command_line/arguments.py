@@ -2,7 +2,7 @@
 
 import os
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from command_line.errors import UsageError
@@ -11,12 +11,18 @@ PROTOCOLS = ("grpc", "http")
 """The protocols that requests can take."""
 
 
-def check_address(field: str, text: str) -> str:
-    """`host:port`, optionally with gRPC's `dns:///` before it; UsageError otherwise."""
+def check_address(field: str, text: str, protocol: str = "grpc") -> str:
+    """`host:port`, an IPv6 address in brackets, for gRPC optionally with `dns:///` before it; UsageError otherwise."""
+    if protocol != "grpc" and text.startswith("dns:///"):
+        raise UsageError(field, text, f"dns:/// is for gRPC alone; for {protocol} write it as host:port")
     host, separator, port = text.removeprefix("dns:///").rpartition(":")
-    bare_ipv6 = ":" in host and not (host.startswith("[") and host.endswith("]"))
-    if not separator or not host or bare_ipv6 or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(field, text, "write it as host:port, such as localhost:8001 or [::1]:8001")
+    if ":" in host or "[" in host or "]" in host:
+        try:
+            IPv6Address(host.removeprefix("[").removesuffix("]") if host[0] + host[-1] == "[]" else "")
+        except ValueError:
+            raise UsageError(field, text, "write an IPv6 address in brackets, such as [::1]:8001") from None
     return text
 
 
@@ -62,6 +68,17 @@ def positive(field: str, text: str) -> float:
         value = 0.0
     if not 0 < value < 1e9:
         raise UsageError(field, text, "give a number above 0")
+    return value
+
+
+def not_negative(field: str, text: str) -> float:
+    """A finite number, 0 or above."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise UsageError(field, text, "give a number, 0 or above")
     return value
 
 

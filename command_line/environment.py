@@ -150,11 +150,17 @@ def _version(package: str) -> str:
 
 
 def _output(*command: str) -> str:
-    """What a program prints; empty when it is not there, fails, or hangs."""
+    """What a program prints; empty when it is not there, fails, or hangs, even where it can't be killed."""
     if shutil.which(command[0]) is None:
         return ""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False)
-    except (OSError, subprocess.SubprocessError):
+        asked = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    try:
+        printed = asked.communicate(timeout=_ANSWER_S)[0]
+    except subprocess.TimeoutExpired:
+        # Not waited for: a program inside of a driver that hangs does not even end when it is killed.
+        asked.kill()
+        return ""
+    return printed.strip() if asked.returncode == 0 else ""

@@ -7,6 +7,7 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from command_line.errors import ModelError, ServerError
+from command_line.proxy import channel_options
 
 from .served_model import ImageModel, Prediction, TensorInfo, image_model
 
@@ -16,7 +17,8 @@ class GrpcModel:
 
     def __init__(self, address: str, model: str, timeout_s: float) -> None:
         self._address, self._model, self._timeout_s = address, model, timeout_s
-        self._client = triton.InferenceServerClient(address)
+        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+        self._client = triton.InferenceServerClient(address, channel_args=[*options, *channel_options(address)])
 
     def describe(self) -> ImageModel:
         """The model's inputs and outputs."""

@@ -210,7 +210,15 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         "machines or Pods; *:PORT is every address of this machine",
     )
     parser.add_argument("--workers-within-s", metavar="S", help="how long to wait for them (default: 60 s)")
-    parser.add_argument("--timeout-s", help="time-out of one request (default: 10 times the limit, 2 s or more)")
+    parser.add_argument(
+        "--timeout-s", help="time-out of one request (default: 10 times its limit or its unloaded latency, 2 s or more)"
+    )
+    parser.add_argument(
+        "--proxy",
+        action="store_true",
+        help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address "
+        "(default: to public ones only)",
+    )
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")
     parser.add_argument("--save-configmap", metavar="NAME", help="also keep results.json in this ConfigMap")

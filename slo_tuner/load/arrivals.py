@@ -1,7 +1,7 @@
 """When requests are due in an open loop."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,12 @@ def poisson_arrivals(rate_per_s: float, duration_s: float, seed: int) -> NDArray
     return np.sort(np.random.default_rng(seed).uniform(0.0, duration_s, count))
 
 
-def endless_arrivals(rate_per_s: float, seed: int | None = None) -> Iterator[float]:
-    """Send times in seconds from the start of a Poisson process of `rate_per_s` that nobody knows the end of."""
+def endless_arrivals(rate_per_s: float | Callable[[], float], seed: int | None = None) -> Iterator[float]:
+    """Send times in seconds from the start of a Poisson process that nobody knows the end of.
+
+    `rate_per_s` is its rate; a function is asked for it before each arrival.
+    """
     now_s, generator = 0.0, random.Random(seed)
     while True:
-        now_s += generator.expovariate(rate_per_s)
+        now_s += generator.expovariate(rate_per_s() if callable(rate_per_s) else rate_per_s)
         yield now_s

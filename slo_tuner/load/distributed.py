@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -15,7 +14,7 @@ from . import messages
 from .generator import Run
 from .master import SILENT_S, LoadMaster
 from .messages import Assignment, Start, WorkerReport
-from .request_log import Floats, RequestLog
+from .request_log import Failures, Floats, RequestLog, count_between
 
 Order = Callable[[int], Start]
 """What a worker has to do in the run of this number."""
@@ -71,6 +70,7 @@ class DistributedRun:
         self._begun_at: dict[str, float] = {}
         self._heard_at = dict.fromkeys(orders, time.perf_counter())
         self._new: list[RequestLog] = []
+        self._failures: Failures = {}
         self._number = load_master.begin(self._receive)
         for worker, order in orders.items():
             load_master.send(messages.START, order(self._number).to_message(), worker)
@@ -78,15 +78,14 @@ class DistributedRun:
         self.started_at = max(self._begun_at.values())
 
     @property
-    def errors(self) -> dict[str, int]:
-        return dict(sum((Counter(report.errors) for report in self._latest.values()), Counter()))
-
-    @property
     def cpu_s(self) -> float:
         return sum(report.cpu_s for report in self._latest.values())
 
     def complete_until_s(self) -> float:
         return min(report.complete_until_s for report in self._latest.values())
+
+    def errors_between(self, start: float, end: float) -> dict[str, int]:
+        return count_between(self._failures, start, end)
 
     def take(self) -> RequestLog:
         self._check()
@@ -113,6 +112,8 @@ class DistributedRun:
         self._heard_at[worker] = now
         self._latest[worker] = report
         self._new.append(RequestLog(report.rows))
+        for reason, dues in report.failures.items():
+            self._failures.setdefault(reason, []).extend(dues)
         self._changed.set()
 
     def _wait(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:

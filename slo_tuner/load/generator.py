@@ -7,7 +7,7 @@ from typing import Protocol
 from gevent.event import Event
 from locust.env import Environment
 
-from .request_log import Floats, Recorder, RequestLog
+from .request_log import Failures, Floats, Recorder, RequestLog, count_between
 from .users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
 
 # Between the order to start and the first request that can be due: spawning users takes a moment.
@@ -20,15 +20,14 @@ class Run(Protocol):
     @property
     def started_at(self) -> float: ...
     @property
-    def errors(self) -> dict[str, int]:
-        """How many requests failed so far, by reason."""
-
-    @property
     def cpu_s(self) -> float:
         """CPU time spent on the rows taken so far, all processes together."""
 
     def complete_until_s(self) -> float:
         """The moment up to which every answer is known: in rows taken already, or by the next `take`."""
+
+    def errors_between(self, start: float, end: float) -> dict[str, int]:
+        """How many of the requests due in [start, end) have failed so far, by reason, the most frequent first."""
 
     def take(self) -> RequestLog:
         """The rows that came in since the last call; GeneratorError when load is missing."""
@@ -88,18 +87,21 @@ class UsersRun:
         return cls(environment, make_user(ClosedLoopUser, route=route), users)
 
     @property
-    def errors(self) -> dict[str, int]:
-        return self._recorder.errors
-
-    @property
     def cpu_s(self) -> float:
         return time.process_time() - self._cpu_before
 
     def complete_until_s(self) -> float:
         return time.perf_counter() - self.started_at
 
+    def errors_between(self, start: float, end: float) -> dict[str, int]:
+        return count_between(self._recorder.failures, start, end)
+
     def take(self) -> RequestLog:
         return self._recorder.take()
+
+    def take_failures(self) -> Failures:
+        """The failures since the last call, for one who adds them up."""
+        return self._recorder.take_failures()
 
     def stop(self) -> None:
         self._stopping.set()

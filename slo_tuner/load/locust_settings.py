@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from command_line.arguments import check_address, check_protocol, default_control_address, positive
+from command_line.arguments import check_address, check_protocol, default_control_address, not_negative, positive
 from command_line.errors import UsageError
 
 from ..slo.objective import Objective, parse_objective
@@ -20,31 +20,34 @@ class Settings:
     mode: str
     rate_per_s: float
     user_rate_per_s: float
-    users: int
     timeout_s: float
+    warm_up_s: float
     objective: Objective | None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings from SLO_TUNER_* and LOCUST_USERS; UsageError names the variable that is wrong."""
+    """The settings from SLO_TUNER_*; UsageError names the variable that is wrong."""
     model = environment.get("SLO_TUNER_MODEL", "")
     if not model:
         raise UsageError("SLO_TUNER_MODEL", model, "name the model to send requests to")
     mode = environment.get("SLO_TUNER_MODE", "closed")
     if mode not in ("open", "closed"):
         raise UsageError("SLO_TUNER_MODE", mode, "choose open or closed")
-    address = check_address("SLO_TUNER_ADDRESS", environment.get("SLO_TUNER_ADDRESS", "localhost:8001"))
     protocol = check_protocol("SLO_TUNER_PROTOCOL", environment.get("SLO_TUNER_PROTOCOL", "grpc"))
+    address = check_address("SLO_TUNER_ADDRESS", environment.get("SLO_TUNER_ADDRESS", "localhost:8001"), protocol)
+    control = environment.get("SLO_TUNER_CONTROL_ADDRESS", "")
     objective = environment.get("SLO_TUNER_OBJECTIVE", "")
     return Settings(
         model=model,
         address=address,
-        control_address=environment.get("SLO_TUNER_CONTROL_ADDRESS") or default_control_address(address, protocol),
+        control_address=check_address("SLO_TUNER_CONTROL_ADDRESS", control)
+        if control
+        else default_control_address(address, protocol),
         protocol=protocol,
         mode=mode,
         rate_per_s=positive("SLO_TUNER_RATE_PER_S", environment.get("SLO_TUNER_RATE_PER_S", "100")),
         user_rate_per_s=positive("SLO_TUNER_USER_RATE_PER_S", environment.get("SLO_TUNER_USER_RATE_PER_S", "10")),
-        users=max(1, round(positive("LOCUST_USERS", environment.get("LOCUST_USERS", "1")))),
         timeout_s=positive("SLO_TUNER_TIMEOUT_S", environment.get("SLO_TUNER_TIMEOUT_S", "10")),
-        objective=parse_objective(objective) if objective else None,
+        warm_up_s=not_negative("SLO_TUNER_WARM_UP_S", environment.get("SLO_TUNER_WARM_UP_S", "2")),
+        objective=parse_objective(objective, "SLO_TUNER_OBJECTIVE") if objective else None,
     )

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from .payload import Payload
-from .request_log import Floats
+from .request_log import Failures, Floats
 from .transport import open_transport
 from .users import Route
 
@@ -26,10 +26,11 @@ class Assignment:
     address: str
     timeout_s: float
     payload: Payload
+    proxy: bool = False
 
     def route(self) -> Route:
         """The way of these requests, opened."""
-        transport = open_transport(self.protocol, self.address, self.payload, self.timeout_s)
+        transport = open_transport(self.protocol, self.address, self.payload, self.timeout_s, self.proxy)
         return Route(self.payload.model, self.protocol, transport)
 
     def to_message(self) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class Start:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a worker has done since its last report (`rows`) and since the start of the run (all else).
+    """What a worker has done since its last report (`rows`, `failures`) and since the start of the run (all else).
 
     Times are seconds from the worker's own start. Every answer up to `complete_until_s` is in the rows so far.
     """
@@ -72,7 +73,7 @@ class WorkerReport:
     run: int
     complete_until_s: float
     rows: Floats
-    errors: dict[str, int]
+    failures: Failures
     cpu_s: float
     finished: bool
 

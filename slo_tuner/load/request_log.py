@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 from .request_outcome import RequestOutcome, outcome_of
 
 Floats = NDArray[np.float64]
+Failures = dict[str, list[float]]
+"""When the requests that failed were due, in seconds from the start of the load, by the reason."""
+
+
+def count_between(failures: Failures, start: float, end: float) -> dict[str, int]:
+    """How many of the requests due in [start, end) failed, by reason, the most frequent first."""
+    counts = {reason: sum(start <= due < end for due in dues) for reason, dues in failures.items()}
+    return {reason: count for reason, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
 
 
 class RequestLog:
@@ -82,24 +90,28 @@ class RequestLog:
 
 
 class Recorder:
-    """Collects a row for each request that Locust reports, and counts the errors by their reason."""
+    """Collects a row for each request that Locust reports, and when the failed ones were due, by their reason."""
 
     def __init__(self, environment: Environment) -> None:
         self._values = array("d")
-        self.errors: dict[str, int] = {}
+        self.failures: Failures = {}
         self._event = environment.events.request
         self._event.add_listener(self._record)
 
     def _record(self, context: dict[str, float], exception: Exception | None, **_: object) -> None:
         self._values.extend((context["due"], context["sent"], context["done"], outcome_of(exception)))
         if exception is not None:
-            reason = str(exception)
-            self.errors[reason] = self.errors.get(reason, 0) + 1
+            self.failures.setdefault(str(exception), []).append(context["due"])
 
     def take(self) -> RequestLog:
         """The rows recorded since the last call, in the order of their answers."""
         taken, self._values = self._values, array("d")
         return RequestLog(np.frombuffer(taken, dtype=np.float64).reshape(-1, 4))
+
+    def take_failures(self) -> Failures:
+        """The failures since the last call."""
+        taken, self.failures = self.failures, {}
+        return taken
 
     def close(self) -> None:
         """Record no more."""

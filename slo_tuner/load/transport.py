@@ -5,8 +5,9 @@ from typing import Protocol
 import grpc
 from geventhttpclient import HTTPClient
 
-from command_line.arguments import PROTOCOLS
+from command_line.arguments import PROTOCOLS, split_address
 from command_line.errors import UsageError
+from command_line.proxy import channel_options
 
 from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
 from .payload import Payload
@@ -42,8 +43,9 @@ class GrpcTransport:
     rest of it (docs/measuring.md has the numbers). Its protobuf messages are used to make the bytes once.
     """
 
-    def __init__(self, address: str, payload: Payload, timeout_s: float) -> None:
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    def __init__(self, address: str, payload: Payload, timeout_s: float, proxy: bool = False) -> None:
+        """`proxy` takes the environment's proxy to any address, not to public ones alone."""
+        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS + channel_options(address, proxy))
         self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         self._body = payload.grpc_body
         self._timeout_s = timeout_s
@@ -65,9 +67,9 @@ class HttpTransport:
     """
 
     def __init__(self, address: str, payload: Payload, timeout_s: float, connections: int = 900) -> None:
-        host, _, port = address.rpartition(":")
+        host, port = split_address(address)
         self._client = HTTPClient(
-            host, int(port), concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
+            host, port, concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
         )
         self._path = f"/v2/models/{payload.model}/infer"
         self._body = payload.http_body
@@ -87,10 +89,13 @@ class HttpTransport:
         self._client.close()
 
 
-def open_transport(protocol: str, address: str, payload: Payload, timeout_s: float) -> Transport:
-    """A transport to `address` (host:port) for `protocol`; `timeout_s` bounds every request."""
+def open_transport(protocol: str, address: str, payload: Payload, timeout_s: float, proxy: bool = False) -> Transport:
+    """A transport to `address` (host:port) for `protocol`; `timeout_s` bounds every request.
+
+    `proxy`: through the environment's proxy, also to near addresses. HTTP never takes one.
+    """
     if protocol == "grpc":
-        return GrpcTransport(address, payload, timeout_s)
+        return GrpcTransport(address, payload, timeout_s, proxy)
     if protocol == "http":
         return HttpTransport(address, payload, timeout_s)
     raise UsageError("protocol", protocol, f"choose one of {', '.join(PROTOCOLS)}")

@@ -52,7 +52,7 @@ class PreparedUser(User):
             response_time=(done_s - due_s) * 1000,
             response_length=size,
             exception=failure,
-            context={"due": due_s, "sent": sent - self.begun_at, "done": done_s},
+            context={"begun_at": self.begun_at, "due": due_s, "sent": sent - self.begun_at, "done": done_s},
             start_time=time.time() - (done_s - due_s),
             url=None,
         )

@@ -101,7 +101,9 @@ class Worker:
     @staticmethod
     def _made(number: int, run: UsersRun, finished: bool) -> dict[str, Any]:
         complete_until_s = float("inf") if finished else run.complete_until_s()
-        return WorkerReport(number, complete_until_s, run.take().table, run.errors, run.cpu_s, finished).to_message()
+        return WorkerReport(
+            number, complete_until_s, run.take().table, run.take_failures(), run.cpu_s, finished
+        ).to_message()
 
 
 def worker_command(address: str) -> int:

@@ -29,7 +29,11 @@ from .effort import Effort
 from .open_loop import MeasuredPoint, Target, measure_point
 from .patience import Patience
 
-OnPoint = Callable[[Point], None]
+OnPoint = Callable[[Objective, Point], None]
+
+FIRST_TIMEOUT_S = 60.0
+"""Time-out of a request while nothing is known of the model yet."""
+LEAST_TIMEOUT_S = 2.0
 
 
 class Meter:
@@ -57,24 +61,41 @@ class Meter:
         self.payload: Payload = make_payload(
             control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
         )
-        self._endpoint = endpoint
-        self._work = Assignment(endpoint.protocol, endpoint.address, endpoint.timeout_s or 30.0, self.payload)
-        self._generator: Generator = (
-            Distributed(load_master, self._work) if load_master else InProcess(self._work.route())
-        )
+        self._endpoint, self._load_master, self._unloaded_ms = endpoint, load_master, 0.0
         self.machine, self.patience = machine, patience
-        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics(), machine)
         self._unloaded_disturbance: Disturbance | None = None
+        self._generator: Generator | None = None
+        self._assign(endpoint.timeout_s or FIRST_TIMEOUT_S)
         self.points: list[Point] = []
         self._forgotten = 0
 
+    def _assign(self, timeout_s: float) -> None:
+        """Open the load's connections, with this time-out of a request."""
+        if self._generator is not None:
+            self._generator.close()
+        endpoint = self._endpoint
+        self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payload, endpoint.proxy)
+        self._generator = (
+            Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work.route())
+        )
+        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics(), self.machine)
+
+    def _bound(self, objective: Objective) -> None:
+        """Without a time-out that was asked for, a request gets 10 times its limit or its unloaded latency.
+
+        A server that can't keep up would otherwise be waited for much longer than its point lasts.
+        """
+        wanted = max(LEAST_TIMEOUT_S, 10 * objective.limit_ms / 1000, 10 * self._unloaded_ms / 1000)
+        if self._endpoint.timeout_s is None and wanted != self._work.timeout_s:
+            self._assign(wanted)
+
     def close(self) -> None:
         """Close the connections of the load."""
-        self._generator.close()
+        self._target.generator.close()
 
     def open(self, offsets_s: Floats) -> Run:
         """Send requests at these times, ascending, shape [n]; the caller watches and ends it."""
-        return self._generator.open(offsets_s)
+        return self._target.generator.open(offsets_s)
 
     def check_answered(self) -> None:
         """ServerError, with the reason, unless one request where the load goes is answered."""
@@ -88,7 +109,8 @@ class Meter:
         """Median latency in ms with one request in flight."""
         point = self._closed(1, seconds)
         self._unloaded_disturbance = point.disturbance
-        return point.latency.p50_ms
+        self._unloaded_ms = point.latency.p50_ms
+        return self._unloaded_ms
 
     def run_closed_loop(self, concurrency: int) -> SweepPoint:
         """One closed loop with so many requests in flight."""
@@ -136,6 +158,7 @@ class Meter:
         self.points[self.points.index(point)] = point.model_copy(update={"repeated": True})
 
     def _point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
+        self._bound(objective)
         effort, number = self._effort, self._forgotten + len(self.points) + 1
         timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
         kind: Purpose = purpose  # type: ignore[assignment]
@@ -145,10 +168,9 @@ class Meter:
             self._control.check_alive()
         if point.requests and point.errors == point.requests:
             self._control.check_reachable(5.0)
-            reason = next(iter(point.error_reasons), "unknown")
-            raise ServerError(f"every request to {self.model!r} failed: {reason}")
+            raise ServerError(f"every request to {self.model!r} failed: {self._why(point)}")
         self.points.append(point)
-        on_point(point)
+        on_point(objective, point)
         return point
 
     def forget_points(self) -> None:
@@ -191,10 +213,17 @@ class Meter:
         point = measure_closed(self._target, concurrency, seconds, self._effort.warm_up_s / 2)
         if point.errors:
             self._control.check_alive()
-        if point.requests == 0 or point.errors == point.requests:
+        if point.errors == point.requests:
             self._control.check_reachable(5.0)
-            raise ServerError(f"no request to {self.model!r} was answered within {seconds:g} s")
+            raise ServerError(
+                f"no request to {self.model!r} was answered in {point.duration_s:.1f} s: {self._why(point)}"
+            )
         return point
+
+    def _why(self, point: Point | SweepPoint) -> str:
+        reason = next(iter(point.error_reasons), "no request was sent")
+        late = "DEADLINE_EXCEEDED" in reason or "timed out" in reason
+        return f"{reason} (the time-out of a request is {self._work.timeout_s:g} s: --timeout-s)" if late else reason
 
     def _kept_rows(self, measured: MeasuredPoint) -> Point:
         if self._rows_directory is None:

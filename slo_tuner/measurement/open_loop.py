@@ -91,10 +91,11 @@ def measure_point(
     point = _describe(rows, due, judgement, objective, rate, timing, number, purpose).model_copy(
         update={
             "duration_s": ended - counted_from,
-            "error_reasons": dict(run.errors),
+            "error_reasons": run.errors_between(counted_from, ended),
             "invalid_reason": invalid_reason(rows, due, objective, rate, cpu_ms, generator.workers, generator.cores),
             "generator_cpu_ms": cpu_ms,
             "server": stages,
+            "server_missing": window.missing,
             "disturbance": disturbance,
         }
     )

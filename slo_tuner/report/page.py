@@ -88,6 +88,7 @@ def _ladder(results: Results) -> dict[str, object]:
     with_sweep = any(model.sweep for model in results.models)
     with_stages = any(point.server for model in results.models for point in model.confirmations)
     return {
+        "own_quantile": results.objective.quantile not in (0.5, 0.95, 0.99),
         "base": baseline(results),
         "unmet": unmet,
         "repeated": max((len(model.confirmations) for model in results.models), default=0) or 3,

@@ -81,7 +81,8 @@ class Disturbance(_Record):
 class Point(_Record):
     """One open-loop measurement at one offered rate.
 
-    `latency` and the objective's quantile are of the answered requests, None where none was answered.
+    `latency` and the objective's quantile are of the answered requests, None where none was answered. `server_missing`
+    says why the server's stages are not known.
     """
 
     number: int
@@ -105,6 +106,7 @@ class Point(_Record):
     send_delay_p95_ms: float
     generator_cpu_ms: float
     server: ServerStages | None = None
+    server_missing: str = ""
     disturbance: Disturbance | None = None
     repeated: bool = False
     rows_file: str = ""
@@ -127,10 +129,12 @@ class SweepPoint(_Record):
     duration_s: float
     requests: int
     errors: int
+    error_reasons: dict[str, int] = {}
     rate_per_s: float
     latency: Latency
     generator_cpu_ms: float | None = None
     server: ServerStages | None = None
+    server_missing: str = ""
     disturbance: Disturbance | None = None
 
     @property
@@ -200,7 +204,10 @@ class ServerFacts(_Record):
 
 
 class RunHeader(_Record):
-    """What every run says of itself: when, by which command and software, from which machine, against which server."""
+    """What every run says of itself: when, by which command and software, from which machine, against which server.
+
+    `proxy` is the one that the load goes through, as host:port; empty: none.
+    """
 
     created: str
     title: str
@@ -209,6 +216,7 @@ class RunHeader(_Record):
     software: Software
     client: Machine
     load_workers: int = 1
+    proxy: str = ""
     server: ServerFacts
 
 

@@ -68,11 +68,15 @@ def check_size(text: str) -> None:
 
 def _connected() -> str:
     """Set the client of the cluster up; the namespace to write to. ResultsError in one line when that can't be done."""
-    from kubernetes import config
+    from kubernetes import client, config
 
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config()
+            # The client takes http_proxy, and ignores no_proxy: the API server is an address of the cluster.
+            inside = client.Configuration()
+            config.load_incluster_config(client_configuration=inside)
+            inside.proxy = None
+            client.Configuration.set_default(inside)
             return own_namespace()
         file = os.environ.get("KUBECONFIG") or "~/.kube/config"
         config.load_kube_config(file)

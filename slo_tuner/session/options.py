@@ -67,14 +67,15 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
     protocol = check_protocol("protocol", options.protocol)
     if options.repository is not None:
         check_repository(options.repository)
+        _check_own_server(options)
+    if options.proxy and protocol != "grpc":
+        raise UsageError("proxy", options.proxy, f"the load over {protocol} takes no proxy; leave it out")
     at = asked.address or options.address
-    address = check_address("address", at) if at else ""
+    address = check_address("address", at, protocol) if at else ""
     control = check_address("control-address", options.control_address) if options.control_address else ""
     if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
         raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
     timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
-    if timeout_s is None and objective is not None:
-        timeout_s = max(2.0, objective.limit_ms / 100)
     return MeasureOptions(
         models=asked.models,
         objective=objective,
@@ -91,6 +92,7 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
             metrics_url=options.metrics_url,
             timeout_s=timeout_s,
             shapes=dict(parse_shape(text) for text in options.shape),
+            proxy=options.proxy,
         ),
         tritonserver=options.tritonserver,
         server_python=options.server_python,
@@ -98,6 +100,13 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
         workers=read_workers(options),
         server_machine=options.server_machine,
     )
+
+
+def _check_own_server(options: argparse.Namespace) -> None:
+    """UsageError for what says where a running server is."""
+    for name in ("metrics-url", "control-address"):
+        if said := getattr(options, name.replace("-", "_")):
+            raise UsageError(name, said, "it is for a running server (--address); the one of --repository has its own")
 
 
 def read_models(text: str | None) -> tuple[str, ...] | None:

@@ -7,6 +7,7 @@ from rich.text import Text
 from command_line.terminal import plain_console
 
 from ..results.schema import Point, SweepPoint
+from ..slo.objective import Objective
 from .time_left import TimeLeft
 
 _VERDICTS = {True: Text("kept", "green"), False: Text("missed", "red")}
@@ -46,14 +47,14 @@ class Progress:
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
             f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
-            f"{'  disturbed' * point.disturbed}{self.step}"
+            f"{'  disturbed' * point.disturbed}{_missing(point)}{self.step}"
         )
 
-    def point(self, point: Point) -> None:
-        """An open-loop point and its verdict."""
+    def point(self, objective: Objective, point: Point) -> None:
+        """An open-loop point with the quantile of its objective, and its verdict."""
         invalid = Text.assemble(("invalid", "yellow"), f": {point.invalid_reason}")
         verdict = invalid if point.invalid else _VERDICTS[point.kept]
-        p95 = f"{point.latency.p95_ms:7.1f}" if point.latency is not None else "      –"  # noqa: RUF001
+        reached = "      –" if point.objective_quantile_ms is None else f"{point.objective_quantile_ms:7.1f}"  # noqa: RUF001
         sure = (
             ""
             if point.invalid or point.purpose in ("confirm", "single")
@@ -61,8 +62,13 @@ class Progress:
         )
         failed = f", {point.errors} failed" if point.errors else ""
         line = (
-            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  P95 {p95} ms  "
+            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  {objective.quantile_name} {reached} ms  "
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
         )
         disturbed = Text.assemble(("  disturbed", "yellow"), f": {point.disturbance}") if point.disturbed else ""
-        self._console.print(Text.assemble(line, verdict, sure, disturbed, self.step))
+        self._console.print(Text.assemble(line, verdict, sure, disturbed, _missing(point), self.step))
+
+
+def _missing(point: Point | SweepPoint) -> str:
+    """Why the server's stages are not known, where they should be."""
+    return f"; no server stages: {point.server_missing}" if point.server_missing else ""

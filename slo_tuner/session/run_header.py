@@ -3,6 +3,7 @@
 import datetime
 
 from command_line.environment import Machine, describe_machine, describe_software
+from command_line.proxy import proxy_for
 
 from ..results.schema import RunHeader, ServerFacts
 from ..triton.control import Control
@@ -25,6 +26,7 @@ def make_header(
         software=describe_software(_PACKAGES),
         client=client,
         load_workers=load_workers,
+        proxy=proxy_for(endpoint.address, endpoint.proxy) if endpoint.protocol == "grpc" else "",
         server=_server_facts(options, control, endpoint, client),
     )
 

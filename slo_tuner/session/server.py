@@ -20,7 +20,7 @@ def open_server(options: MeasureOptions) -> Iterator[tuple[Control, Endpoint]]:
     ServerError when it, or its metrics, can't be reached; UsageError for a model that it does not have.
     """
     if options.repository is None:
-        with closing(Control(options.endpoint.control_address)) as control:
+        with closing(Control(options.endpoint.control_address, proxy=options.endpoint.proxy)) as control:
             control.check_reachable()
             _check(options, control)
             yield control, options.endpoint

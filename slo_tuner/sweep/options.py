@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from command_line.arguments import check_address, whole
+from command_line.arguments import check_address, check_protocol, whole
 from command_line.errors import UsageError
 
 from ..session.options import Asked, MeasureOptions, read_measure_options
@@ -28,7 +28,8 @@ class SweepOptions:
 
 def read_sweep_options(options: argparse.Namespace) -> SweepOptions:
     """Check every option; UsageError names the first that is wrong."""
-    targets, rounds = _targets(options.through), whole("rounds", options.rounds)
+    protocol = check_protocol("protocol", options.protocol)
+    targets, rounds = _targets(options.through, protocol), whole("rounds", options.rounds)
     title = f"{options.model} through {', '.join(target.name for target in targets)}"
     measure = read_measure_options(options, Asked((options.model,), address=targets[0].address, title=title))
     objective = measure.objective
@@ -38,7 +39,7 @@ def read_sweep_options(options: argparse.Namespace) -> SweepOptions:
     return SweepOptions(measure, objective, targets, rounds)
 
 
-def _targets(texts: Sequence[str]) -> tuple[SweepTarget, ...]:
+def _targets(texts: Sequence[str], protocol: str) -> tuple[SweepTarget, ...]:
     """`NAME=HOST:PORT` each, with different names."""
     targets: list[SweepTarget] = []
     for text in texts:
@@ -47,5 +48,5 @@ def _targets(texts: Sequence[str]) -> tuple[SweepTarget, ...]:
             raise UsageError("through", text, "write it as NAME=HOST:PORT, such as gateway=localhost:80")
         if name in [target.name for target in targets]:
             raise UsageError("through", text, f"{name} is the name of another target")
-        targets.append(SweepTarget(name=name, address=check_address("through", address)))
+        targets.append(SweepTarget(name=name, address=check_address("through", address, protocol)))
     return tuple(targets)

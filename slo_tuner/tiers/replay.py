@@ -68,7 +68,7 @@ def _played(part: ModelLoad, run: Run, disturbance: Disturbance | None) -> Model
         rates_per_s=part.rates_per_s,
         phases=(before, burst, after),
         windows=windows_of(rows, part.objective, window_edges(part.phase_s)),
-        error_reasons=dict(run.errors),
+        error_reasons=run.errors_between(WARM_UP_S, float("inf")),
         send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)),
         disturbance=disturbance,
         rows_file=f"{part.rows_file.parent.name}/{part.rows_file.name}",

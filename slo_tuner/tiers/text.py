@@ -58,7 +58,7 @@ def recovered_s(model: TieredModel, played: ModelRun) -> float | None:
 def phase_line(model: TieredModel, played: ModelRun) -> str:
     """The three phases of one model in one line."""
     return f"{model.model}: " + "; ".join(
-        f"{rate:.0f}/s P95 {_ms(window)} ms, {window.refused} of {window.due} refused"
+        f"{rate:.0f}/s {model.objective.quantile_name} {_ms(window)} ms, {window.refused} of {window.due} refused"
         + (f", {window.failed} failed" if window.failed else "")
         for rate, window in zip(played.rates_per_s, played.phases, strict=True)
     )
@@ -66,7 +66,7 @@ def phase_line(model: TieredModel, played: ModelRun) -> str:
 
 def print_tiers(tiers: Tiers) -> None:
     """Print every phase of every run to standard output, never narrower than the table needs."""
-    names = ("scenario", "run", "model", "phase", "req/s", "P95 ms", "late", "shed", "timed out", "failed", "kept")
+    names = ("scenario", "run", "model", "phase", "req/s", "ms", "late", "shed", "timed out", "failed", "kept")
     table = plain_table(tiers_headline(tiers), names, left=(*names[:4], "kept"))
     for scenario in tiers.scenarios:
         for run, both in runs(scenario):
@@ -78,13 +78,13 @@ def print_tiers(tiers: Tiers) -> None:
 
 
 def cells_of(model: TieredModel, played: ModelRun) -> list[tuple[str, ...]]:
-    """A row for each phase: model, phase, offered rate, quantile, and how many requests ended how."""
+    """A row for each phase: model, phase, offered rate, the quantile of its objective, how many requests ended how."""
     return [
         (
             model.model,
             phase,
             f"{rate:.1f}",
-            _ms(window),
+            f"{model.objective.quantile_name} {_ms(window)}",
             *(f"{count}" for count in (window.late, window.shed, window.timed_out, window.failed)),
             "kept" if _kept(model, window) else "missed",
         )

@@ -10,6 +10,7 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 from tritonclient.utils import InferenceServerException
 
 from command_line.errors import ModelError, ServerError
+from command_line.proxy import channel_options
 
 from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
 from .server_process import TritonProcess
@@ -24,10 +25,12 @@ _GONE = ("", "UNAVAILABLE")
 class Control:
     """Talks to one server over gRPC. Every failure is a ServerError or ModelError with one line."""
 
-    def __init__(self, address: str, process: TritonProcess | None = None) -> None:
+    def __init__(self, address: str, process: TritonProcess | None = None, proxy: bool = False) -> None:
+        """Connect to `address`; `proxy`: through the environment's proxy, also to near addresses."""
         self.address = address
         self._process = process
-        self._client = triton.InferenceServerClient(address)
+        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+        self._client = triton.InferenceServerClient(address, channel_args=[*options, *channel_options(address, proxy)])
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,6 +10,7 @@ from .server_metrics import MetricsEndpoint
 class Endpoint:
     """Where the load goes (`address`), where the server is asked and told things (gRPC), and how requests are made.
 
+    `timeout_s` None: what follows from the objective. `proxy`: through the environment's proxy, also to near addresses.
     `local` says that the server is a process of this machine, so this machine's GPUs are the server's.
     """
 
@@ -20,6 +21,7 @@ class Endpoint:
     timeout_s: float | None = None
     shapes: dict[str, list[int]] = field(default_factory=dict)
     local: bool = False
+    proxy: bool = False
 
     def metrics(self) -> MetricsEndpoint | None:
         """The server's metrics; None where nobody said where they are."""

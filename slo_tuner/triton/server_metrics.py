@@ -14,6 +14,7 @@ from ..results.schema import ServerStages
 from .nvml import GpuSample, Nvml
 
 _LOOK_S = 0.5
+_ANSWER_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,32 @@ class MetricsEndpoint:
 
     def __init__(self, url: str, gpus: Nvml | None = None) -> None:
         self.url, self._gpus = url, gpus
-        self._http = urllib3.PoolManager(timeout=5.0, retries=1)
+        self._http = urllib3.PoolManager(timeout=_ANSWER_S, retries=1)
 
     def _samples(self) -> list[tuple[str, dict[str, str], float]]:
+        too_late = gevent.Timeout(_ANSWER_S)
         try:
-            answer = self._http.request("GET", self.url)
+            # However slowly an answer comes in: a point waits for it.
+            with too_late:
+                answer = self._http.request("GET", self.url)
+        except gevent.Timeout as passed:
+            if passed is not too_late:
+                raise
+            raise ServerError(f"metrics at {self.url} cannot be read: no answer within {_ANSWER_S:g} s") from None
         except urllib3.exceptions.HTTPError as error:
             # Its reason begins with the object that failed.
             reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]
             raise ServerError(f"metrics at {self.url} cannot be read: {reason}") from None
         if answer.status != 200:
             raise ServerError(f"metrics at {self.url} cannot be read: the answer is {answer.status} {answer.reason}")
-        return [
-            (sample.name, sample.labels, sample.value)
-            for family in text_string_to_metric_families(answer.data.decode())
-            for sample in family.samples
-        ]
+        try:
+            return [
+                (sample.name, sample.labels, sample.value)
+                for family in text_string_to_metric_families(answer.data.decode())
+                for sample in family.samples
+            ]
+        except ValueError as error:
+            raise ServerError(f"metrics at {self.url} cannot be read: {' '.join(str(error).split())[:200]}") from None
 
     def check(self) -> None:
         """ServerError unless they can be read."""
@@ -96,20 +107,30 @@ class MetricsEndpoint:
 
 
 class Window:
-    """Watches one model from its creation until `stages()`: counters at both ends, the GPUs every half second."""
+    """Watches one model from its creation until `stages()`: counters at both ends, the GPUs every half second.
+
+    A server that does not tell costs the stages, never the measurement: `missing` says why there are none.
+    """
 
     def __init__(self, endpoint: MetricsEndpoint | None, model: str) -> None:
-        self._endpoint, self._model = endpoint, model
+        self._endpoint, self._model, self.missing = endpoint, model, ""
         self._gpu: list[GpuSample] = []
-        self._before = endpoint.counters(model) if endpoint else Counters()
-        has_gpu = endpoint is not None and endpoint.gpu() is not None
+        self._before, has_gpu = Counters(), False
+        if endpoint is not None:
+            try:
+                self._before, has_gpu = endpoint.counters(model), endpoint.gpu() is not None
+            except ServerError as error:
+                self.missing = str(error)
         self._sampler = gevent.spawn(self._sample) if has_gpu else None
 
     def _sample(self) -> None:
         assert self._endpoint is not None
         while True:
             gevent.sleep(_LOOK_S)
-            value = self._endpoint.gpu()
+            try:
+                value = self._endpoint.gpu()
+            except ServerError:
+                continue  # one look less; the counters at the end say whether the server still tells
             if value is not None:
                 self._gpu.append(value)
 
@@ -119,11 +140,15 @@ class Window:
             self._sampler.kill()
 
     def stages(self) -> ServerStages | None:
-        """Where a request spent its time on average; None without a metrics endpoint or without a request."""
+        """Where a request spent its time on average; None without a metrics endpoint, an answer, or a request."""
         self.close()
-        if self._endpoint is None:
+        if self._endpoint is None or self.missing:
             return None
-        after, before = self._endpoint.counters(self._model), self._before
+        try:
+            after, before = self._endpoint.counters(self._model), self._before
+        except ServerError as error:
+            self.missing = str(error)
+            return None
         requests = after.requests - before.requests
         executions = after.executions - before.executions
         if requests <= 0 or executions <= 0:

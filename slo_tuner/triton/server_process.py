@@ -46,11 +46,28 @@ def pick_ports(http: int = 0, grpc: int = 0, metrics: int = 0) -> Ports:
 
 
 def check_repository(path: Path) -> None:
-    """UsageError unless `path` is a directory with at least one model (a directory with a config.pbtxt)."""
+    """UsageError unless `path` is a directory with at least one model.
+
+    That is a directory with a config.pbtxt, or with a version: Triton completes many configurations by itself.
+    """
     if not path.is_dir():
         raise UsageError("repository", str(path), "name an existing model repository")
-    if not any((model / "config.pbtxt").is_file() for model in path.iterdir()):
-        raise UsageError("repository", str(path), "no directory in it has a config.pbtxt; build one first")
+    try:
+        found = any(_is_model(folder) for folder in path.iterdir())
+    except OSError as error:
+        raise UsageError("repository", str(path), f"it cannot be read ({error.strerror})") from None
+    if not found:
+        raise UsageError(
+            "repository", str(path), "no directory in it has a config.pbtxt or a version such as 1; build one first"
+        )
+
+
+def _is_model(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    # A version is a directory whose name is a number without a 0 before it (triton-inference-server/core).
+    versions = (child for child in folder.iterdir() if child.name.isdigit() and not child.name.startswith("0"))
+    return (folder / "config.pbtxt").is_file() or any(version.is_dir() for version in versions)
 
 
 class TritonProcess:

@@ -72,7 +72,7 @@ def test_services_offer_the_port() -> None:
 
 def test_triton_s_clients_may_reach_the_front() -> None:
     clients = one(render(FRONT), "NetworkPolicy")["spec"]["ingress"][0]
-    assert [port["port"] for port in clients["ports"]] == ["http", "grpc", "tfserving"]
+    assert [port["port"] for port in clients["ports"]] == [8000, 8001, 8888]
 
 
 def test_routes_send_its_paths_to_the_front() -> None:

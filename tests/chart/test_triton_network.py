@@ -286,10 +286,10 @@ def test_only_named_clients_come_in() -> None:
             {"clientNamespaces": ["a", "b"], "clientCidrs": ["10.0.0.0/8"], "monitoringNamespaces": ["m"]},
         )
     )["ingress"]
-    assert [port["port"] for port in clients["ports"]] == ["http", "grpc"]
+    assert [port["port"] for port in clients["ports"]] == [8000, 8001]
     assert (clients["from"][0], clients["from"][-1]) == ({"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}})
     assert namespaces(clients) == ["a", "b"]
-    assert ([port["port"] for port in monitoring["ports"]], namespaces(monitoring)) == (["metrics"], ["m"])
+    assert ([port["port"] for port in monitoring["ports"]], namespaces(monitoring)) == ([8002], ["m"])
 
 
 def test_bucket_and_metadata_server_may_be_reached() -> None:

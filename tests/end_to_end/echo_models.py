@@ -1,4 +1,4 @@
-"""A model repository that takes no building: models that answer what they are sent, an ensemble, and broken ones."""
+"""A model repository without building: models that answer what they get after 20 ms, an ensemble, broken ones."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,14 @@ instance_group [{{ count: 1 kind: KIND_CPU }}]
 dynamic_batching {{ }}
 """
 _MODEL = """\
+import time
+
 import triton_python_backend_utils as pb_utils
 
 
 class TritonPythonModel:
     def execute(self, requests):
+        time.sleep(0.02)
         return [
             pb_utils.InferenceResponse([pb_utils.Tensor("out", pb_utils.get_input_tensor_by_name(r, "in").as_numpy())])
             for r in requests

@@ -95,7 +95,7 @@ def test_a_ladder_measures_and_leaves_a_model_as_it_was_tuned(
 
 def test_what_did_not_change_is_not_loaded_again(server: TritonProcess, control: Control, tmp_path: Path) -> None:
     before = _loads(server)
-    done = run_tuner(_command(server, tmp_path / "out", "measure", "a", "--rate=50"))
+    done = run_tuner(_command(server, tmp_path / "out", "measure", "a", "--rate=20"))
     assert done.returncode == 0, done.stderr
     assert _loads(server) == before and _served(control) == AS_FOUND
 
@@ -103,7 +103,7 @@ def test_what_did_not_change_is_not_loaded_again(server: TritonProcess, control:
 def test_a_model_that_was_not_served_is_not_served_afterwards(
     server: TritonProcess, control: Control, tmp_path: Path
 ) -> None:
-    done = run_tuner(_command(server, tmp_path / "out", "measure", "b", "--rate=50"))
+    done = run_tuner(_command(server, tmp_path / "out", "measure", "b", "--rate=20"))
     assert done.returncode == 0, done.stderr
     assert _loads(server)[-1] == "b" and _served(control) == AS_FOUND
 
@@ -147,7 +147,7 @@ def test_a_server_that_loads_at_its_start_is_measured_and_not_touched(tmp_path: 
     program = find_tritonserver(server_python=server_python)
     arguments = ["--model-control-mode=none"]
     with TritonProcess(program, tmp_path / "models", pick_ports(), tmp_path / "log", arguments) as server:
-        done = run_tuner(_command(server, tmp_path / "out", "measure", "a", "--rate=50"))
+        done = run_tuner(_command(server, tmp_path / "out", "measure", "a", "--rate=20"))
         assert done.returncode == 0, done.stderr
         refused = run_tuner(_command(server, tmp_path / "ladder", "ladder", "--models=a,b"))
         assert refused.returncode == 1 and "start it with --model-control-mode=explicit" in refused.stderr
@@ -167,7 +167,9 @@ def broken(models: Path, server_python: str, tmp_path_factory: pytest.TempPathFa
     """What a ladder printed and wrote whose first and third model can't be loaded."""
     output = tmp_path_factory.mktemp("broken")
     where = [f"--repository={models}", f"--server-python={server_python}", f"--output={output}"]
-    done = run_tuner(["ladder", "--models=broken,a,broken_too,versions", *where, "--objective=auto", "--effort=smoke"])
+    done = run_tuner(
+        ["ladder", "--models=broken,a,broken_too,versions", *where, "--objective=auto", "--effort=smoke"], 400
+    )
     page = (output / "report.html").read_text() if (output / "report.html").exists() else ""
     results = json.loads((output / "results.json").read_text())
     return {"code": done.returncode, "printed": done.stdout, "said": done.stderr, "page": page, "results": results}

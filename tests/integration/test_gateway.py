@@ -98,7 +98,7 @@ def test_a_job_sweeps_through_the_service_and_the_gateway(
 ) -> None:
     results = _sweep(release, protocol, entrance)
     ways = results["sweep"]["targets"]
-    assert (results["protocol"], results["complete"]) == (protocol, True)
+    assert (results["run"]["protocol"], results["complete"]) == (protocol, True)
     assert [(way["name"], len(way["rounds"])) for way in ways] == [("direct", 2), ("gateway", 2)]
     points = [point for way in ways for one_round in way["rounds"] for point in one_round]
     assert [point["concurrency"] for point in points] == [1, 2] * 4

@@ -46,6 +46,9 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
         (["--shape=image"], "shape: 'image'"),
         (["--shape=image:3,x"], "shape: 'image:3,x'"),
         (["--metrics-url=localhost"], "metrics-url: 'localhost'"),
+        (["--metrics-url=http://localhost:8002/metrics"], "metrics-url: 'http://localhost:8002/metrics'"),
+        (["--control-address=localhost:8001"], "control-address: 'localhost:8001'"),
+        (["--protocol=http", "--proxy"], "proxy: True"),
     ],
 )
 def test_a_wrong_option_is_named(

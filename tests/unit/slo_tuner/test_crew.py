@@ -69,7 +69,10 @@ def test_errors_come_back_by_their_reason(load_master: LoadMaster) -> None:
     assert run.join(20)
     rows = run.take()
     assert len(rows) == 20 and not rows.ok.any()
-    assert sum(run.errors.values()) == 20 and all(reason.startswith("UNAVAILABLE") for reason in run.errors)
+    errors = run.errors_between(0.0, 1.0)
+    assert sum(errors.values()) == 20 and all(reason.startswith("UNAVAILABLE") for reason in errors)
+    counted = run.errors_between(0.1, 1.0)
+    assert sum(counted.values()) == (rows.due >= 0.1).sum(), "what is due before does not count"
 
 
 def test_a_worker_that_cannot_do_its_work_says_why(load_master: LoadMaster) -> None:

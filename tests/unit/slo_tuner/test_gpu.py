@@ -1,5 +1,8 @@
 """What is made of NVML's numbers; the library itself is a stand-in, as this needs no GPU."""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,3 +45,30 @@ def test_no_gpu_is_no_sample() -> None:
             return 0
 
     assert Nvml(Empty()).sample() is None
+
+
+def test_a_driver_that_hangs_costs_one_wait_and_blocks_nobody() -> None:
+    """As a process that does, in one of its own: the thread that hangs must not keep it from ending."""
+    script = f"""
+import sys, time
+import gevent
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_gpu import FakeNvml
+from slo_tuner.triton import nvml
+
+class Hung(FakeNvml):
+    def nvmlDeviceGetMemoryInfo(self, gpu):
+        time.sleep(600)
+
+nvml._ANSWER_S = 0.5
+ticks = []
+ticking = gevent.spawn(lambda: [ticks.append(gevent.sleep(0.01)) for _ in range(1000)])
+gpus = nvml.Nvml(Hung())
+assert gpus.sample() is None
+assert ticks, "the load went on"
+began = time.monotonic()
+assert gpus.sample() is None and time.monotonic() - began < 0.2
+ticking.kill()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

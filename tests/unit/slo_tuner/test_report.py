@@ -6,6 +6,7 @@ import pytest
 from run_headers import header
 
 from slo_tuner.ladder.sequence_plot import has_lengths, lines
+from slo_tuner.ladder.table import ladder_table
 from slo_tuner.report.page import headline, notes, render_report
 from slo_tuner.results.schema import Latency, ModelResult, Point, Results, ServerStages, SweepPoint
 from slo_tuner.slo.objective import Objective
@@ -143,3 +144,21 @@ def test_a_single_length_needs_no_picture() -> None:
 def test_a_length_that_kept_no_objective_has_no_rate() -> None:
     page = render_report(_results(_of_length("long", None, 384), _of_length("short", 90.0, 64)))
     assert "Sequence length" in page
+
+
+@pytest.mark.parametrize(("quantile", "name"), [(0.99, "P99"), (0.999, "P99.9"), (0.9, "P90")])
+def test_the_page_and_the_table_name_the_quantile_of_the_objective(quantile: float, name: str) -> None:
+    results = _results(_model("original", 10.0, points=[_point(10.0, objective_quantile_ms=77.7)] * 3))
+    results = results.model_copy(update={"objective": Objective(quantile=quantile)})
+    page = render_report(results)
+    assert f"<th>{name} in the repeats, ms</th>" in page
+    if quantile != 0.99:  # which has its column anyway
+        assert f"<th>{name}</th>" in page and "<td>77.7</td>" in page
+    assert ladder_table(results).columns[3].header == f"{name} ms"
+
+
+def test_the_page_names_the_proxy_that_the_load_went_through() -> None:
+    results = _results(_model("original", 10.0))
+    assert "proxy" not in render_report(results)
+    proxied = results.model_copy(update={"run": header(proxy="proxy.example:3128")})
+    assert "through the proxy proxy.example:3128" in render_report(proxied)

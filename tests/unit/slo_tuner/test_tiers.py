@@ -21,7 +21,7 @@ from slo_tuner.slo.objective import Objective
 from slo_tuner.tiers.model_config import check_tier, without_tier
 from slo_tuner.tiers.record import TierResults
 from slo_tuner.tiers.scenarios import SCENARIOS, STEADY
-from slo_tuner.tiers.text import recovered_s, tiers_headline, tiers_notes
+from slo_tuner.tiers.text import cells_of, phase_line, recovered_s, tiers_headline, tiers_notes
 from slo_tuner.tiers.windows import phase_edges, windows_of
 
 TIER_2 = """
@@ -174,3 +174,14 @@ def test_a_wrong_option_is_named(
 ) -> None:
     assert main(["tiers", *arguments, "--address=localhost:1", f"--output={tmp_path}"]) == 2
     assert capsys.readouterr().err.startswith(f"slo-tuner: error: {message}")
+
+
+def test_each_tier_is_told_with_the_quantile_of_its_own_objective() -> None:
+    first, second = MODELS[0], MODELS[1].model_copy(update={"objective": Objective(quantile=0.999, limit_ms=500.0)})
+    assert " P95 " in phase_line(first, played()) and " P99.9 " in phase_line(second, played())
+    assert [cells[3].split()[0] for cells in cells_of(first, played())] == ["P95"] * 3
+    assert [cells[3].split()[0] for cells in cells_of(second, played())] == ["P99.9"] * 3
+    (found,) = results(scenario(played(), played())).tiers.scenarios
+    whole = results(found)
+    whole = whole.model_copy(update={"tiers": whole.tiers.model_copy(update={"models": (first, second)})})
+    assert "<td>P99.9 " in render_report(whole)
