@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..slo.sequential_test import FEWEST_REQUESTS
 from .open_loop import Timing
 
 
@@ -10,7 +11,8 @@ class Effort:
     """How much time a measurement may take; seconds, requests and shares.
 
     A point of the search lasts until it has `point_requests`, but at least `least_s` and at most `point_s`; a fast
-    server has its requests long before. A repeat lasts from `confirm_least_s` to `confirm_s` in the same way.
+    server has its requests long before, and a slow one gets the time for `fewest_requests`: of fewer, no quantile says
+    more than the slowest. A repeat lasts from `confirm_least_s` to `confirm_s` in the same way.
 
     A disturbed point waits `quiet_s` at most for a quiet machine, all of a run `quiet_run_s` with their repetition.
     """
@@ -25,6 +27,7 @@ class Effort:
     largest_concurrency: int = 1024
     precision: float = 0.03
     repeats: int = 3
+    fewest_requests: int = FEWEST_REQUESTS
     quiet_s: float = 30.0
     quiet_run_s: float = 300.0
 
@@ -42,7 +45,7 @@ class Effort:
         least = self.confirm_least_s if repeat else min(longest, max(self.least_s, 10 * limit_s))
         return Timing(
             warm_up_s=max(self.warm_up_s, 2 * limit_s),
-            duration_s=min(longest, max(least, self.point_requests / rate)),
+            duration_s=max(min(longest, max(least, self.point_requests / rate)), self.fewest_requests / rate),
             least_s=least,
             sequential=not repeat,
         )
@@ -72,6 +75,7 @@ EFFORTS = {
         quiet_run_s=60.0,
     ),
     "smoke": Effort(
+        fewest_requests=1,
         point_s=1.0,
         point_requests=100,
         confirm_s=1.0,

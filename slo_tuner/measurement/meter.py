@@ -131,7 +131,8 @@ class Meter:
         saturation = max(point.rate_per_s for point in curve)
         limits = Limits(
             start_rate=0.8 * saturation,
-            lowest_rate=max(0.02 * saturation, 0.5),
+            # A server of less than two requests a second has no room for steps above half a request a second.
+            lowest_rate=max(0.02 * saturation, min(0.5, 0.25 * saturation)),
             objective=objective,
             precision=self._effort.precision,
             repeats=self._effort.repeats,
