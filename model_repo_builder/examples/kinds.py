@@ -13,7 +13,7 @@ import numpy as np
 
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples import arrays, images, sequences
-from model_repo_builder.signature import STRING, Signature
+from model_repo_builder.signature import STRING, Signature, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,19 +45,30 @@ def _load_images(source: str, field: str, count: int, signature: Signature, skip
     if not tensor.has_shape_of_image or len(signature.inputs) > 1:
         shapes = ", ".join(one.named_shape() for one in signature.inputs)
         raise InvalidError(field, source, f"arrays, as the model takes no image but {shapes}")
-    shape = tensor.example_shape[-3:]
-    size = (shape[1], shape[2]) if tensor.channels_first else (shape[0], shape[1])
-    channels = shape[0] if tensor.channels_first else shape[2]
     each = int(np.prod(tensor.example_shape[:-3], dtype=int))
-    loaded: NDArray[Any] = images.load(source, field, count * each, size, skip * each)
+    loaded: NDArray[Any] = images.load(source, field, count * each, size_of_images(tensor), skip * each)
     loaded = np.resize(loaded, (-(-len(loaded) // each) * each, *loaded.shape[1:]))
+    return {tensor.name: as_inputs(loaded, tensor)}
+
+
+def size_of_images(tensor: Tensor) -> tuple[int, int]:
+    """Height and width of the images that a tensor takes."""
+    first, second, third = tensor.example_shape[-3:]
+    return (second, third) if tensor.channels_first else (first, second)
+
+
+def as_inputs(pixels: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    """RGB images, uint8 [n, height, width, 3], as a model takes them: grey or RGBA, channels first, of its range."""
+    shape = tensor.example_shape[-3:]
+    channels = shape[0] if tensor.channels_first else shape[2]
     if channels == 1:
-        loaded = np.rint(loaded @ np.array(LUMA))[..., None].astype(np.uint8)
+        pixels = np.rint(pixels @ np.array(LUMA))[..., None].astype(np.uint8)
     elif channels == 4:
-        loaded = np.concatenate([loaded, np.full_like(loaded[..., :1], 255)], axis=-1)
+        pixels = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
     if tensor.channels_first:
-        loaded = np.moveaxis(loaded, -1, 1)
-    return {tensor.name: arrays.scaled(loaded, tensor).reshape(-1, *tensor.example_shape)}
+        pixels = np.moveaxis(pixels, -1, 1)
+    scaled: NDArray[Any] = arrays.scaled(pixels, tensor).reshape(-1, *tensor.example_shape)
+    return scaled
 
 
 IMAGES = Kind("images", "a directory of images or synthetic:SEED", images.check, images.identity, _load_images)

@@ -107,6 +107,9 @@ def _repository(options: argparse.Namespace) -> Path:
 
 
 def _batches(variant: Built, asked: Sequence[int]) -> tuple[int, ...]:
+    if not variant.max_batch_size:
+        # It takes no batches: each request is one.
+        return (1,)
     for size in asked:
         if size > variant.max_batch_size:
             raise InvalidError("--batch", size, f"at most {variant.max_batch_size}, max_batch_size of {variant.name}")

@@ -19,7 +19,7 @@ import numpy as np
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
 from model_repo_builder.examples import image_file
-from model_repo_builder.examples.kinds import IMAGES, Examples, Kind, kind_of
+from model_repo_builder.examples.kinds import IMAGES, Examples, Kind, as_inputs, kind_of, size_of_images
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import fingerprint
 from model_repo_builder.speed_test import worker
@@ -51,10 +51,8 @@ def _image(path: Path) -> ImageFile:
 
 
 def _thumbnail(picture: Any) -> str:
-    """A JPEG of at most 240 pixels a side, in base64, of an image, uint8 [height, width, 3]."""
-    from PIL import Image
-
-    small, text = Image.fromarray(picture), io.BytesIO()
+    """A JPEG of at most 240 pixels a side, in base64, of PIL's image."""
+    small, text = picture.copy(), io.BytesIO()
     small.thumbnail((240, 240))
     small.save(text, "JPEG", quality=80)
     return base64.b64encode(text.getvalue()).decode()
@@ -111,12 +109,9 @@ def _shown(job: worker.Job, pictures: Sequence[Path]) -> Examples:
     signature, kind = job.variant.manifest.signature, _kind(job)
     if kind is not IMAGES:
         return kind.load(SYNTHETIC, "TARGET", SEQUENCES, signature, 0)
-    height, width, _ = signature.image.shape
-    return {
-        signature.image.name: np.stack(
-            [image_file.fit(image_file.decode(path, "--image"), (height, width)) for path in pictures]
-        )
-    }
+    size = size_of_images(signature.image)
+    pixels = np.stack([image_file.fit(image_file.decode(path, "--image"), size) for path in pictures])
+    return {signature.image.name: as_inputs(pixels, signature.image)}
 
 
 def _reason(failed: subprocess.CompletedProcess[str]) -> str:

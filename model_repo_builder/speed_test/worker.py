@@ -16,8 +16,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from model_repo_builder.engines import ENGINES
-from model_repo_builder.examples.kinds import Examples, as_sent, batches
+from model_repo_builder.examples.kinds import IMAGES, Examples, as_sent, kind_of, requests
 from model_repo_builder.repository import model_py
+from model_repo_builder.signature import FLOATS
 from model_repo_builder.speed_test.results import Guess, Point, Repeat, best_guesses
 from model_repo_builder.speed_test.variants import Built
 
@@ -60,12 +61,23 @@ def run(job: Job, samples: Examples) -> Outcome:
     load = model_py.load(ENGINES[job.variant.manifest.engine].loader)
     execute = load(job.variant.folder, job.variant.parameters, 0 if job.variant.gpu else None, outputs)
     inputs = as_sent(samples, signature)
-    is_classifier = len(signature.outputs[0].shape) == 1 and not signature.takes_tokens
-    scores = [execute(dict(one))[outputs[0]][0] for one in batches(inputs, 1)]
-    return Outcome(
-        guesses=tuple(best_guesses(one, job.variant.labels) for one in scores) if is_classifier else (),
-        points=tuple(_point(execute, _batches(inputs, size), size, job) for size in job.batches),
+    first = signature.outputs[0]
+    is_classifier = (
+        len(first.shape) == 1 and first.dtype in FLOATS and signature.batched and kind_of(signature) is IMAGES
     )
+    scores = [execute(dict(one))[first.name][0] for one in requests(inputs, signature, 1)] if is_classifier else []
+    return Outcome(
+        guesses=tuple(best_guesses(one, job.variant.labels) for one in scores),
+        points=tuple(
+            _point(execute, _batches(inputs, size) if signature.batched else _alone(inputs), size, job)
+            for size in job.batches
+        ),
+    )
+
+
+def _alone(inputs: dict[str, Any]) -> dict[str, Any]:
+    """One request of a model that takes no batches."""
+    return {name: array[0] for name, array in inputs.items()}
 
 
 def _batches(inputs: dict[str, Any], size: int) -> dict[str, Any]:
@@ -75,7 +87,9 @@ def _batches(inputs: dict[str, Any], size: int) -> dict[str, Any]:
 
 def _batch(array: Any, size: int) -> Any:
     """The examples in turn, `size` of them, where serve.py would put them too: on a boundary that needs no copy."""
-    cycled = np.resize(array, (size, *array.shape[1:]))
+    cycled = array[np.arange(size) % len(array)]
+    if array.dtype.hasobject:
+        return cycled
     memory = np.empty(cycled.nbytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     batch = memory[start : start + cycled.nbytes].view(cycled.dtype).reshape(cycled.shape)
@@ -104,8 +118,9 @@ def _repeat(once: Callable[[], float], seconds: float, least: int) -> Repeat:
 
 def main(folder: Path) -> None:
     """Read the job and its examples from a folder and leave the outcome there."""
+    # Texts are pickled; whoever started this process wrote the file.
     job = Job.model_validate_json((folder / JOB).read_text(encoding="utf-8"))
-    outcome = run(job, dict(np.load(folder / SHOWN)))
+    outcome = run(job, dict(np.load(folder / SHOWN, allow_pickle=True)))
     (folder / OUTCOME).write_text(outcome.model_dump_json(), encoding="utf-8")
 
 

@@ -91,10 +91,8 @@ def test_the_server_answers_as_the_source(variant: str, folder: Path, client: An
     sent = [row for _ in range(CLIENTS * ROUNDS // len(rows)) for row in rows]
     with ThreadPoolExecutor(CLIENTS) as pool:
         found = pool.map(lambda row: ask(client, variant, _row(inputs, row)), sent)
-        wrong = [
-            problem for row, one in zip(sent, found, strict=True) if (problem := differs(one, _row(expected, row)))
-        ]
-    assert wrong == []
+        problems = [differs(one, _row(expected, row)) for row, one in zip(sent, found, strict=True)]
+    assert [problem for problem in problems if problem] == []
     client.unload_model(variant)
 
 
