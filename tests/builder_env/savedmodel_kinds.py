@@ -54,6 +54,16 @@ def depends_on_others(folder: Path) -> Path:
     return save(folder, lambda image: {"p": probabilities(image - tf.reduce_mean(image))}, IMAGES)
 
 
+def branches_on_the_batch(folder: Path) -> Path:
+    """A branch on the mean of the batch: examples that are alike all take the same one."""
+
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        bright = tf.reduce_mean(image) > 60.0
+        return {"p": tf.cond(bright, lambda: probabilities(image), lambda: probabilities(image)[:, ::-1])}
+
+    return save(folder, answer, IMAGES)
+
+
 def random_answer(folder: Path) -> Path:
     """Dropout that stays on."""
     return save(folder, lambda image: {"p": probabilities(tf.nn.dropout(image, 0.5))}, IMAGES)

@@ -102,7 +102,7 @@ def test_a_fixed_first_dimension_is_never_a_batch(
     assert not served.HasField("dynamic_batching")
 
 
-@pytest.mark.parametrize("make", [kinds.clip, kinds.depends_on_others])
+@pytest.mark.parametrize("make", [kinds.clip, kinds.depends_on_others, kinds.branches_on_the_batch])
 def test_rows_that_depend_on_one_another_are_not_batched(
     make: Callable[[Path], Path], tmp_path: Path, built: Callable[..., list[Manifest]]
 ) -> None:
