@@ -15,6 +15,7 @@ from slo_tuner.report.page import headline, render_report
 from slo_tuner.report.read import read_any_results
 from slo_tuner.results.schema import ModelResult, Results, write_results
 from slo_tuner.session.progress import Progress
+from slo_tuner.slo.objective import Objective
 
 
 @pytest.fixture(params=sorted(OUTCOMES))
@@ -70,8 +71,8 @@ def test_progress_prints_foreign_text_as_it_is(capsys: pytest.CaptureFixture[str
     progress = Progress()
     progress.say(FOREIGN)
     progress.heading(FOREIGN, FOREIGN)
-    progress.point(_point(5.0, invalid_reason=FOREIGN))
-    progress.point(_point(5.0, latency=None, objective_quantile_ms=None))
+    progress.point(Objective(), _point(5.0, invalid_reason=FOREIGN))
+    progress.point(Objective(), _point(5.0, latency=None, objective_quantile_ms=None))
     assert capsys.readouterr().err.count(FOREIGN) == 4
 
 
