@@ -31,9 +31,9 @@ def test_every_way_is_swept_in_every_round(protocol: str, server: dict[str, str]
     done = run_tuner(["sweep", MODEL, *targets, *where, "--effort=smoke", "--rounds=2", f"--output={tmp_path}"])
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
-    assert (results["protocol"], results["complete"]) == (protocol, True)
-    assert [target["name"] for target in results["sweep"]["sweep"]] == ["service", "gateway"]
-    for target in results["sweep"]["sweep"]:
+    assert (results["run"]["protocol"], results["complete"]) == (protocol, True)
+    assert [target["name"] for target in results["sweep"]["targets"]] == ["service", "gateway"]
+    for target in results["sweep"]["targets"]:
         assert [[point["concurrency"] for point in one_round] for one_round in target["rounds"]] == [[1, 2], [1, 2]]
         for point in (point for one_round in target["rounds"] for point in one_round):
             assert point["requests"] > 0 and point["errors"] == 0
