@@ -12,7 +12,8 @@ from .own_processes import Identity, OwnProcesses, is_loopback, own_ticks
 MOST_TAKEN_SHARE = 0.05
 """The share of the machine's cores that others may take before a measurement counts as disturbed.
 
-Provisional: `benchmarks/disturbance.py` finds how far the rate moves with the share that is taken.
+On two quiet cores others and the host took at most 2.3 % of them in 42 points, beside a program that burnt half of a
+core at least 20 %. `benchmarks/disturbance.py` finds how far the rate moves with the share that is taken.
 """
 
 _FREQUENCY_EVERY_S = 1.0

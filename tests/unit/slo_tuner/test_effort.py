@@ -11,7 +11,7 @@ from slo_tuner.measurement.effort import EFFORTS
         ("full", 10.0, 30.0, 30.0),
         ("full", 5000.0, 2.0, 15.0),
         ("full", 0.1, 200.0, 200.0),
-        ("quick", 10.0, 12.0, 12.0),
+        ("quick", 10.0, 10.0, 10.0),
         ("smoke", 2.0, 1.0, 1.0),
         ("quick", 5000.0, 2.0, 8.0),
         ("brisk", 1000.0, 2.0, 5.0),
