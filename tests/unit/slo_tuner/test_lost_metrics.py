@@ -47,7 +47,11 @@ def _metrics(answer: Answer) -> Iterator[MetricsEndpoint]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A window that closes leaves in the middle of an answer: no traceback of this server's own."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield MetricsEndpoint(f"http://127.0.0.1:{server.server_port}/metrics")
