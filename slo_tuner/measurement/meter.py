@@ -75,9 +75,7 @@ class Meter:
             self._generator.close()
         endpoint = self._endpoint
         self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payload, endpoint.proxy)
-        self._generator = (
-            Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work.route())
-        )
+        self._generator = Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work)
         self._target = Target(counted_as(self.config), self._generator, endpoint.metrics(), self.machine)
 
     def _bound(self, objective: Objective) -> None:
