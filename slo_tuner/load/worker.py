@@ -68,8 +68,8 @@ class Worker:
         try:
             order = Start.from_message(msg.data)
             assert self._load is not None
-            closed = order.offsets_s is None
-            run = self._load.closed(order.users) if closed else self._load.open(order.offsets_s)
+            due = order.offsets_s
+            run = self._load.closed(order.users) if due is None else self._load.open(due)
         except Exception as error:
             self._fail(error)
             return

@@ -62,7 +62,7 @@ class Session:
             folder,
             seed,
             self.load_master,
-            Machine(() if where.local else (where.address, where.control_address)),
+            Machine(() if where.local else (*where.addresses, *where.control_addresses)),
             patience,
         )
 

@@ -109,8 +109,9 @@ class Connection:
             self._full = False
             if self._flush():
                 self.writable()
-        if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR) and not self.closed:
-            self._receive()
+        over = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+        if (over or events & EPOLLIN) and not self.closed:
+            self._receive(bool(over))
 
     def write(self, *parts: Part) -> None:
         """Send the parts, after all that waits."""
@@ -166,7 +167,8 @@ class Connection:
                 unsent[0] = memoryview(unsent[0])[sent:]
         return True
 
-    def _receive(self) -> None:
+    def _receive(self, to_the_end: bool) -> None:
+        """Take in what has come. Events are told once: of an end that was told already nothing more would come."""
         poller = self._poller
         while self._socket is not None:
             kept = len(self._kept)
@@ -189,5 +191,5 @@ class Connection:
                 self._lose(OSError(errno.EMSGSIZE, "the server sent more than this protocol allows"))
                 return
             self._kept = bytes(poller.view[done:total]) if done < total else b""
-            if count < room:
+            if count < room and not to_the_end:
                 return

@@ -157,9 +157,9 @@ def _read_text(block: bytes, position: int) -> tuple[str, int]:
 def _codes() -> dict[tuple[int, int], int]:
     """The symbol of each Huffman code, by its length in bits and its value."""
     lengths: list[int] = []
-    for part in _LENGTHS.split():
-        bits, _, times = part.partition("*")
-        lengths += [int(bits)] * int(times or 1)
+    for run in _LENGTHS.split():
+        length, _, times = run.partition("*")
+        lengths += [int(length)] * int(times or 1)
     codes, code, before = {}, 0, 0
     for bits, symbol in sorted((bits, symbol) for symbol, bits in enumerate(lengths)):
         code <<= bits - before

@@ -14,7 +14,7 @@ from .exchange import Channel, Exchange
 ContentT = TypeVar("ContentT")
 
 _BURST = 8  # requests that are sent before answers are looked for again
-_LOOK_S = 0.02
+_LOOK_S = 0.05  # at least so often it looks whether it is to stop
 
 Row = tuple[float, float, float, float, float]
 """When a request was due, sent and done, in seconds from the start, its outcome, and the place of its server."""
