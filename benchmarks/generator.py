@@ -30,7 +30,7 @@ from slo_tuner.load.master import LoadMaster, WorkerRendezvous
 from slo_tuner.load.messages import Assignment
 from slo_tuner.load.payload import Payload, make_payload
 from slo_tuner.load.worker_processes import WorkerProcesses
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.slo.objective import Objective
 from slo_tuner.slo.rate_search import Limits, search
 
@@ -119,7 +119,9 @@ def _row(
     timing = Timing(warm_up_s=1.0, duration_s=options.seconds, least_s=options.seconds, sequential=False)
     points, before, begun = [], _cpu_s(servers), time.monotonic()
     for repeat in range(options.repeats):
-        points.append(measure_point(target, Objective(limit_ms=100), rate, timing, 1, "single", seed=repeat).point)
+        points.append(
+            measure_point(target, Objective(limit_ms=100), PointSpec(rate, "single", 1, repeat), timing).point
+        )
     sent = options.repeats * rate * (options.seconds + 1.0)
     costs = [point.generator_cpu_ms for point in points]
     latencies = [point.latency.p95_ms for point in points if point.latency]
@@ -161,7 +163,7 @@ def _compare(work: Assignment, options: argparse.Namespace) -> int:
             target = Target("m", generator, None)
             result = search(
                 lambda rate, purpose, target=target, seed=repeat: measure_point(  # type: ignore[misc]
-                    target, limits.objective, rate, timing, 1, purpose, seed
+                    target, limits.objective, PointSpec(rate, purpose, 1, seed), timing
                 ).point,
                 limits,
             )

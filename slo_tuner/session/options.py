@@ -24,7 +24,7 @@ from .workers import Workers, read_workers
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """Validated options. `models` None means every model of the repository. `several` servers may be measured as one."""
+    """Validated options. `models` None means every model of the repository; `several` servers may be one target."""
 
     models: tuple[str, ...] | None
     objective: Objective | None
