@@ -1,8 +1,9 @@
 """Requests over gRPC: prepared messages in the frames of HTTP/2 (RFC 9113), many of them on one connection."""
 
+import errno
+import struct
 from collections import deque
 from collections.abc import Sequence
-from struct import Struct
 
 import grpc
 
@@ -26,9 +27,9 @@ _END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
 _NO_ERROR, _REFUSED, _CANCEL = 0, 7, 8
 _MOST_STREAMS, _INITIAL_WINDOW, _MAX_FRAME = 3, 4, 5  # identifiers of settings that the server tells
 
-_FRAME = Struct(">HBBBI")
-_NUMBER = Struct(">I")
-_SETTING = Struct(">HI")
+_FRAME = struct.Struct(">HBBBI")
+_NUMBER = struct.Struct(">I")
+_SETTING = struct.Struct(">HI")
 _LARGEST = (1 << 31) - 1
 _FIRST_WINDOW, _FIRST_FRAME, _LARGEST_FRAME = 65_535, 16_384, 1 << 18
 _TOLD = 160
@@ -159,10 +160,19 @@ class GrpcConnection(Connection):
                 self._channel.ended(exchange, self.reason)
 
     def received(self, total: int) -> int:
+        try:
+            return self._frames(total)
+        except (struct.error, IndexError):
+            self._lose(OSError(errno.EPROTO, "the server does not speak HTTP/2 as gRPC needs it"))
+            return total
+
+    def _frames(self, total: int) -> int:
         buffer, start = self._poller.buffer, 0
         while total - start >= 9 and not self.closed:
             high, low, kind, flags, number = _FRAME.unpack_from(buffer, start)
             end = start + 9 + (high << 8 | low)
+            if end - start - 9 > _FIRST_FRAME:  # it was told of no larger ones
+                raise struct.error
             if end > total:
                 break
             if kind == _DATA:

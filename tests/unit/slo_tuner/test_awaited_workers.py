@@ -22,11 +22,10 @@ from slo_tuner.load.master import LoadMaster, WorkerRendezvous
 
 HOST = socket.gethostname()
 WORKER = "import sys; from slo_tuner.cli import main; sys.exit(main(['worker', sys.argv[1]]))"
+pytestmark = pytest.mark.slow
 # As on another machine, which was started at another time.
 OTHER_CLOCK = """
 import time
-
-pytestmark = pytest.mark.slow
 here = time.perf_counter
 time.perf_counter = lambda: here() + 1e6
 """

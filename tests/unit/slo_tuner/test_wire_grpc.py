@@ -296,3 +296,18 @@ def test_an_answer_before_the_request_was_sent_ends_it() -> None:
     with peer(script) as where:
         _, failures = send_all(work_for(where, "grpc"))
     assert failures == {"RESOURCE_EXHAUSTED: too large": 1}
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", frame(WINDOW_UPDATE, 0, 0, b""), frame(RST_STREAM, 0, 1, b"1")]
+)
+def test_what_is_no_http2_is_a_lost_connection(said: bytes) -> None:
+    def script(connection: socket.socket, number: int) -> None:
+        server = Server(connection)
+        server.take_request()
+        connection.sendall(said)
+        server.next_frame()
+
+    with peer(script) as where:
+        _, failures = send_all(work_for(where, "grpc"))
+    assert failures == {"UNAVAILABLE: the server does not speak HTTP/2 as gRPC needs it": 1}
