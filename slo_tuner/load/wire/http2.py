@@ -178,6 +178,8 @@ class GrpcConnection(Connection):
             if kind == _DATA:
                 self._take_data(end - start - 9, flags, number)
             elif kind == _WINDOW_UPDATE:
+                if end - start != 9 + _NUMBER.size:
+                    raise struct.error
                 self._widen(number, _NUMBER.unpack_from(buffer, start + 9)[0] & _LARGEST)
             else:
                 self._take(kind, flags, number, bytes(buffer[start + 9 : end]))

@@ -63,6 +63,7 @@ def _metrics(per_look: int) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_requests_go_to_each_server_in_turn(servers: tuple[str, str]) -> None:
     rows, failures = send_all(assignment(",".join(servers)), 40, apart_s=0.01)
     assert failures == {} and rows.server.tolist() == [0.0, 1.0] * 20
@@ -70,6 +71,7 @@ def test_requests_go_to_each_server_in_turn(servers: tuple[str, str]) -> None:
     assert latencies[1] >= 60 and latencies[1] > latencies[0] + 20
 
 
+@pytest.mark.slow
 def test_a_point_tells_each_servers_share_and_its_latency(servers: tuple[str, str], tmp_path: Path) -> None:
     work = assignment(",".join(servers))
     with LoadMaster(WorkerRendezvous(2), WorkerProcesses(tmp_path / "log")) as master:
@@ -86,6 +88,7 @@ def test_a_point_tells_each_servers_share_and_its_latency(servers: tuple[str, st
     assert sum(share.requests for share in closed.servers) == closed.requests
 
 
+@pytest.mark.slow
 def test_one_server_that_is_lost_fails_its_share_alone(servers: tuple[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         gone = f"127.0.0.1:{closed.getsockname()[1]}"
@@ -169,6 +172,7 @@ def test_commands_that_configure_models_take_one_server(capsys: pytest.CaptureFi
         assert "address: 'a:1,b:1' is not allowed; this command loads or configures" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_measure_takes_several_and_writes_each_ones_share(servers: tuple[str, str], tmp_path: Path) -> None:
     where = f"--address={','.join(servers)}"
     code = main(["measure", "m", where, "--rate=60", "--effort=smoke", f"--output={tmp_path}", "--quiet"])
@@ -180,6 +184,7 @@ def test_measure_takes_several_and_writes_each_ones_share(servers: tuple[str, st
     assert servers[0] in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_servers_that_do_not_serve_the_model_alike_are_refused(servers: tuple[str, str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         gone = f"127.0.0.1:{closed.getsockname()[1]}"

@@ -94,17 +94,20 @@ def address() -> Iterator[str]:
         yield found
 
 
+@pytest.mark.slow
 def test_grpcs_own_server_answers_each_request_once(address: str) -> None:
     rows, failures = send_all(assignment(address), 200, apart_s=0.001)
     assert failures == {} and len(rows) == 200 and rows.ok.all()
     assert np.allclose(rows.due, np.arange(200) * 0.001)
 
 
+@pytest.mark.slow
 def test_grpcs_own_server_takes_requests_larger_than_its_windows(address: str) -> None:
     rows, failures = send_all(work_for(address, "grpc"), 40)
     assert failures == {} and rows.ok.all() and len(rows) == 40
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_model_is_told_as_grpc_tells_it() -> None:
     with known_server("fail", 2, 1) as server:
         rows, failures = send_all(assignment(server.address), 4, apart_s=0.05)
@@ -112,6 +115,7 @@ def test_a_failure_of_the_model_is_told_as_grpc_tells_it() -> None:
     assert sorted(rows.outcome) == [RequestOutcome.FAILED] * 2 + [RequestOutcome.ANSWERED] * 2
 
 
+@pytest.mark.slow
 def test_a_request_without_an_answer_times_out() -> None:
     with known_server("never") as server:
         work = assignment(server.address)
