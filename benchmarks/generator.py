@@ -132,7 +132,7 @@ def _row(
         "most": max(costs),
         "generator_cores": float(np.mean(costs)) * rate / 1000,
         "send_delay_p95_ms": float(np.mean([point.send_delay_p95_ms for point in points])),
-        "latency_p95_ms": float(np.mean(latencies)) if latencies else float("nan"),
+        "latency_p95_ms": float(np.mean(latencies)) if latencies else 0.0,
         "failed": sum(point.errors for point in points),
         "unsent": sum(point.due - point.requests for point in points),
         "server_cpu_ms": (_cpu_s(servers) - before) * 1000 / sent,
@@ -168,10 +168,11 @@ def _compare(work: Assignment, options: argparse.Namespace) -> int:
                 limits,
             )
             generator.close()
-            rates.append(result.rate_per_s or float("nan"))
-            print(f"{name}: {rates[-1]:.1f} requests/s", flush=True)
+            rates.append(result.rate_per_s or 0.0)
+            limited = " (the generator was the limit)" if result.generator_limited else ""
+            print(f"{name}: {rates[-1]:.1f} requests/s{limited}", flush=True)
     means = {name: float(np.mean(rates)) for name, rates in found.items()}
-    ratio = means["sockets"] / means["users"]
+    ratio = means["sockets"] / means["users"] if means["users"] else 0.0
     print(json.dumps({"machine": str(describe_machine()), "rates": found, "ratio": ratio}))
     return 0 if abs(ratio - 1) <= 0.03 else 1
 
