@@ -10,6 +10,7 @@ from gevent.threadpool import ThreadPool
 from command_line.arguments import split_address
 
 from .messages import Assignment
+from .payload import Payload
 from .request_log import Failures, Floats, RequestLog, count_between
 from .wire.connection import Place, Poller
 from .wire.exchange import Channel
@@ -135,17 +136,20 @@ def find_places(address: str) -> list[Place]:
 
 
 def _contents(work: Assignment) -> list[list[object]]:
-    """For each server the requests as it gets them."""
-    payload = work.payload
+    """For each server the requests as it gets them, in the order in which they are sent."""
+    payloads = (work.payload,)
     if work.protocol == "grpc":
-        message: object = message_of(payload.grpc_body)
-        return [[message] for _ in work.addresses]
+        messages: list[object] = [message_of(payload.grpc_body) for payload in payloads]
+        return [messages for _ in work.addresses]
+    return [[_http_request(payload, address) for payload in payloads] for address in work.addresses]
+
+
+def _http_request(payload: Payload, address: str) -> object:
     headers = {
         "Content-Type": "application/octet-stream",
         "Inference-Header-Content-Length": str(payload.http_json_bytes),
     }
-    path = f"/v2/models/{payload.model}/infer"
-    return [[request_of(path, address, headers, payload.http_body)] for address in work.addresses]
+    return request_of(f"/v2/models/{payload.model}/infer", address, headers, payload.http_body)
 
 
 def _grouped(failures: Sequence[tuple[str, float]]) -> Failures:

@@ -1,9 +1,10 @@
 """The loop that sends requests when they are due and notes when they were answered, in a thread of its own."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from itertools import cycle
+from math import gcd, lcm
 from typing import Any, Generic, TypeVar
 
 from ..request_outcome import outcome_of
@@ -36,14 +37,15 @@ class Order:
 
 
 class Sender(Generic[ContentT]):
-    """Sends prepared `contents` in turn, each to the next of the `channels`; all of it in the thread of `work`."""
+    """Sends prepared `contents` in turn, each to the next of the servers; all of it in the thread of `work`."""
 
-    def __init__(self, poller: Poller, contents: Sequence[Sequence[ContentT]], timeout_s: float) -> None:
-        """`contents`: for each server the requests as it gets them."""
-        self._poller, self._timeout_s = poller, timeout_s
-        self._contents = [cycle(of_server) for of_server in contents]
+    def __init__(
+        self, poller: Poller, contents: Sequence[Sequence[ContentT]], timeout_s: float, first: int = 0
+    ) -> None:
+        """`contents`: for each server all requests, as it gets them. The turn begins with number `first`."""
+        self._poller, self._timeout_s, self._contents, self._turn = poller, timeout_s, contents, first
         self._channels: Sequence[Channel[ContentT]] = ()
-        self._turn = 0
+        self._lap = sys.maxsize
         self._order = Order(0.0)
         self._in_flight, self._free = 0, 0
         self._expiring: deque[Exchange[ContentT]] = deque()
@@ -51,6 +53,10 @@ class Sender(Generic[ContentT]):
     def connect(self, channels: Sequence[Channel[ContentT]]) -> None:
         """Send through these from now on, one for each server."""
         self._channels = channels
+        # Where servers and requests have a common divisor, one of them would always meet the same of the others: each
+        # lap then begins with another server.
+        requests, servers = len(self._contents[0]), len(channels)
+        self._lap = lcm(requests, servers) if gcd(requests, servers) > 1 else sys.maxsize
 
     def work(self, order: Order) -> None:
         """Do what is ordered, until all is answered or it is told to stop."""
@@ -117,10 +123,10 @@ class Sender(Generic[ContentT]):
         return now if self._free else float("inf")
 
     def _send(self, due_s: float, sent_s: float) -> None:
-        place = self._turn
-        self._turn = place + 1 if place + 1 < len(self._channels) else 0
+        turn, self._turn = self._turn, self._turn + 1
+        number, place = turn % len(self._contents[0]), (turn + turn // self._lap) % len(self._channels)
         expires_at = self._order.started_at + sent_s + self._timeout_s
-        exchange = Exchange(next(self._contents[place]), due_s, sent_s, expires_at, place)
+        exchange = Exchange(self._contents[place][number], due_s, sent_s, expires_at, place)
         self._expiring.append(exchange)
         self._in_flight += 1
         self._channels[place].send(exchange)

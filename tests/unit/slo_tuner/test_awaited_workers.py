@@ -24,7 +24,6 @@ pytestmark = pytest.mark.slow
 
 HOST = socket.gethostname()
 WORKER = "import sys; from slo_tuner.cli import main; sys.exit(main(['worker', sys.argv[1]]))"
-pytestmark = pytest.mark.slow
 # As on another machine, which was started at another time.
 OTHER_CLOCK = """
 import time
