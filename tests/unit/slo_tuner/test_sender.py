@@ -46,7 +46,7 @@ def _sender(contents: str, *channels: Answering, first: int = 0, timeout_s: floa
         ("x", 0, "xa xb xa xb xa xb"),
         ("xy", 0, "xa yb xb ya xa yb"),
         ("xy", 1, "yb xb ya xa yb xb"),
-        ("xyz", 0, "xa yb za xa yb za"),
+        ("xyz", 0, "xa yb za xb ya zb"),
     ],
 )
 def test_requests_take_turns_and_so_do_servers(contents: str, first: int, expected: str) -> None:
