@@ -72,7 +72,8 @@ class Connection:
         self._unsent: list[Part] = []
         self._kept = b""
         self._why = OSError(errno.EADDRNOTAVAIL, "the name has no address")
-        self.connected = self.closed = self._full = False
+        self.connected = self.closed = False
+        self._full = True  # it takes nothing yet
 
     def open(self) -> None:
         """Begin to connect; `lost` may be called at once."""
@@ -105,7 +106,7 @@ class Connection:
         """Go on after these events of epoll."""
         if not self.connected and not self._connect(events):
             return
-        if events & EPOLLOUT and not self.closed:
+        if events & EPOLLOUT and self._full:
             self._full = False
             if self._flush():
                 self.writable()
@@ -116,7 +117,7 @@ class Connection:
     def write(self, *parts: Part) -> None:
         """Send the parts, after all that waits."""
         self._unsent += parts
-        if self.connected and not self._full and not self.closed:
+        if not self._full and not self.closed:
             self._flush()
 
     def received(self, total: int) -> int:
