@@ -2,6 +2,8 @@
 
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,6 +14,9 @@ from known_server import known_server
 from scripted_peer import BODY, peer, read_exactly, send_all, work_for
 from trivial import assignment, trivial_server
 
+from slo_tuner.load.arrivals import poisson_arrivals
+from slo_tuner.load.generator import InProcess
+from slo_tuner.load.request_log import RequestLog
 from slo_tuner.load.request_outcome import RequestOutcome
 from slo_tuner.load.sender_load import SenderLoad
 from slo_tuner.load.wire.http2 import frame
@@ -105,6 +110,54 @@ def test_grpcs_own_server_answers_each_request_once(address: str) -> None:
 def test_grpcs_own_server_takes_requests_larger_than_its_windows(address: str) -> None:
     rows, failures = send_all(work_for(address, "grpc"), 40)
     assert failures == {} and rows.ok.all() and len(rows) == 40
+
+
+# As charts/triton limits the age of connections, so that long-lived clients find new Pods.
+SHORT_LIVED = """
+import grpc
+from concurrent import futures
+
+class Handler(grpc.GenericRpcHandler):
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"done")
+
+options = [("grpc.max_connection_age_ms", 200), ("grpc.max_connection_age_grace_ms", 5000)]
+server = grpc.server(futures.ThreadPoolExecutor(4), options=options)
+server.add_generic_rpc_handlers((Handler(),))
+print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+server.start()
+server.wait_for_termination(60)
+"""
+
+
+@pytest.mark.slow
+def test_connections_whose_age_grpcs_server_limits_cost_no_request() -> None:
+    server = subprocess.Popen([sys.executable, "-c", SHORT_LIVED], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        where = f"127.0.0.1:{int(server.stdout.readline())}"
+        rows, failures = send_all(work_for(where, "grpc"), 300, apart_s=0.005)
+    finally:
+        server.kill()
+        server.communicate()
+    assert failures == {} and len(rows) == 300 and rows.ok.all()
+
+
+@pytest.mark.slow
+def test_both_generators_send_the_same_schedule_and_see_the_same_latencies() -> None:
+    schedule = poisson_arrivals(60.0, 1.5, 4)
+    seen = {}
+    with known_server("fixed", 60) as server:
+        for name, work in (("sockets", assignment(server.address)), ("users", assignment(server.address).route())):
+            with closing(InProcess(work)) as generator:
+                run = generator.open(schedule)
+                assert run.join(30)
+                seen[name] = RequestLog.joined([run.take()])
+                run.close()
+    sockets, users = seen["sockets"], seen["users"]
+    assert sockets.due.tolist() == users.due.tolist() == schedule.tolist()
+    assert sockets.ok.all() and users.ok.all()
+    assert sockets.latency_ms.min() >= 60 and np.median(sockets.latency_ms) < np.median(users.latency_ms) + 20
 
 
 @pytest.mark.slow
