@@ -116,7 +116,8 @@ class Sender(Generic[ContentT]):
         """Closed loop: a new request for each that has ended; when to look again."""
         if now < begun:
             return begun
-        for _ in range(min(self._free, _BURST)):
+        # All of them before any answer is looked for: else a slow generator would keep fewer in flight than it says.
+        for _ in range(self._free):
             self._free -= 1
             at_s = time.perf_counter() - begun
             self._send(at_s, at_s)
