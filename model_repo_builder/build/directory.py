@@ -17,7 +17,7 @@ from model_repo_builder.examples.arrays import PIXELS
 from model_repo_builder.examples.kinds import kind_of
 from model_repo_builder.plan.schema import Plan, Variant
 from model_repo_builder.report import BuildLog, Row
-from model_repo_builder.repository import fingerprint, manifest, publish
+from model_repo_builder.repository import encoded_images, fingerprint, manifest, publish
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.repository.stage import Built, Stage, size_of
 from model_repo_builder.signature import InputForm, Signature
@@ -216,6 +216,8 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     frozen = cache.frozen
     signature = frozen.signature.in_form(form)
     _check_form(plan, variant, signature)
+    for warning in variant.warnings:
+        log.event(variant.name, f"WARNING: {warning}")
     started = time.monotonic()
     calibration = cache.calibration(form) if variant.needs_calibration else None
     if calibration is not None:
@@ -276,7 +278,8 @@ def _verified(variant: Variant, cache: BuildCache, job: Job) -> agreement.Result
 
 
 def _check_form(plan: Plan, variant: Variant, signature: Signature) -> None:
-    """InvalidError for bytes in place of numbers that are no pixels."""
+    """InvalidError for bytes in place of numbers that are no pixels, and for encoded images where it takes none."""
+    encoded_images.check(variant, signature)
     if (variant.input_dtype is None and plan.model.input.dtype is None) or plan.model.origin != "savedmodel":
         return
     field = f"variants.{variant.name}.input_dtype"
