@@ -60,14 +60,14 @@ def _histograms(calibrator: Any, feed: Feed, *, absolute: bool) -> dict[str, tup
         extents[name] = [choose(one, other) for choose, one, other in wider]
     found: dict[str, tuple[Any, ...]] = {}
     for name, (least, most, near, far) in extents.items():
-        ends = (near, far) if absolute else (-far, far)
-        hist, edges = np.histogram(np.empty(0, least.dtype), calibrator.num_bins, range=ends)
+        span = (near, far) if absolute else (-far, far)
+        hist, edges = np.histogram(np.empty(0, least.dtype), calibrator.num_bins, range=span)
         found[name] = (hist, edges.astype(least.dtype), least, most, *(() if absolute else (far,)))
     for name, array in _activations(calibrator, feed):
         hist, *others = found[name]
         _, _, near, far = extents[name]
-        values, ends = (np.abs(array), (near, far)) if absolute else (array, (-far, far))
-        found[name] = (hist + np.histogram(values, calibrator.num_bins, range=ends)[0], *others)
+        values, span = (np.abs(array), (near, far)) if absolute else (array, (-far, far))
+        found[name] = (hist + np.histogram(values, calibrator.num_bins, range=span)[0], *others)
     return found
 
 

@@ -114,23 +114,23 @@ def stored(pixels: Any) -> Any:
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
-        (EncodedImage((6, 4, 3), "uint8"), lambda pixels: pixels),
-        (EncodedImage((6, 4, 3), "float32"), lambda pixels: pixels.astype(np.float32)),
-        (EncodedImage((6, 4, 3), "float32", (-1, 1)), lambda pixels: pixels.astype(np.float32) / 255 * 2 - 1),
+        (EncodedImage((6, 5, 3), "uint8"), lambda pixels: pixels),
+        (EncodedImage((6, 5, 3), "float32"), lambda pixels: pixels.astype(np.float32)),
+        (EncodedImage((6, 5, 3), "float32", (-1, 1)), lambda pixels: pixels.astype(np.float32) / 255 * 2 - 1),
         (
-            EncodedImage((3, 6, 4), "float32", (0, 1)),
+            EncodedImage((3, 6, 5), "float32", (0, 1)),
             lambda pixels: np.moveaxis(pixels.astype(np.float32), -1, 0) / 255,
         ),
-        (EncodedImage((6, 4, 4), "uint8"), lambda pixels: np.dstack([pixels, np.full((6, 4), 255, np.uint8)])),
+        (EncodedImage((6, 5, 4), "uint8"), lambda pixels: np.dstack([pixels, np.full((6, 5), 255, np.uint8)])),
         (
-            EncodedImage((6, 4, 1), "float16"),
+            EncodedImage((6, 5, 1), "float16"),
             lambda pixels: np.rint(pixels @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.float16),
         ),
     ],
     ids=lambda one: str(one) if isinstance(one, EncodedImage) else "",
 )
 def test_a_file_becomes_what_the_artefact_takes(decoder: Any, image: EncodedImage, expected: Any) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
     found = decoder(str(image))(stored(pixels))
     assert (found.dtype, found.shape) == (image.dtype, (1, *image.shape))
     assert np.allclose(found[0], expected(pixels), atol=1e-6)
@@ -138,6 +138,6 @@ def test_a_file_becomes_what_the_artefact_takes(decoder: Any, image: EncodedImag
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0 no JPEG"])
 def test_a_file_that_is_no_image_is_named_with_its_row(decoder: Any, content: bytes) -> None:
-    files = np.array([stored(np.zeros((6, 4, 3), np.uint8))[0], content], object)
+    files = np.array([stored(np.zeros((6, 5, 3), np.uint8))[0], content], object)
     with pytest.raises(ValueError, match=rf"^image 1 of the request: {len(content)} bytes that are no image \(.+\)$"):
-        decoder(str(EncodedImage((6, 4, 3), "uint8")))(files[:, None])
+        decoder(str(EncodedImage((6, 5, 3), "uint8")))(files[:, None])

@@ -23,6 +23,8 @@ from .conftest import ROOT, build_plan, run_tuner, started
 ENGINES = ("tensorflow", "onnxruntime", "openvino")
 FILES = [f"files_{engine}" for engine in ENGINES]
 CLIENTS = 12
+# Of probabilities: engines differ by rounding, a pixel that is another by one step changes more.
+ROUNDING = 2e-4
 
 
 class Served(NamedTuple):
@@ -101,7 +103,7 @@ def as_files(files: list[bytes]) -> Any:
 @pytest.mark.parametrize("model", FILES)
 def test_files_are_answered_as_their_pixels(model: str, served: Served) -> None:
     files = [file_of(picture(0), "PNG"), file_of(picture(1), "JPEG"), file_of(picture(2, (60, 90)), "WEBP"), turned()]
-    assert np.abs(ask(served.grpc, model, as_files(files)) - by_pixels(served.grpc, files)).max() < 1e-5
+    assert np.abs(ask(served.grpc, model, as_files(files)) - by_pixels(served.grpc, files)).max() < ROUNDING
 
 
 @pytest.mark.parametrize("model", FILES)
@@ -120,7 +122,7 @@ def test_a_broken_file_fails_its_own_request_in_one_line(model: str, served: Ser
         answers = list(pool.map(one, files))
     for number, answer in enumerate(answers):
         if number % 2:
-            assert np.abs(answer - expected[number // 2]).max() < 1e-5
+            assert np.abs(answer - expected[number // 2]).max() < ROUNDING
         else:
             pattern = rf".*image 0 of the request: {9 + number} bytes that are no image \([^\n]+\)"
             assert re.fullmatch(pattern, answer), answer

@@ -16,6 +16,7 @@ class Decoder:
     def __init__(self, described: str) -> None:
         target = json.loads(described)
         self.shape, self.dtype = tuple(target["shape"]), target["dtype"]
+        # Least and largest number; None: pixels stay 0 to 255.
         self.range = target.get("range")
 
     def __call__(self, encoded: Any) -> Any:
@@ -35,7 +36,10 @@ class Decoder:
         except ValueError as error:
             raise ValueError(f"image {row} of the request: {len(content)} bytes that are no image ({error})") from None
         image = arranged(pixels[None], self.shape)[0]
-        return image if self.range is None else scaled(image, *self.range, self.dtype)
+        if self.range is None:
+            return image
+        least, most = self.range
+        return scaled(image, least, most, self.dtype)
 
     def blank(self) -> Any:
         """A black image in a batch of one: what a model is warmed up with."""
