@@ -38,6 +38,7 @@ def built(tmp_path: Path, log: BuildLog) -> Callable[..., Manifest]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -60,6 +61,7 @@ def test_it_answers_as_the_source(make: Callable[[Path], Path], tmp_path: Path, 
         assert result.max_abs_diff <= 1e-5 * max(result.largest, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -75,6 +77,7 @@ def test_what_it_would_change_or_can_not_do_is_refused(
         built(make(tmp_path / "m"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_range", ["7bit", "8bit"])
 def test_int8_is_calibrated_on_the_images_of_the_plan(
     weight_range: str, tmp_path: Path, built: Callable[..., Manifest]
@@ -90,6 +93,7 @@ def test_int8_is_calibrated_on_the_images_of_the_plan(
     assert made.agreement.max_abs_diff < 0.1
 
 
+@pytest.mark.slow
 def test_requests_of_a_model_without_a_batch_calibrate_it(tmp_path: Path, built: Callable[..., Manifest]) -> None:
     arrays = tmp_path / "real.npz"
     np.savez(arrays, image=np.random.default_rng(0).uniform(0, 255, (6, 1, kinds.SIZE, kinds.SIZE, 3)))
