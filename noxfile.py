@@ -94,7 +94,7 @@ def server_env(session: nox.Session) -> None:
     if not stamp.exists() or stamp.read_text() != wheel:
         session.install("--no-deps", wheel)
         stamp.write_text(wheel)
-    _install(session, "frameworks", project=False)
+    _install(session, "frameworks", "openvino", "images", project=False)
 
 
 @nox.session(default=False)
