@@ -71,6 +71,15 @@ def test_it_needs_nothing_of_the_builder_when_it_runs(repository: Path) -> None:
     assert not [line for line in lines if line.startswith(("import model_repo", "from model_repo"))]
 
 
+@pytest.mark.usefixtures("stand_in")
+def test_a_server_without_openvino_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    path = tmp_path / "model.py"
+    path.write_text(model_py.generate("openvino"))
+    with pytest.raises(RuntimeError, match=r"^this server's python3 has no package openvino: pip install openvino$"):
+        runpy.run_path(str(path))
+
+
 def _joined(repository: Path) -> Any:
     return runpy.run_path(str(repository / "onnx_fp32" / "1" / "model.py"))["Joined"]()
 

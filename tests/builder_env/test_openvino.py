@@ -12,7 +12,6 @@ import savedmodel_kinds as kinds
 import tensorflow as tf
 
 from model_repo_builder.build.directory import build
-from model_repo_builder.engines import cpu
 from model_repo_builder.errors import BuildError
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
@@ -111,17 +110,6 @@ def test_a_graph_for_bf16_says_so_itself(tmp_path: Path, built: Callable[..., Ma
     assert made.precision == "bf16"
     stored = ElementTree.parse(tmp_path / "models" / "ov" / "1" / "model.xml")
     assert [one.get("value") for one in stored.iter("precision")] == ["bf16"]
-
-
-def test_bf16_on_a_cpu_without_it_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "CPU_FLAGS", tmp_path / "cpuinfo")
-    variant = parse_plan(
-        {"model": {"name": "own", "source": "m"}, "variants": [{**OPENVINO, "max_batch_size": 1, "precision": "bf16"}]}
-    ).variants[0]
-    (tmp_path / "cpuinfo").write_text("flags\t\t: avx2 avx512f avx512_bf16\n")
-    assert variant.warnings == ()
-    (tmp_path / "cpuinfo").write_text("flags\t\t: avx2 avx512f\n")
-    assert [one[:24] for one in variant.warnings] == ["this CPU has no BF16 (AV"]
 
 
 @pytest.mark.parametrize("missing", ["openvino", "nncf"])

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from model_repo_builder.cli import main
+from model_repo_builder.engines import cpu
 
 PLANS = Path(__file__).parents[3] / "plans"
 
@@ -32,6 +33,20 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_a_valid_plan_is_said_to_be_valid(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(written)]) == 0
     assert "valid; runtime python; variants original, fast" in capsys.readouterr().out
+
+
+def test_bf16_on_a_cpu_without_it_is_said_by_validate(
+    tmp_path: Path, raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cpu, "CPU_FLAGS", tmp_path / "cpuinfo")
+    raw["variants"] = [{"name": "half", "engine": "openvino", "precision": "bf16"}]
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(raw))
+    (tmp_path / "cpuinfo").write_text("flags\t\t: avx2 avx512f\n")
+    assert main(["validate", str(tmp_path / "plan.yaml")]) == 0
+    assert capsys.readouterr().out.startswith("WARNING: variants.half: this CPU has no BF16 (AVX-512 BF16 or AMX): ")
+    (tmp_path / "cpuinfo").write_text("flags\t\t: avx512f avx512_bf16\n")
+    assert main(["validate", str(tmp_path / "plan.yaml")]) == 0
+    assert "WARNING" not in capsys.readouterr().out
 
 
 def test_an_invalid_plan_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
