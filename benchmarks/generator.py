@@ -44,7 +44,7 @@ def main() -> int:
     )
     try:
         assert server.stdout is not None
-        work = Assignment("grpc", f"127.0.0.1:{int(server.stdout.readline())}", 5.0, payload)
+        work = Assignment("grpc", f"127.0.0.1:{int(server.stdout.readline())}", 5.0, (payload,))
         with TemporaryDirectory() as logs:
             processes = WorkerProcesses(Path(logs) / "workers.log")
             load_master = (

@@ -14,8 +14,8 @@ from model_repo_builder.build import samples, verify
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuilderError, BuildError, InvalidError, UnsupportedError
 from model_repo_builder.examples.arrays import PIXELS
-from model_repo_builder.examples.kinds import kind_of
-from model_repo_builder.plan.schema import Plan, Variant
+from model_repo_builder.examples.kinds import is_file, kind_of
+from model_repo_builder.plan.schema import SYNTHETIC, Plan, Variant
 from model_repo_builder.report import BuildLog, Row
 from model_repo_builder.repository import fingerprint, manifest, publish
 from model_repo_builder.repository.manifest import Manifest
@@ -104,9 +104,10 @@ def check(plan: Plan) -> None:
     """Everything about a plan that can be checked without TensorFlow, beyond its own syntax."""
     specification.check(plan.model)
     kind = plan.kind
-    for section, origin in (("calibration", plan.calibration.source), ("agreement", plan.agreement.source)):
-        if origin is not None:
-            kind.check(origin, f"{section}.{kind.sample_kind}")
+    if plan.calibration_source is not None:
+        kind.check(fingerprint.calibration_source(plan), plan.field_of("calibration"))
+    if plan.agreement_source not in (plan.calibration_source, SYNTHETIC):
+        kind.check(fingerprint.agreement_source(plan), plan.field_of("agreement"))
     known = specification.signature(plan.model) if plan.model.origin == "savedmodel" else None
     if known is not None:
         _check_savedmodel(plan, samples.with_kind(plan, known))
@@ -121,7 +122,7 @@ def _check_savedmodel(plan: Plan, signature: Signature) -> None:
     kind = kind_of(signature)
     origin = fingerprint.agreement_source(plan)
     samples.require_values(plan, signature, origin, kind)
-    _check_examples(plan, signature, origin)
+    _check_examples(plan, signature)
     if any(variant.needs_calibration for variant in plan.chosen):
         samples.require_range(plan, signature)
     by_top1 = "top1" in agreement.methods(signature, plan.agreement.outputs).values()
@@ -132,16 +133,17 @@ def _check_savedmodel(plan: Plan, signature: Signature) -> None:
             raise InvalidError(f"variants.{variant.name}.agreement.min_top1", variant.agreement.min_top1, allowed)
 
 
-def _check_examples(plan: Plan, signature: Signature, origin: str) -> None:
+def _check_examples(plan: Plan, signature: Signature) -> None:
     """InvalidError for examples that are none of the model's, alone or in a batch: running it shows which it is."""
-    kind = kind_of(signature)
-    field = f"agreement.{kind.sample_kind}"
     try:
-        kind.load(origin, field, 1, signature, 0)
+        # Of a file every example that will be used: a build must not end with the last of them.
+        samples.evaluation_set(plan, signature, None if is_file(fingerprint.agreement_source(plan)) else 1)
+        if any(variant.needs_calibration for variant in plan.chosen) and is_file(fingerprint.calibration_source(plan)):
+            samples.calibration(plan, signature)
     except InvalidError:
         if not signature.batched or plan.model.batching or len(signature.inputs) == 1:
             raise
-        kind.load(origin, field, 1, signature.unbatched(), 0)
+        samples.evaluation_set(plan, signature.unbatched(), 1)
 
 
 class BuildCache:
@@ -245,8 +247,9 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
         raise BuildError(
             f"variants.{variant.name}: {variant.engine} failed: {type(error).__name__}: {reason}"
         ) from error
+    examples = stage.keep(variant, cache.evaluation_set(form), signature)
     seconds = time.monotonic() - started
-    made = stage.manifest(Built(variant, signature, result, notes, seconds), frozen, step.artefact)
+    made = stage.manifest(Built(variant, signature, result, notes, seconds, examples), frozen, step.artefact)
     _require_agreement(variant, result, frozen.pretrained)
     stage.finish(variant, made)
     log.event(variant.name, f"built in {seconds:.1f} s, {result.summary}")

@@ -7,10 +7,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from example_files import kept
 from model_repo_builder.agreement import Result
+from model_repo_builder.examples.kinds import Examples, as_sent, rows_of
 from model_repo_builder.plan.schema import Plan, Variant
 from model_repo_builder.repository import alias, config_pbtxt, fingerprint, labels, model_py, publish
-from model_repo_builder.repository.manifest import FILE, Manifest
+from model_repo_builder.repository.manifest import FILE, Kept, Manifest
 from model_repo_builder.signature import Signature
 from model_repo_builder.sources.freeze import Frozen
 
@@ -26,6 +28,7 @@ class Built:
     agreement: Result
     notes: dict[str, str]
     seconds: float
+    examples: Kept
 
 
 class Stage:
@@ -67,7 +70,13 @@ class Stage:
             signature=signature,
             artefact=artefact,
             config=self._config(variant, signature, frozen.pretrained),
+            examples=built.examples,
         )
+
+    def keep(self, variant: Variant, examples: Examples, signature: Signature) -> Kept:
+        """Keep a bounded sample of the examples beside the artefact: what load generators send in place of noise."""
+        path = self.folder / variant.name / VERSION / kept.FILE
+        return Kept(file=kept.FILE, rows=kept.write(path, rows_of(as_sent(examples, signature))))
 
     def finish(self, variant: Variant, made: Manifest) -> None:
         """Write everything around the artefact that is already in the version folder."""
@@ -104,6 +113,8 @@ class Stage:
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
                 publish.link_or_copy(artefact, version / name)
+        if published.examples is not None:
+            publish.link_or_copy(origin / published.variant / VERSION / published.examples.file, version / kept.FILE)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,
