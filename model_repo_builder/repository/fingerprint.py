@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import example_files
 import model_repo_builder
 import triton_contract
 from model_repo_builder.plan.schema import Plan, Variant
@@ -40,7 +41,7 @@ def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
             plan.agreement.outputs,
         ],
         packages=packages(plan, variant),
-        code=code_digest(PACKAGE, NO_ARTEFACT_CODE),
+        code=[code_digest(PACKAGE, NO_ARTEFACT_CODE), code_digest(Path(example_files.__file__).parent)],
     )
 
 

@@ -1,0 +1,100 @@
+"""Real rows on the real tritonserver: the model gets those of its sample, or of a file, in turn, as long as they are."""
+
+import collections
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from example_files import kept
+
+from .conftest import run_tuner
+
+MODEL = "recorder"
+CONFIG = """\
+name: "recorder"
+backend: "python"
+max_batch_size: 8
+input [{ name: "ids" data_type: TYPE_INT32 dims: [ -1 ] }, { name: "text" data_type: TYPE_STRING dims: [ 1 ] }]
+output [{ name: "count" data_type: TYPE_INT32 dims: [ 1 ] }]
+instance_group [{ count: 1 kind: KIND_CPU }]
+"""
+CODE = """\
+import json
+import os
+import numpy
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            ids, text = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in ("ids", "text"))
+            with open(os.environ["RECORD"], "a") as file:
+                file.write(json.dumps([ids[0].tolist(), text[0][0].decode("latin-1")]) + "\\n")
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("count", numpy.int32([[ids.size]]))]))
+        return responses
+"""
+ROWS = [{"ids": list(range(length)), "text": f"row {length}"} for length in (1, 5, 3, 40, 2)]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model that writes down what it gets, with a sample beside it as the builder keeps one."""
+    version = tmp_path / "models" / MODEL / "1"
+    version.mkdir(parents=True)
+    (version.parent / "config.pbtxt").write_text(CONFIG)
+    (version / "model.py").write_text(CODE)
+    texts = [np.array([row["text"].encode()], object) for row in ROWS]
+    rows = [{"ids": np.int32(row["ids"]), "text": text} for row, text in zip(ROWS, texts, strict=True)]
+    kept.write(version / kept.FILE, rows)
+    monkeypatch.setenv("RECORD", str(tmp_path / "record"))
+    return tmp_path / "models"
+
+
+def measured(repository: Path, server_python: str, *arguments: str) -> tuple[list[Any], dict[str, Any]]:
+    """What the model got, in order, and results.json."""
+    output = repository.parent / "results"
+    common = [f"--repository={repository}", f"--server-python={server_python}", f"--output={output}"]
+    done = run_tuner(["measure", MODEL, "--rate=30", "--effort=smoke", "--quiet", *common, *arguments])
+    assert done.returncode in (0, 3), done.stderr
+    received = [tuple(json.loads(line)) for line in (repository.parent / "record").read_text().splitlines()]
+    return received, json.loads((output / "results.json").read_text())
+
+
+def evenly(received: list[Any], expected: list[dict[str, Any]]) -> bool:
+    """Whether each row came as often as any other, but for what is under way at the end of each part of a run."""
+    counts = collections.Counter((tuple(ids), text) for ids, text in received)
+    return {(tuple(row["ids"]), row["text"]) for row in expected} == set(counts) and (
+        max(counts.values()) - min(counts.values()) <= 3
+    )
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_the_model_gets_the_rows_of_its_sample_in_turn(repository: Path, server_python: str, protocol: str) -> None:
+    received, results = measured(repository, server_python, f"--protocol={protocol}")
+    assert len(received) > 20 and evenly(received, ROWS)
+    sent = results["requests"][MODEL]
+    assert sent["rows"] == 5 and sent["source"].endswith(f"{MODEL}/1/{kept.FILE}")
+    assert sent["sizes"]["ids"] == {"least": 1.0, "median": 3.0, "most": 40.0}
+
+
+def test_workers_send_the_rows_of_a_file_in_turn(repository: Path, server_python: str) -> None:
+    path = repository.parent / "requests.json"
+    steps = [{"ids": {"content": row["ids"], "shape": [len(row["ids"])]}, "text": [row["text"]]} for row in ROWS[:4]]
+    path.write_text(json.dumps({"data": steps}))
+    received, results = measured(repository, server_python, f"--examples={path}", "--workers=2")
+    assert len(received) > 20 and evenly(received, ROWS[:4])
+    assert results["requests"][MODEL]["source"] == str(path)
+
+
+def test_a_wrong_file_is_named_before_any_load(repository: Path, server_python: str) -> None:
+    path = repository.parent / "requests.jsonl"
+    path.write_text('{"ids": [1], "text": "a"}\n{"ids": ["b"], "text": "a"}\n')
+    common = [f"--repository={repository}", f"--server-python={server_python}", f"--output={repository.parent}/r"]
+    done = run_tuner(["measure", MODEL, "--effort=smoke", "--quiet", *common, f"--examples={path}"])
+    assert done.returncode == 2 and not (repository.parent / "record").exists()
+    assert f"examples: \"{path}, line 2: ids holds 'b'\" is not allowed; give numbers" in done.stderr
