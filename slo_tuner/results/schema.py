@@ -247,8 +247,8 @@ class RequestsSent(_Record):
 
     def __str__(self) -> str:
         """In one line."""
-        sizes = "".join(f"; {name}: {size} values" for name, size in self.sizes.items())
-        return f"{self.rows} rows of {self.source} in turn{sizes}"
+        sizes = ", ".join(f"{name} {size}" for name, size in self.sizes.items())
+        return f"{self.rows} rows of {self.source} in turn{sizes and '; sizes: '}{sizes}"
 
 
 class Results(_Record):

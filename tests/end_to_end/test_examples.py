@@ -1,4 +1,4 @@
-"""Real rows on the real tritonserver: the model gets those of its sample, or of a file, in turn, as long as they are."""
+"""Real rows on the real tritonserver: the model gets those of its sample, or of a file, in turn, each as it is."""
 
 import collections
 import json

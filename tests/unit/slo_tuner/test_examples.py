@@ -73,7 +73,7 @@ def test_the_results_say_what_was_sent(rows: Path) -> None:
     sent = describe(rows, found, [0.1, 0.3, 0.2, 0.4])
     assert sent.sizes["ids"].model_dump() == {"least": 1.0, "median": 2.5, "most": 9.0}
     assert sent.megabytes.model_dump() == {"least": 0.1, "median": 0.25, "most": 0.4}
-    assert str(sent).startswith(f"4 rows of {rows} in turn; ids: 1 to 9, median 2.5 values")
+    assert str(sent).startswith(f"4 rows of {rows} in turn; sizes: ids 1 to 9, median 2.5")
 
 
 def repository(folder: Path, *versions: int, sampled: int = 0) -> Path:
