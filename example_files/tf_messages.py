@@ -199,7 +199,8 @@ def tensor(message: Any, name: str, where: str) -> NDArray[Any]:
         array = np.array(values, dtype)
     if len(array) > count or (count and not len(array)):
         raise ExampleFileError(where, f"{name} has {len(array)} values", f"those of {list(shape)}")
-    return array[np.minimum(np.arange(count), len(array) - 1)].reshape(shape)
+    made: NDArray[Any] = array[np.minimum(np.arange(count), len(array) - 1)].reshape(shape)
+    return made
 
 
 def _of_content(content: bytes, dtype: str, shape: tuple[int, ...], where: str) -> NDArray[Any]:

@@ -43,7 +43,7 @@ def record(data: bytes) -> bytes:
     return length + struct.pack("<I", masked_crc32c(length)) + data + struct.pack("<I", masked_crc32c(data))
 
 
-def _records(file: IO[bytes], path: Path) -> Iterator[bytes]:
+def _records(file: IO[bytes] | gzip.GzipFile, path: Path) -> Iterator[bytes]:
     number = 0
     while head := file.read(12):
         number += 1

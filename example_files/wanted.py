@@ -99,9 +99,10 @@ def _numbers(array: NDArray[Any], wanted: Input, where: str) -> NDArray[Any]:
         raise ExampleFileError(where, f"{wanted.name} holds {_kind_of(array)}", f"numbers, {takes}")
     elif dtype.kind in "iu" and array.size:
         limits = np.iinfo(dtype)
-        broken = array[array != np.rint(array)] if kind == "f" else array[:0]
+        flat = array.ravel()
+        broken = flat[flat != np.rint(flat)] if kind == "f" else flat[:0]
         if broken.size:
-            raise ExampleFileError(where, f"{wanted.name} holds {broken.ravel()[0]:g}", f"whole numbers, {takes}")
+            raise ExampleFileError(where, f"{wanted.name} holds {broken[0]:g}", f"whole numbers, {takes}")
         found = array.min() if array.min() < limits.min else array.max()
         if not limits.min <= found <= limits.max:
             raise ExampleFileError(where, f"{wanted.name} holds {found:g}", f"{limits.min} to {limits.max}, {takes}")

@@ -79,9 +79,9 @@ def _lines(model: Model, found: Signatures, served: str, described: Signature) -
 
 def _examples(model: Model) -> Iterator[str]:
     """Where examples come from: the SavedModel's own requests where it has some."""
-    yield "# Requests of your own: for agreement with the source, for the ranges of INT8, and for load generators. A file"
-    yield "# (.npz, JSONL of TensorFlow Serving instances, TFRecord of tf.Example, perf_analyzer's JSON), or a directory"
-    yield "# of images. Without it examples are generated; real ones show more."
+    yield "# Requests of your own: for agreement with the source, the ranges of INT8, and the load. A file (.npz,"
+    yield "# JSONL of TensorFlow Serving instances, TFRecord of tf.Example, perf_analyzer's JSON), or a directory of"
+    yield "# images. Without it examples are generated; real ones show more."
     if (savedmodel.folder(model) / WARM_UP_FILE).is_file():
         yield f"examples: {WARM_UP_REQUESTS}  # of {WARM_UP_FILE}"
     else:

@@ -31,6 +31,8 @@ def check(source: str, field: str) -> None:
     """InvalidError on `field` where `source` can't be read."""
     if is_synthetic(source):
         return
+    if not Path(source).exists():
+        raise InvalidError(field, f"{source} does not exist", f"a directory of images, or {ALLOWED}")
     try:
         rows.reader(Path(source))
     except ExampleFileError as error:

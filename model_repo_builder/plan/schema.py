@@ -180,12 +180,12 @@ class Plan(Section):
         for section, samples in (("calibration", self.calibration), ("agreement", self.agreement)):
             others = [name for name in kinds.KINDS if name != kind.sample_kind and getattr(samples, name)]
             if others:
-                allowed = f"{kind.sample_kind}, which {self.model.name} takes"
+                takes = f"which {self.model.name} takes" if kind is self.model.kind else "as the plan's other examples"
+                allowed = f"{kind.sample_kind}, {takes}"
                 raise Disallowed(allowed, f"{section}.{others[0]}", getattr(samples, others[0]))
-        for field, source in self._sources.items():
-            found = kinds.kind_of_source(source)
-            if found not in (None, kind):
-                raise Disallowed(f"{kind.sample_kind}, as the plan's other examples", field, source)
+        for field, found in self._kinds_found.items():
+            if found is not kind:
+                raise Disallowed(f"{kind.sample_kind}, as the plan's other examples", field, self._sources[field])
         plan = self.model_copy(update={"variants": tuple(map(self._quantised, self.variants))})
         for variant in plan.variants:
             if variant.needs_calibration:
@@ -223,6 +223,15 @@ class Plan(Section):
         return {field: source for field, source in named.items() if source}
 
     @property
+    def _kinds_found(self) -> dict[str, kinds.Kind]:
+        """What lies where the keys say that leave the kind open, as far as it is not generated."""
+        left_open = {
+            field: source for field, source in self._sources.items() if field.rpartition(".")[2] not in kinds.KINDS
+        }
+        found = {field: kinds.kind_of_source(source) for field, source in left_open.items()}
+        return {field: kind for field, kind in found.items() if kind is not None}
+
+    @property
     def calibration_source(self) -> str | None:
         """Where the examples that set ranges come from."""
         return self.calibration.origin or self.examples
@@ -251,14 +260,12 @@ class Plan(Section):
         named = [name for name in kinds.KINDS for one in (self.calibration, self.agreement) if getattr(one, name)]
         if named and self.model.origin == "savedmodel":
             return kinds.KINDS[named[0]]
-        found = [kind for source in self._sources.values() if (kind := kinds.kind_of_source(source))]
-        return found[0] if found else self.model.kind
+        return next(iter(self._kinds_found.values()), self.model.kind)
 
     @property
     def names_examples(self) -> bool:
         """Whether the plan says what kind of examples the model has."""
-        named = [field for field in self._sources if field.rpartition(".")[2] in kinds.KINDS]
-        return bool(named) or any(map(kinds.kind_of_source, self._sources.values()))
+        return bool(self._kinds_found) or any(field.rpartition(".")[2] in kinds.KINDS for field in self._sources)
 
     @model_validator(mode="after")
     def _variants_fit(self, info: ValidationInfo) -> Plan:

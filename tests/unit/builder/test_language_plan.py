@@ -63,7 +63,7 @@ def test_static_quantisation_needs_real_examples(raw: dict[str, Any], calibratio
 
 def test_quantisation_is_dynamic_unless_examples_are_real(raw: dict[str, Any], tmp_path: Path) -> None:
     def chosen(**more: Any) -> str:
-        raw["variants"][2]["options"] = {}
+        raw["variants"][2]["options"], raw["agreement"] = {}, {}
         return str(parse_plan({**raw, **more}, tmp_path).variants[2].options["quantisation"])
 
     assert chosen() == chosen(examples="synthetic:3") == "dynamic"

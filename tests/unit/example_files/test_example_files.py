@@ -244,7 +244,7 @@ WRONG: list[tuple[str, Wanted, Callable[[Path], None], str]] = [
         npz_of(text=np.array([b"a", 3], object)),
         "FILE: Object arrays cannot be loaded when allow_pickle",
     ),
-    ("numbers", TEXT, npz_of(text=np.ones((1, 1))), "FILE: text is [1, 1]; allowed: texts (NumPy's S or U)"),
+    ("numbers", TEXT, npz_of(text=np.ones((1, 1))), "FILE: text is float64; allowed: texts (NumPy's S or U)"),
     ("no npz", TABLE, bytes_of(b"PK\x03\x04 a zip"), "FILE: File is not a zip file; allowed: an .npz file"),
     ("features", TABLE, records_of(example(age=[1])), "FILE, record 1: features age; allowed: the inputs age, income"),
     ("no message", TABLE, records_of(b"\xff\xff"), "FILE, record 1: no tf.Example with features; allowed: tf.Example"),
