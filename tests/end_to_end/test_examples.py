@@ -60,7 +60,8 @@ def measured(repository: Path, server_python: str, *arguments: str) -> tuple[lis
     output = repository.parent / "results"
     common = [f"--repository={repository}", f"--server-python={server_python}", f"--output={output}"]
     done = run_tuner(["measure", MODEL, "--rate=30", "--effort=smoke", "--quiet", *common, *arguments])
-    assert done.returncode in (0, 3), done.stderr
+    # 4: a busy machine sent too late to judge the server, which is no matter here.
+    assert done.returncode in (0, 3, 4), done.stderr
     received = [tuple(json.loads(line)) for line in (repository.parent / "record").read_text().splitlines()]
     return received, json.loads((output / "results.json").read_text())
 
