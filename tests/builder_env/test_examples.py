@@ -14,7 +14,8 @@ from PIL import Image
 
 from example_files import kept
 from example_files.tf_record import record
-from model_repo_builder.build.directory import build, check
+from model_repo_builder.build.check import check
+from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan.schema import WARM_UP_REQUESTS, parse_plan

@@ -2,6 +2,10 @@
 
 import collections
 import json
+import os
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +13,13 @@ import numpy as np
 import pytest
 
 from example_files import kept
+from slo_tuner.triton.control import Control
+from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
-from .conftest import run_tuner
+from .conftest import ROOT, run_tuner
 
+SMOKE_TEST = ROOT / "charts" / "triton" / "files" / "smoke_test.py"
 MODEL = "recorder"
 CONFIG = """\
 name: "recorder"
@@ -99,3 +107,23 @@ def test_a_wrong_file_is_named_before_any_load(repository: Path, server_python: 
     done = run_tuner(["measure", MODEL, "--effort=smoke", "--quiet", *common, f"--examples={path}"])
     assert done.returncode == 2 and not (repository.parent / "record").exists()
     assert f"examples: \"{path}, line 2: ids holds 'b'\" is not allowed; give numbers" in done.stderr
+
+
+def test_helm_test_asks_with_the_rows_of_the_sample(repository: Path, server_python: str, tmp_path: Path) -> None:
+    """The script of charts/triton, with the repository's volume mounted and without."""
+    program = find_tritonserver(server_python=server_python)
+    with TritonProcess(program, repository, pick_ports(), tmp_path / "log", [f"--load-model={MODEL}"]) as server:
+        with closing(Control(server.grpc_address, server)) as control:
+            control.check_reachable()
+        command = [sys.executable, str(SMOKE_TEST), server.http_address, server.grpc_address, MODEL]
+        for environment, said in (
+            ({"MODEL_REPOSITORY": str(repository)}, "5 rows of its sample"),
+            ({}, "a generated row"),
+        ):
+            done = subprocess.run(
+                command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            assert f"model {MODEL}: versions ['1'], HTTP and gRPC agree on {said}\n" in done.stdout
+    received = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
+    assert received[:10:2] == received[1:10:2] == [[row["ids"], row["text"]] for row in ROWS]
