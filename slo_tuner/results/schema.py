@@ -240,7 +240,7 @@ class RequestsSent(Record):
     source: str
     rows: int
     megabytes: Spread
-    sizes: dict[str, Spread] = {}
+    sizes: dict[str, Spread] = Field(default_factory=dict)
 
     def __str__(self) -> str:
         """In one line."""
@@ -257,7 +257,7 @@ class Results(Record):
     objective: Objective
     objective_source: str
     request_megabytes: dict[str, float]
-    requests: dict[str, RequestsSent] = {}
+    requests: dict[str, RequestsSent] = Field(default_factory=dict)
     models: tuple[ModelResult, ...]
     complete: bool = True
     wall_s: float = 0.0
