@@ -143,11 +143,13 @@ def _jpeg(seed: int, number: int) -> bytes:
 
 
 def _check_range(tensor: Tensor, found: Sequence[Row], field: str, source: str) -> None:
-    """InvalidError for numbers beyond the range that the plan gives."""
-    if tensor.range is None or tensor.dtype == STRING:
+    """InvalidError for numbers beyond the range that the plan gives, or beyond a vocabulary."""
+    limits = tensor.range or tensor.values
+    # A single value is what is generated, such as a mask without padding: no limit of what may be sent.
+    if limits is None or limits[0] == limits[1] or tensor.dtype == STRING:
         return
     least = min(float(row[tensor.name].min(initial=np.inf)) for row in found)
     most = max(float(row[tensor.name].max(initial=-np.inf)) for row in found)
-    if least < tensor.range[0] or most > tensor.range[1]:
-        allowed = f"the range of the plan, {tensor.range[0]:g} to {tensor.range[1]:g}"
+    if least < limits[0] or most > limits[1]:
+        allowed = f"the range of the {'plan' if tensor.range else 'input'}, {limits[0]:g} to {limits[1]:g}"
         raise InvalidError(field, f"{source}: {tensor.name} holds {least:g} to {most:g}", allowed)

@@ -109,7 +109,7 @@ def test_static_quantisation_takes_its_ranges_from_real_sequences(raw: dict[str,
     """Shorter ones are padded, longer ones cut: the model takes 64 tokens."""
     lines = []
     for length in (9, 30, 64, 80, 12, 40):
-        ids = np.random.default_rng(length).integers(999, 2000, length).tolist()
+        ids = np.random.default_rng(length).integers(103, 1000, length).tolist()
         lines.append({"input_ids": ids, "attention_mask": [1] * length, "token_type_ids": [0] * length})
     (tmp_path / "tokens.jsonl").write_text("\n".join(map(json.dumps, lines)))
     raw |= {"examples": str(tmp_path / "tokens.jsonl"), "calibration": {"count": 4}, "agreement": {"count": 2}}
