@@ -148,8 +148,10 @@ def _check_range(tensor: Tensor, found: Sequence[Row], field: str, source: str) 
     # A single value is what is generated, such as a mask without padding: no limit of what may be sent.
     if limits is None or limits[0] == limits[1] or tensor.dtype == STRING:
         return
-    least = min(float(row[tensor.name].min(initial=np.inf)) for row in found)
-    most = max(float(row[tensor.name].max(initial=-np.inf)) for row in found)
-    if least < limits[0] or most > limits[1]:
+    numbers = np.concatenate([row[tensor.name].ravel() for row in found])
+    if not numbers.size:
+        return
+    least, most = numbers.min(), numbers.max()
+    if not limits[0] <= least <= most <= limits[1]:
         allowed = f"the range of the {'plan' if tensor.range else 'input'}, {limits[0]:g} to {limits[1]:g}"
         raise InvalidError(field, f"{source}: {tensor.name} holds {least:g} to {most:g}", allowed)

@@ -203,6 +203,16 @@ def test_a_changed_configuration_keeps_the_sample(tmp_path: Path, built: Callabl
     assert sample(tmp_path, "fp32") == before and made.examples and made.examples.rows == len(before)
 
 
+def test_numbers_beyond_the_range_of_the_plan_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", user=np.array([1, 50, 7]), Weight=np.ones(3))
+    inputs = {"user": {"range": [0, 49]}, "Weight": {"range": [0, 1]}}
+    made = plan(kinds.two_numbers(tmp_path / "m"), FP32, examples=str(tmp_path / "rows.npz"), model={"inputs": inputs})
+    with pytest.raises(
+        InvalidError, match=r"^examples: .*: user holds 1 to 50; allowed: the range of the plan, 0 to 49"
+    ):
+        check(made)
+
+
 def test_init_names_the_savedmodels_own_requests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = dense(tmp_path / "m")
     assert main(["init", str(source)]) == 0
