@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import slo_tuner
 from example_files import kept
 from slo_tuner.triton.control import Control
 from slo_tuner.triton.find_tritonserver import find_tritonserver
@@ -70,13 +72,12 @@ def measured(repository: Path, server_python: str, *arguments: str) -> tuple[lis
     done = run_tuner(["measure", MODEL, "--rate=30", "--effort=smoke", "--quiet", *common, *arguments])
     # 4: a busy machine sent too late to judge the server, which is no matter here.
     assert done.returncode in (0, 3, 4), done.stderr
-    received = [tuple(json.loads(line)) for line in (repository.parent / "record").read_text().splitlines()]
-    return received, json.loads((output / "results.json").read_text())
+    return received(repository.parent), json.loads((output / "results.json").read_text())
 
 
-def evenly(received: list[Any], expected: list[dict[str, Any]]) -> bool:
+def evenly(asked: list[Any], expected: list[dict[str, Any]]) -> bool:
     """Whether each row came as often as any other, but for what is under way at the end of each part of a run."""
-    counts = collections.Counter((tuple(ids), text) for ids, text in received)
+    counts = collections.Counter((tuple(ids), text) for ids, text in asked)
     return {(tuple(row["ids"]), row["text"]) for row in expected} == set(counts) and (
         max(counts.values()) - min(counts.values()) <= 3
     )
@@ -84,8 +85,8 @@ def evenly(received: list[Any], expected: list[dict[str, Any]]) -> bool:
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 def test_the_model_gets_the_rows_of_its_sample_in_turn(repository: Path, server_python: str, protocol: str) -> None:
-    received, results = measured(repository, server_python, f"--protocol={protocol}")
-    assert len(received) > 20 and evenly(received, ROWS)
+    asked, results = measured(repository, server_python, f"--protocol={protocol}")
+    assert len(asked) > 20 and evenly(asked, ROWS)
     sent = results["requests"][MODEL]
     assert sent["rows"] == 5 and sent["source"].endswith(f"{MODEL}/1/{kept.FILE}")
     assert sent["sizes"]["ids"] == {"least": 1.0, "median": 3.0, "most": 40.0}
@@ -95,8 +96,8 @@ def test_workers_send_the_rows_of_a_file_in_turn(repository: Path, server_python
     path = repository.parent / "requests.json"
     steps = [{"ids": {"content": row["ids"], "shape": [len(row["ids"])]}, "text": [row["text"]]} for row in ROWS[:4]]
     path.write_text(json.dumps({"data": steps}))
-    received, results = measured(repository, server_python, f"--examples={path}", "--workers=2")
-    assert len(received) > 20 and evenly(received, ROWS[:4])
+    asked, results = measured(repository, server_python, f"--examples={path}", "--workers=2")
+    assert len(asked) > 20 and evenly(asked, ROWS[:4])
     assert results["requests"][MODEL]["source"] == str(path)
 
 
@@ -109,21 +110,43 @@ def test_a_wrong_file_is_named_before_any_load(repository: Path, server_python: 
     assert f"examples: \"{path}, line 2: ids holds 'b'\" is not allowed; give numbers" in done.stderr
 
 
-def test_helm_test_asks_with_the_rows_of_the_sample(repository: Path, server_python: str, tmp_path: Path) -> None:
-    """The script of charts/triton, with the repository's volume mounted and without."""
+@pytest.fixture
+def served(repository: Path, server_python: str, tmp_path: Path) -> Iterator[TritonProcess]:
+    """The real server with the model."""
     program = find_tritonserver(server_python=server_python)
     with TritonProcess(program, repository, pick_ports(), tmp_path / "log", [f"--load-model={MODEL}"]) as server:
         with closing(Control(server.grpc_address, server)) as control:
             control.check_reachable()
-        command = [sys.executable, str(SMOKE_TEST), server.http_address, server.grpc_address, MODEL]
-        for environment, said in (
-            ({"MODEL_REPOSITORY": str(repository)}, "5 rows of its sample"),
-            ({}, "a generated row"),
-        ):
-            done = subprocess.run(
-                command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            assert f"model {MODEL}: versions ['1'], HTTP and gRPC agree on {said}\n" in done.stdout
-    received = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
-    assert received[:10:2] == received[1:10:2] == [[row["ids"], row["text"]] for row in ROWS]
+        yield server
+
+
+def run(command: list[str], **environment: str) -> str:
+    """What a program prints that ends well."""
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def received(folder: Path) -> list[Any]:
+    """What the model got, in order."""
+    return [json.loads(line) for line in (folder / "record").read_text().splitlines()]
+
+
+def test_helm_test_asks_with_the_rows_of_the_sample(served: TritonProcess, repository: Path, tmp_path: Path) -> None:
+    """The script of charts/triton, with the repository's volume mounted and without."""
+    command = [sys.executable, str(SMOKE_TEST), served.http_address, served.grpc_address, MODEL]
+    agree = f"model {MODEL}: versions ['1'], HTTP and gRPC agree on"
+    assert f"{agree} 5 rows of its sample\n" in run(command, MODEL_REPOSITORY=str(repository))
+    assert f"{agree} a generated row\n" in run(command)
+    asked = received(tmp_path)
+    assert asked[:10:2] == asked[1:10:2] == [[row["ids"], row["text"]] for row in ROWS]
+
+
+def test_the_locustfile_sends_the_rows_in_turn(served: TritonProcess, repository: Path, tmp_path: Path) -> None:
+    load = ["--headless", "--users=2", "--spawn-rate=2", "--run-time=3s"]
+    command = [sys.executable, "-m", "locust", "-f", str(Path(slo_tuner.__file__).with_name("locustfile.py")), *load]
+    settings = {"MODEL": MODEL, "ADDRESS": served.grpc_address, "EXAMPLES": str(repository)}
+    run(command, **{f"SLO_TUNER_{name}": value for name, value in settings.items()})
+    assert len(received(tmp_path)) > 10 and evenly(received(tmp_path), ROWS)
