@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from example_files.errors import ExampleFileError
-from example_files.image_file import decode, fit
+from example_files.image_pixels import MOST_PIXELS, arranged, decode, fit, size_of
 from example_files.wanted import OPEN, STRING, Input, Row, Wanted
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 ALLOWED = f"a directory with {', '.join(SUFFIXES)} files"
+DECODABLE = f"images that can be decoded, of at most {MOST_PIXELS // 10**6} megapixels"
 # Sizes of the last dimension, or of the first, that make a tensor of three an image.
 CHANNELS = (1, 3, 4)
-# Weights of red, green and blue in brightness (ITU-R BT.601), as PIL and TensorFlow convert to grey.
-LUMA = (0.299, 0.587, 0.114)
 SIDE = 224
 """Pixels of an image's sides where the model leaves them open: what most networks were trained on."""
 
@@ -70,26 +69,18 @@ def encoded(path: Path, wanted: Input) -> NDArray[Any]:
 def pixels(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
     """An image file as [height, width, channels] or [channels, height, width] of 0 to 255."""
     shape = _sized(shape)
-    channels_last = shape[2] in CHANNELS
-    size = (shape[0], shape[1]) if channels_last else (shape[1], shape[2])
-    image = fit(decode(path), size)[None]
-    made: NDArray[Any] = as_channels(image, shape[2] if channels_last else shape[0], first=not channels_last)[0]
-    return made.astype(dtype)
+    try:
+        image = decode(path)
+    except ValueError as error:
+        raise ExampleFileError(str(path), f"it cannot be decoded ({error})", DECODABLE) from None
+    made: NDArray[Any] = arranged(fit(image, size_of(shape))[None], shape)[0].astype(dtype)
+    return made
 
 
 def is_image(wanted: Input) -> bool:
     """Whether an input could be an image: numbers of [height, width, channels] or [channels, height, width]."""
     shape = wanted.shape[-3:]
     return wanted.dtype not in (STRING, "bool") and len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
-
-
-def as_channels(images: NDArray[Any], channels: int, *, first: bool) -> NDArray[Any]:
-    """RGB images, uint8 [n, height, width, 3], as grey, RGB or opaque RGBA, channels last or first."""
-    if channels == 1:
-        images = np.rint(images @ np.array(LUMA))[..., None].astype(np.uint8)
-    elif channels == 4:
-        images = np.concatenate([images, np.full_like(images[..., :1], 255)], axis=-1)
-    return np.moveaxis(images, -1, 1) if first else images
 
 
 def _sized(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ def _build(job: Job) -> dict[str, str]:
     onnx_graph.write(job, graph)
     if job.precision == "fp16":
         onnx_fp16.to_half(graph)
-    shapes = tensorrt_plan.profiles(job.signature.inputs, job.max_batch_size)
+    shapes = tensorrt_plan.profiles(job.signature, job.max_batch_size)
     job.progress(f"building a plan for batches of 1 to {job.max_batch_size} by TensorRT {tool.version_text}")
     options = job.options
     tensorrt_plan.build(tool, graph, job.folder / ARTEFACT, shapes, options.workspace_mb, options.optimization_level)

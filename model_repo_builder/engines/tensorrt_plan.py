@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from model_repo_builder.errors import BuildError
-from model_repo_builder.signature import Tensor
+from model_repo_builder.signature import OPEN, Signature
 
 # Where NVIDIA's images have it; not on their PATH.
 TRTEXEC = "/usr/src/tensorrt/bin/trtexec"
@@ -44,11 +44,23 @@ class Tool:
         return ".".join(map(str, self.version))
 
 
-def profiles(inputs: Sequence[Tensor], largest: int) -> tuple[Profile, ...]:
-    """A profile of each input, for batches of 1 to `largest`; kernels are chosen for the largest."""
+def profiles(signature: Signature, largest: int) -> tuple[Profile, ...]:
+    """A profile of each input, for batches of 1 to `largest` and open sizes of 1 to the example's.
+
+    Kernels are chosen for the largest.
+    """
+
+    def shape(batch: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return (batch, *sizes) if signature.batched else sizes
+
     return tuple(
-        Profile(tensor.name, (1, *tensor.shape), (largest, *tensor.shape), (largest, *tensor.shape))
-        for tensor in inputs
+        Profile(
+            tensor.name,
+            shape(1, tuple(1 if size == OPEN else size for size in tensor.shape)),
+            shape(largest, tensor.example_shape),
+            shape(largest, tensor.example_shape),
+        )
+        for tensor in signature.inputs
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from example_files import rows
+from example_files import image_pixels, rows
 from example_files.errors import ExampleFileError
 from example_files.wanted import Input, Row, Wanted
 from model_repo_builder.errors import InvalidError
@@ -100,8 +100,7 @@ def scaled(pixels: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     if tensor.range in (None, PIXELS) or tensor.dtype not in FLOATS:
         return pixels
     assert tensor.range is not None
-    least, most = tensor.range
-    numbers: NDArray[Any] = (pixels.astype(np.float32) / 255 * (most - least) + least).astype(tensor.dtype)
+    numbers: NDArray[Any] = image_pixels.scaled(pixels, *tensor.range, tensor.dtype)
     return numbers
 
 

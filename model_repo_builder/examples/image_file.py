@@ -1,15 +1,17 @@
-"""One image file as RGB pixels, by the code that all parts of the project share; its errors name a field."""
+"""One image file as RGB pixels, as a viewer shows it on a white page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from example_files import image_file
-from example_files.image_file import ALLOWED, MOST_PIXELS, fit
+from example_files import image_pixels
+from example_files.image_pixels import MOST_PIXELS, fit
 from model_repo_builder.errors import InvalidError
 
 __all__ = ["ALLOWED", "MOST_PIXELS", "BadImageError", "decode", "fit"]
+
+ALLOWED = f"images that can be decoded, of at most {MOST_PIXELS // 10**6} megapixels"
 
 
 class BadImageError(InvalidError):
@@ -23,6 +25,6 @@ class BadImageError(InvalidError):
 def decode(path: Path, field: str) -> Any:
     """The image of a file as PIL's RGB; BadImageError that names the file and the reason where it gives none."""
     try:
-        return image_file.decode(path)
-    except image_file.BadImageError as error:
-        raise BadImageError(field, path, error.reason) from None
+        return image_pixels.decode(path)
+    except ValueError as error:
+        raise BadImageError(field, path, str(error)) from None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from example_files.image_folder import as_channels, encoded
+from example_files import image_pixels
+from example_files.image_folder import encoded
 from example_files.wanted import Input
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples import arrays, images, photographs, sequences
@@ -66,15 +67,12 @@ def _encoded(source: str, field: str, count: int, tensor: Tensor, skip: int) -> 
 
 def size_of_images(tensor: Tensor) -> tuple[int, int]:
     """Height and width of the images that a tensor takes."""
-    first, second, third = tensor.example_shape[-3:]
-    return (second, third) if tensor.channels_first else (first, second)
+    return image_pixels.size_of(tensor.example_shape)
 
 
 def as_inputs(pixels: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """RGB images, uint8 [n, height, width, 3], as a model takes them: grey or RGBA, channels first, of its range."""
-    shape = tensor.example_shape[-3:]
-    channels = shape[0] if tensor.channels_first else shape[2]
-    pixels = as_channels(pixels, channels, first=tensor.channels_first)
+    pixels = image_pixels.arranged(pixels, tensor.example_shape)
     scaled: NDArray[Any] = arrays.scaled(pixels, tensor).reshape(-1, *tensor.example_shape)
     return scaled
 

@@ -28,7 +28,7 @@ class Built:
     agreement: Result
     notes: dict[str, str]
     seconds: float
-    examples: Kept
+    examples: Kept | None
 
 
 class Stage:
@@ -73,8 +73,13 @@ class Stage:
             examples=built.examples,
         )
 
-    def keep(self, variant: Variant, examples: Examples, signature: Signature) -> Kept:
-        """Keep a bounded sample of the examples beside the artefact: what load generators send in place of noise."""
+    def keep(self, variant: Variant, examples: Examples, signature: Signature) -> Kept | None:
+        """Keep a bounded sample of the examples beside the artefact: what load generators send in place of noise.
+
+        None beside a variant that takes encoded images: its examples are the pixels that become of them.
+        """
+        if variant.encoded_images:
+            return None
         path = self.folder / variant.name / VERSION / kept.FILE
         return Kept(file=kept.FILE, rows=kept.write(path, rows_of(as_sent(examples, signature))))
 
@@ -87,8 +92,7 @@ class Stage:
         text = config_pbtxt.render(variant, made.signature, self._plan.runtime, labels=has_labels)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         if self._plan.runtime == "python":
-            generated = model_py.generate(variant.resolved_engine.loader)
-            (folder / VERSION / "model.py").write_text(generated, encoding="utf-8")
+            (folder / VERSION / "model.py").write_text(self._model_py(variant), encoding="utf-8")
         stable = alias.render(self._plan, variant, made.signature)
         if stable:
             alias.write(folder / VERSION, self._plan.model.name, stable)
@@ -113,14 +117,16 @@ class Stage:
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
                 publish.link_or_copy(artefact, version / name)
-        if published.examples is not None:
-            publish.link_or_copy(origin / published.variant / VERSION / published.examples.file, version / kept.FILE)
+        examples = None if variant.encoded_images else published.examples
+        if examples is not None:
+            publish.link_or_copy(origin / published.variant / VERSION / examples.file, version / kept.FILE)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,
                 "config": wanted,
                 "runtime": self._plan.runtime,
                 "model": self._plan.model.name,
+                "examples": examples,
             }
         )
         self.finish(variant, renewed)
@@ -142,10 +148,14 @@ class Stage:
             return present.read_text(encoding="utf-8")
         return labels.content(self._plan.model)
 
+    def _model_py(self, variant: Variant) -> str:
+        return model_py.generate(variant.resolved_engine.loader, encoded_images=variant.encoded_images)
+
     def _config(self, variant: Variant, signature: Signature, pretrained: bool) -> str:
         has_labels = self._has_labels(pretrained)
         text = config_pbtxt.render(variant, signature, self._plan.runtime, labels=has_labels)
         text += alias.render(self._plan, variant, signature)
+        text += self._model_py(variant) if self._plan.runtime == "python" else ""
         return fingerprint.config(text, self._plan, labels.identity(self._plan.model) if has_labels else "")
 
 

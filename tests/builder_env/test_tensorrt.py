@@ -16,7 +16,7 @@ from model_repo_builder.engines import gpu, tensorrt, tensorrt_plan
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
-from model_repo_builder.signature import Tensor
+from model_repo_builder.signature import OPEN, Signature, Tensor
 
 PLANS = Path(__file__).parents[2] / "plans"
 T4 = gpu.Gpu("Tesla T4", "7.5")
@@ -106,7 +106,7 @@ def test_the_version_is_read_from_the_banner(banner: str, version: tuple[int, in
 
 def test_trtexec_is_asked_for_batches_of_one_to_the_largest_of_a_strongly_typed_network() -> None:
     inputs = (Tensor("input_ids", "int32", (384,)), Tensor("attention_mask", "int32", (384,)))
-    shapes = tensorrt_plan.profiles(inputs, 16)
+    shapes = tensorrt_plan.profiles(Signature(inputs, ()), 16)
     assert tensorrt_plan.arguments(Path("m.onnx"), Path("m.plan"), shapes, 1024, 3) == [
         "--onnx=m.onnx",
         "--saveEngine=m.plan",
@@ -118,6 +118,14 @@ def test_trtexec_is_asked_for_batches_of_one_to_the_largest_of_a_strongly_typed_
         "--builderOptimizationLevel=3",
         "--skipInference",
     ]
+
+
+def test_open_sizes_reach_from_one_to_the_example_s_and_no_batch_is_added_where_there_is_none() -> None:
+    text = Tensor("tokens", "int32", (OPEN,), sample_shape=(96,))
+    (profile,) = tensorrt_plan.profiles(Signature((text,), ()), 8)
+    assert (profile.least, profile.best, profile.most) == ((1, 1), (8, 96), (8, 96))
+    (alone,) = tensorrt_plan.profiles(Signature((text,), (), batched=False), 8)
+    assert (alone.least, alone.best, alone.most) == ((1,), (96,), (96,))
 
 
 @pytest.mark.slow

@@ -24,13 +24,16 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 TIMEOUT_S = 60
 MOST_ROWS = 8
 SAMPLE = "examples.jsonl.gz"
+# One grey pixel: the model makes of it an image of its own size.
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
 
 
-def example(tensor):
-    """A seeded array for an input's metadata; a free dimension becomes 1."""
+def example(tensor, parameters):
+    """A seeded array for an input's metadata; a free dimension becomes 1, an encoded image a grey one."""
     shape = [1 if int(size) < 0 else int(size) for size in tensor["shape"]]
     if tensor["datatype"] == "BYTES":
-        return np.full(shape, b"text", dtype=np.object_)
+        text = PNG if f"encoded_image.{tensor['name']}" in parameters else b"text"
+        return np.full(shape, text, dtype=np.object_)
     return np.random.default_rng(0).integers(0, 2, shape).astype(triton_to_np_dtype(tensor["datatype"]))
 
 
@@ -65,10 +68,11 @@ def array_of(value, tensor, batched):
     return array[None] if batched else array
 
 
-def requests(rows, metadata, batched):
+def requests(rows, metadata, config):
     """The inputs of each request, by name: those of the rows, or one that is generated."""
     if not rows:
-        return [{tensor["name"]: example(tensor) for tensor in metadata["inputs"]}]
+        return [{tensor["name"]: example(tensor, config.get("parameters", {})) for tensor in metadata["inputs"]}]
+    batched = config.get("max_batch_size", 0) > 0
     return [
         {tensor["name"]: array_of(row[tensor["name"]], tensor, batched) for tensor in metadata["inputs"]}
         for row in rows
@@ -94,7 +98,7 @@ def check(http, grpc, model, rows):
     metadata = http.get_model_metadata(model)
     if grpc.get_model_metadata(model).name != metadata["name"]:
         raise ValueError("has other metadata over gRPC than over HTTP")
-    sent = requests(rows, metadata, http.get_model_config(model).get("max_batch_size", 0) > 0)
+    sent = requests(rows, metadata, http.get_model_config(model))
     for arrays in sent:
         over_http = infer(triton_http, http, model, metadata, arrays)
         compare(over_http, infer(triton_grpc, grpc, model, metadata, arrays))

@@ -1,34 +1,19 @@
-"""One image file as RGB pixels, as a viewer shows it on a white page."""
-
-from __future__ import annotations
+"""An encoded image as the numbers that a model takes; also a part of generated model.py files, so it stands alone."""
 
 import re
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from example_files.errors import ExampleFileError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+import numpy
 
 MOST_PIXELS = 178_956_970
 """Pillow's own limit against decompression bombs: 512 MiB as RGB."""
-ALLOWED = f"images that can be decoded, of at most {MOST_PIXELS // 10**6} megapixels"
+# Weights of red, green and blue in brightness (ITU-R BT.601), as PIL and TensorFlow convert to grey.
+LUMA = (0.299, 0.587, 0.114)
 
 
-class BadImageError(ExampleFileError):
-    """A file that gives no image; `reason` says why in a few words."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(str(path), f"it cannot be decoded ({reason})", ALLOWED)
-        self.path, self.reason = path, reason
-
-
-def decode(path: Path) -> Any:
-    """The image of a file as PIL's RGB; BadImageError that names the file and the reason where it gives none.
+def decode(file: Any) -> Any:
+    """The image of a path or of a file that is open as PIL's RGB; ValueError says in a few words why there is none.
 
     Turned as its EXIF orientation says; transparent pixels over white, for the colour that they hide is nobody's
     choice; of 16 bits a channel the upper 8, as `tf.io.decode_png` gives uint8; grey, palette and CMYK as their
@@ -40,7 +25,7 @@ def decode(path: Path) -> Any:
         with warnings.catch_warnings():
             # Of sizes below the limit, and of broken data beside the pixels: neither changes what is shown.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 image.load()
                 return _on_white(_upright(_eight_bits(image), image))
     except Image.DecompressionBombError as error:
@@ -53,14 +38,41 @@ def decode(path: Path) -> Any:
     # A broken file makes Pillow's decoders raise errors of almost any kind.
     except Exception as error:
         reason = str(error) or type(error).__name__
-    raise BadImageError(path, reason)
+    raise ValueError(reason)
 
 
-def fit(image: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+def fit(image: Any, size: tuple[int, int]) -> Any:
     """The image as uint8 [height, width, 3]: its shorter side scaled, the centre cut out, as on ImageNet."""
     from PIL import ImageOps
 
-    return np.asarray(ImageOps.fit(image, (size[1], size[0])), dtype=np.uint8)
+    return numpy.asarray(ImageOps.fit(image, (size[1], size[0])), dtype=numpy.uint8)
+
+
+def is_channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether the channels of an image of this shape, [height, width, channels] or channels first, come first."""
+    return shape[-1] not in (1, 3, 4)
+
+
+def size_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Height and width of an image of this shape."""
+    first, second, third = shape[-3:]
+    return (second, third) if is_channels_first(shape) else (first, second)
+
+
+def arranged(pixels: Any, shape: tuple[int, ...]) -> Any:
+    """RGB images, uint8 [n, height, width, 3], with the channels of images of `shape`: grey or RGBA, first or last."""
+    first = is_channels_first(shape)
+    channels = shape[-3] if first else shape[-1]
+    if channels == 1:
+        pixels = numpy.rint(pixels @ numpy.array(LUMA))[..., None].astype(numpy.uint8)
+    elif channels == 4:
+        pixels = numpy.concatenate([pixels, numpy.full_like(pixels[..., :1], 255)], axis=-1)
+    return numpy.moveaxis(pixels, -1, 1) if first else pixels
+
+
+def scaled(pixels: Any, least: float, most: float, dtype: str) -> Any:
+    """Pixels of 0 to 255 as numbers of `least` to `most`."""
+    return (pixels.astype(numpy.float32) / 255 * (most - least) + least).astype(dtype)
 
 
 def _eight_bits(image: Any) -> Any:
@@ -72,12 +84,12 @@ def _eight_bits(image: Any) -> Any:
         if image.mode in ("I", "F"):
             raise ValueError("pixels of 32 bits, whose white is not known")
         return image
-    values = np.asarray(image)
-    grey = Image.fromarray((values >> 8).astype(np.uint8))
+    values = numpy.asarray(image)
+    grey = Image.fromarray((values >> 8).astype(numpy.uint8))
     hidden = image.info.get("transparency")
     if hidden is None:
         return grey
-    return Image.merge("LA", (grey, Image.fromarray(np.where(values == hidden, 0, 255).astype(np.uint8))))
+    return Image.merge("LA", (grey, Image.fromarray(numpy.where(values == hidden, 0, 255).astype(numpy.uint8))))
 
 
 def _upright(image: Any, original: Any) -> Any:
