@@ -47,7 +47,7 @@ def main() -> int:
         servers = [stack.enter_context(_server(options.protocol, *service)) for _ in range(options.servers)]
         _stay_on(options.generator_cores)
         address = ",".join(f"127.0.0.1:{port}" for port, _ in servers)
-        work = Assignment(options.protocol, address, 5.0, payload)
+        work = Assignment(options.protocol, address, 5.0, (payload,))
         if options.compare:
             return _compare(work, options)
         generator = _generator(work, options, stack)

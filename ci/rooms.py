@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUND = {"command_line", "triton_contract"}
+GROUND = {"command_line", "triton_contract", "example_files"}
 
 PACKAGES: dict[str, set[str]] = {
     "command_line": set(),
     "triton_contract": {"command_line"},
+    "example_files": set(),
     "model_repo_builder": GROUND,
     "slo_tuner": GROUND,
     "tfserving_front": GROUND,

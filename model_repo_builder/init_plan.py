@@ -10,9 +10,11 @@ from pathlib import Path
 from model_repo_builder import bucket
 from model_repo_builder.agreement import methods
 from model_repo_builder.plan.model import Model, TensorInput
+from model_repo_builder.plan.schema import WARM_UP_REQUESTS
 from model_repo_builder.signature import FLOATS, OPEN, STRING, Signature, Tensor
 from model_repo_builder.sources import savedmodel
 from model_repo_builder.sources.saved_model_pb import Signatures
+from model_repo_builder.sources.specification import WARM_UP_FILE
 
 # So large that batching pays, so small that a batch of long sequences fits into memory.
 BATCH = 16
@@ -56,10 +58,8 @@ def _lines(model: Model, found: Signatures, served: str, described: Signature) -
     yield "  inputs:"
     for tensor in described.inputs:
         yield from _input(tensor, found)
+    yield from _examples(model)
     yield "agreement:"
-    yield "  # What every variant is compared with the source on: an .npz file with an array [examples, ...] for each"
-    yield "  # input. Without it examples are generated; real ones show more."
-    yield "  # arrays: examples.npz"
     yield "  count: 16"
     yield "  outputs:"
     for name, method in methods(described, {}).items():
@@ -75,8 +75,19 @@ def _lines(model: Model, found: Signatures, served: str, described: Signature) -
     yield "  - {name: onnx_fp32, engine: onnxruntime}"
     yield "  # Half the time on CPUs with AVX-512 BF16 or AMX, without a calibration:"
     yield "  # - {name: openvino_bf16, engine: openvino, precision: bf16}"
-    yield "  # INT8, its ranges taken from calibration (.npz with real inputs, or images: a directory of them):"
+    yield "  # INT8: its ranges are taken from real examples where there are some, else found for each request:"
     yield "  # - {name: onnx_int8, engine: onnxruntime, precision: int8}"
+
+
+def _examples(model: Model) -> Iterator[str]:
+    """Where examples come from: the SavedModel's own requests where it has some."""
+    yield "# Requests of your own: for agreement with the source, the ranges of INT8, and the load. A file (.npz,"
+    yield "# JSONL of TensorFlow Serving instances, TFRecord of tf.Example, perf_analyzer's JSON), or a directory of"
+    yield "# images. Without it examples are generated; real ones show more."
+    if (savedmodel.folder(model) / WARM_UP_FILE).is_file():
+        yield f"examples: {WARM_UP_REQUESTS}  # of {WARM_UP_FILE}"
+    else:
+        yield "# examples: requests.jsonl"
 
 
 def _input(tensor: Tensor, found: Signatures) -> Iterator[str]:

@@ -8,6 +8,7 @@
     SLO_TUNER_RATE_PER_S       open: requests per second of all users together, however many there are
     SLO_TUNER_USER_RATE_PER_S  closed: the most requests per second of one user, default 10
     SLO_TUNER_TIMEOUT_S        time-out of a request in seconds, default 10
+    SLO_TUNER_EXAMPLES         rows to send in turn: a file, a directory of images, or a repository; else generated
     SLO_TUNER_OBJECTIVE        judged when the test stops; empty: Locust's own exit code stands
     SLO_TUNER_WARM_UP_S        seconds after the last user has started that are not judged, default 2
 
@@ -16,21 +17,26 @@ master, or the only process, judges the sum and ends with 0 (kept), 3 (missed), 
 """
 
 import os
+import random
 import sys
 import time
+from itertools import count
 
 import gevent
 from locust import constant_throughput, events
 from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+from tritonclient.grpc.service_pb2 import ModelMetadataResponse
 
 from command_line.errors import SloTunerError
 from command_line.exit_codes import ExitCode
 from slo_tuner.load.arrivals import endless_arrivals
+from slo_tuner.load.examples import find_examples, read_rows, wanted
 from slo_tuner.load.gate import Counts, Gate, verdict
 from slo_tuner.load.locust_settings import Settings, read_settings
-from slo_tuner.load.payload import make_payload
+from slo_tuner.load.payload import Payloads, make_payload, make_payloads
 from slo_tuner.load.transport import open_transport
 from slo_tuner.load.users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
 from slo_tuner.triton.control import Control
@@ -149,12 +155,20 @@ def _route() -> Route:
     control = Control(_settings.control_address)
     try:
         control.check_reachable(60.0)
-        config = control.config(_settings.model)
-        payload = make_payload(control.metadata(_settings.model), config.max_batch_size, {}, values=declared(config))
+        payloads = _payloads(control.metadata(_settings.model), control.config(_settings.model))
     finally:
         control.close()
-    transport = open_transport(_settings.protocol, _settings.address, payload, _settings.timeout_s)
-    return Route(_settings.model, _settings.protocol, transport)
+    transport = open_transport(_settings.protocol, _settings.address, payloads, _settings.timeout_s)
+    # Processes don't know of one another: each begins its turns anywhere.
+    return Route(_settings.model, _settings.protocol, transport, count(random.randrange(len(payloads))))
+
+
+def _payloads(metadata: ModelMetadataResponse, config: ModelConfig) -> Payloads:
+    source = find_examples(_settings.model, _settings.examples, None)
+    if source is None:
+        return (make_payload(metadata, config.max_batch_size, {}, values=declared(config)),)
+    rows = read_rows(source, wanted(metadata, config.max_batch_size))
+    return make_payloads(metadata, config.max_batch_size, rows)
 
 
 def _give_up(environment: Environment, error: SloTunerError) -> None:

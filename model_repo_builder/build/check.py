@@ -4,8 +4,8 @@ from model_repo_builder import agreement
 from model_repo_builder.build import samples
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples.arrays import PIXELS
-from model_repo_builder.examples.kinds import kind_of
-from model_repo_builder.plan.schema import Plan, Variant
+from model_repo_builder.examples.kinds import is_file, kind_of
+from model_repo_builder.plan.schema import SYNTHETIC, Plan, Variant
 from model_repo_builder.repository import encoded_images, fingerprint
 from model_repo_builder.signature import Signature
 from model_repo_builder.sources import specification
@@ -15,9 +15,10 @@ def check(plan: Plan) -> None:
     """Everything about a plan that can be checked without TensorFlow, beyond its own syntax."""
     specification.check(plan.model)
     kind = plan.kind
-    for section, origin in (("calibration", plan.calibration.source), ("agreement", plan.agreement.source)):
-        if origin is not None:
-            kind.check(origin, f"{section}.{kind.sample_kind}")
+    if plan.calibration_source is not None:
+        kind.check(fingerprint.calibration_source(plan), plan.field_of("calibration"))
+    if plan.agreement_source not in (plan.calibration_source, SYNTHETIC):
+        kind.check(fingerprint.agreement_source(plan), plan.field_of("agreement"))
     known = specification.signature(plan.model) if plan.model.origin == "savedmodel" else None
     if known is not None:
         _check_savedmodel(plan, samples.with_kind(plan, known))
@@ -32,7 +33,7 @@ def _check_savedmodel(plan: Plan, signature: Signature) -> None:
     kind = kind_of(signature)
     origin = fingerprint.agreement_source(plan)
     samples.require_values(plan, signature, origin, kind)
-    _check_examples(plan, signature, origin)
+    _check_examples(plan, signature)
     if any(variant.needs_calibration for variant in plan.chosen):
         samples.require_range(plan, signature)
     by_top1 = "top1" in agreement.methods(signature, plan.agreement.outputs).values()
@@ -43,16 +44,17 @@ def _check_savedmodel(plan: Plan, signature: Signature) -> None:
             raise InvalidError(f"variants.{variant.name}.agreement.min_top1", variant.agreement.min_top1, allowed)
 
 
-def _check_examples(plan: Plan, signature: Signature, origin: str) -> None:
+def _check_examples(plan: Plan, signature: Signature) -> None:
     """InvalidError for examples that are none of the model's, alone or in a batch: running it shows which it is."""
-    kind = kind_of(signature)
-    field = f"agreement.{kind.sample_kind}"
     try:
-        kind.load(origin, field, 1, signature, 0)
+        # Of a file every example that will be used: a build must not end with the last of them.
+        samples.evaluation_set(plan, signature, None if is_file(fingerprint.agreement_source(plan)) else 1)
+        if any(variant.needs_calibration for variant in plan.chosen) and is_file(fingerprint.calibration_source(plan)):
+            samples.calibration(plan, signature)
     except InvalidError:
         if not signature.batched or plan.model.batching or len(signature.inputs) == 1:
             raise
-        kind.load(origin, field, 1, signature.unbatched(), 0)
+        samples.evaluation_set(plan, signature.unbatched(), 1)
 
 
 def check_form(plan: Plan, variant: Variant, signature: Signature) -> None:

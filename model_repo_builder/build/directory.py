@@ -203,8 +203,9 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
         raise BuildError(
             f"variants.{variant.name}: {variant.engine} failed: {type(error).__name__}: {reason}"
         ) from error
+    examples = stage.keep(variant, cache.evaluation_set(form), signature)
     seconds = time.monotonic() - started
-    made = stage.manifest(Built(variant, signature, result, notes, seconds), frozen, step.artefact)
+    made = stage.manifest(Built(variant, signature, result, notes, seconds, examples), frozen, step.artefact)
     _require_agreement(variant, result, frozen.pretrained)
     stage.finish(variant, made)
     log.event(variant.name, f"built in {seconds:.1f} s, {result.summary}")

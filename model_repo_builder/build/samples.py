@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples import photographs
 from model_repo_builder.examples.kinds import ARRAYS, IMAGES, Examples, Kind, kind_of
+from model_repo_builder.examples.synthetic import is_synthetic
 from model_repo_builder.plan.schema import Plan
 from model_repo_builder.repository import fingerprint
-from model_repo_builder.signature import FLOATS, Signature
+from model_repo_builder.signature import FLOATS, OPEN, Signature
 from model_repo_builder.sources import savedmodel as savedmodel_source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def with_kind(plan: Plan, signature: Signature) -> Signature:
     """The signature with the kind of its examples: what the plan names, or images where a SavedModel takes RGB."""
     if plan.model.origin != "savedmodel":
-        return signature
+        return replace(signature, sample_kind=ARRAYS.sample_kind) if plan.kind is ARRAYS else signature
     alone = signature.image
     is_rgb = len(signature.inputs) == 1 and alone.has_shape_of_image and alone.shape[-1] == 3 and signature.batched
     kind = plan.kind if plan.names_examples else IMAGES if is_rgb else ARRAYS
@@ -26,19 +33,32 @@ def with_kind(plan: Plan, signature: Signature) -> Signature:
 def calibration(plan: Plan, signature: Signature) -> Examples:
     """Examples that set ranges; InvalidError where nobody knows the range of what clients send."""
     require_range(plan, signature)
-    kind = kind_of(signature)
-    field = f"calibration.{kind.sample_kind}"
-    return kind.load(str(plan.calibration.source), field, plan.calibration.count, signature, 0)
+    return _load(plan, "calibration", fingerprint.calibration_source(plan), signature, plan.calibration.count)
 
 
 def evaluation_set(plan: Plan, signature: Signature, count: int | None = None) -> Examples:
     """Examples of the agreement check; not those of the calibration where the set has others."""
-    origin = fingerprint.agreement_source(plan)
-    has_others = origin in (plan.calibration.source, photographs.NAME)
-    skip = plan.calibration.count if has_others else 0
-    kind = kind_of(signature)
-    require_values(plan, signature, origin, kind)
-    return kind.load(origin, f"agreement.{kind.sample_kind}", count or plan.agreement.count, signature, skip)
+    require_values(plan, signature, fingerprint.agreement_source(plan), kind_of(signature))
+    return _load(plan, "agreement", fingerprint.agreement_source(plan), signature, count or plan.agreement.count)
+
+
+def _load(plan: Plan, section: str, origin: str, signature: Signature, count: int) -> Examples:
+    """So many examples of a section, from where the calibration's end."""
+    has_others = plan.agreement_source in (plan.calibration_source, photographs.NAME)
+    skip = plan.calibration.count if section == "agreement" and has_others else 0
+    kind, field = kind_of(signature), plan.field_of(section)
+    if not (kind is ARRAYS and plan.model.takes_tokens and not is_synthetic(origin)):
+        return kind.load(origin, field, count, signature, skip)
+    # Requests of other lengths than the variant's are what its clients make of them: padded, or cut.
+    length = signature.inputs[0].shape[0]
+    opened = replace(signature, inputs=tuple(replace(tensor, shape=(OPEN,)) for tensor in signature.inputs))
+    found = kind.load(origin, field, count, opened, skip)
+    return {name: np.stack([_of_length(row, length) for row in array]) for name, array in found.items()}
+
+
+def _of_length(row: NDArray[Any], length: int) -> NDArray[Any]:
+    """The tokens of one example, cut or followed by zeros: padding, which the mask says with zeros too."""
+    return np.pad(row[:length], (0, max(length - len(row), 0)))
 
 
 def require_range(plan: Plan, signature: Signature) -> None:
@@ -49,9 +69,9 @@ def require_range(plan: Plan, signature: Signature) -> None:
     kind = kind_of(signature)
     if plan.model.origin != "savedmodel" or plan.model.takes_pixels or (kind is IMAGES and not _is_float(signature)):
         return
-    if kind is ARRAYS and str(plan.calibration.source).startswith("synthetic:"):
-        allowed = "an .npz file with real inputs, or quantisation: dynamic: generated numbers set no range"
-        raise InvalidError("calibration.arrays", plan.calibration.source, allowed)
+    if kind is ARRAYS and not plan.has_real_calibration:
+        allowed = "a file with real examples, or quantisation: dynamic: generated numbers set no range"
+        raise InvalidError(plan.field_of("calibration"), plan.calibration_source, allowed)
     if kind is IMAGES and signature.image.range is None:
         allowed = "[0, 255], [0, 1], [-1, 1] or another range: what clients send, as INT8 cuts off all beyond it"
         raise InvalidError("model.input.range", "missing", allowed)
@@ -64,7 +84,7 @@ def require_values(plan: Plan, signature: Signature, origin: str, kind: Kind) ->
     found = savedmodel_source.signatures(plan.model)
     for tensor in signature.inputs:
         if savedmodel_source.needs_values(tensor, found):
-            allowed = "texts to try the model with (a list, or {b64: ...}), or agreement.arrays: FILE.npz"
+            allowed = "texts to try the model with (a list, or {b64: ...}), or examples: FILE"
             raise InvalidError(f"model.inputs.{tensor.name}.values", "missing", allowed)
 
 

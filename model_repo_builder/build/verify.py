@@ -9,7 +9,7 @@ import numpy as np
 
 from model_repo_builder.agreement import Result
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples.kinds import Examples, as_sent, cycled
+from model_repo_builder.examples.kinds import Examples, alike, as_sent, cycled
 from model_repo_builder.repository.runtime_python.batching import Batcher
 from model_repo_builder.signature import FLOATS, OPEN, Signature, Tensor
 
@@ -57,6 +57,7 @@ def other_sizes(reference: Predict, candidate: Predict, samples: Examples, signa
     """
     if not signature.is_open:
         return ""
+    samples = alike(samples)
     request = {one.name: _stretched(samples[one.name], one, signature) for one in signature.inputs}
     try:
         expected = reference(request)

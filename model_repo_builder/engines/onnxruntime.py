@@ -29,10 +29,11 @@ CALIBRATION_BATCH = 1
 class ONNXRuntimeOptions(Options):
     """How the graph is quantised, and the threads of one server process (0: every core).
 
-    `quantisation`: `static` takes the ranges of activations from examples, `dynamic` finds them for each request.
+    `quantisation`: `static` takes the ranges of activations from examples, `dynamic` finds them for each request;
+    `auto` is `static` for images and where the plan has real examples, else `dynamic`.
     """
 
-    quantisation: Literal["static", "dynamic"] = "static"
+    quantisation: Literal["auto", "static", "dynamic"] = "auto"
     weight_range: Literal["auto", "7bit", "8bit"] = "auto"
     calibration_method: Literal["minmax", "percentile", "entropy"] = "minmax"
     intra_op_threads: int = Field(default=0, ge=0, le=1024)
@@ -113,6 +114,6 @@ ENGINE = Engine(
     build=_build,
     load=_load,
     loader="onnxruntime",
-    needs_calibration=lambda precision, options: precision == "int8" and options.quantisation == "static",
+    needs_calibration=lambda precision, options: precision == "int8" and options.quantisation != "dynamic",
     build_facts=lambda options, _: {"weight_range": cpu.weight_range(options.weight_range)},
 )

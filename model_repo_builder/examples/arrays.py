@@ -1,26 +1,27 @@
-"""Examples of any inputs: arrays from an .npz file, or generated ones of a signature's shapes, types and ranges."""
+"""Examples of any inputs: from a file of any known kind, or generated ones of a signature's shapes, types, ranges."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import re
-import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from example_files import image_pixels, rows
+from example_files.errors import ExampleFileError
+from example_files.wanted import Input, Row, Wanted
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import image_pixels
 from model_repo_builder.examples.synthetic import is_synthetic, synthetic
 from model_repo_builder.signature import FLOATS, STRING, Signature, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ALLOWED = "an .npz file with an array for each input, [examples, ...], or synthetic:SEED"
+ALLOWED = f"a file ({rows.ALLOWED}), or synthetic:SEED"
 # Integers whose range nobody says: right for a mask, a flag and for most numbers of something, and beyond no table.
 LEAST_INTEGER, MOST_INTEGER = 0, 1
 PIXELS = (0, 255)
@@ -28,8 +29,14 @@ PIXELS = (0, 255)
 
 def check(source: str, field: str) -> None:
     """InvalidError on `field` where `source` can't be read."""
-    if not is_synthetic(source):
-        _read(source, field)
+    if is_synthetic(source):
+        return
+    if not Path(source).exists():
+        raise InvalidError(field, f"{source} does not exist", f"a directory of images, or {ALLOWED}")
+    try:
+        rows.reader(Path(source))
+    except ExampleFileError as error:
+        raise InvalidError(field, error.found, error.allowed) from None
 
 
 @cache
@@ -39,20 +46,37 @@ def identity(source: str) -> str:
 
 
 def load(source: str, field: str, count: int, signature: Signature, skip: int) -> dict[str, NDArray[Any]]:
-    """`count` examples after the first `skip`, an array [n, *shape] for each input.
+    """`count` examples after the first `skip`, an array [n, *shape] for each input; of different shapes, [n] of arrays.
 
-    A file with fewer than skip + count gives those it has, from its end. An array of a model without a batch may leave
-    out the leading dimension: it is one example then.
+    A file with fewer than skip + count gives those it has, from its end. InvalidError on `field`, with the place in
+    the file, where an example is none of the model's, or leaves the range of the plan.
     """
     if is_synthetic(source):
         seed = int(source.removeprefix("synthetic:"))
         return {tensor.name: generate(tensor, seed, count, skip) for tensor in signature.inputs}
-    stored = _read(source, field)
-    arrays = {tensor.name: _fitting(stored, tensor, field, signature) for tensor in signature.inputs}
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        raise InvalidError(field, f"{source} holds {lengths} examples", "the same number of examples for each input")
-    return {name: array[skip : skip + count] if len(array) > skip else array[-count:] for name, array in arrays.items()}
+    try:
+        found = rows.read(Path(source), wanted(signature), count, skip)
+    except ExampleFileError as error:
+        raise InvalidError(field, error.found, error.allowed) from None
+    arrays = {tensor.name: together([row[tensor.name] for row in found]) for tensor in signature.inputs}
+    for tensor in signature.inputs:
+        _check_range(tensor, found, field, source)
+    return arrays
+
+
+def wanted(signature: Signature) -> Wanted:
+    """The inputs of a signature as files of examples have them."""
+    inputs = tuple(Input(tensor.name, tensor.dtype, tensor.shape) for tensor in signature.inputs)
+    return Wanted(inputs, signature.batched)
+
+
+def together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Examples of one shape as one array [n, *shape]; of several shapes as [n] objects, each an array."""
+    if len({part.shape for part in parts}) == 1:
+        return np.stack(parts)
+    apart = np.empty(len(parts), object)
+    apart[:] = parts
+    return apart
 
 
 def generate(tensor: Tensor, seed: int, count: int, skip: int) -> NDArray[Any]:
@@ -117,45 +141,16 @@ def _jpeg(seed: int, number: int) -> bytes:
     return file.getvalue()
 
 
-def _fitting(stored: dict[str, NDArray[Any]], tensor: Tensor, field: str, signature: Signature) -> NDArray[Any]:
-    """The array of an input, checked against its shape, type and range; texts as bytes."""
-    name, key = tensor.name, _key(tensor.name)
-    array = stored.get(name, stored.get(key))
-    if array is None:
-        raise InvalidError(field, f"holds {', '.join(stored) or 'nothing'}", f"an array for the input {name}")
-    if array.ndim == len(tensor.shape) and not signature.batched:
-        array = array[None]
-    fits = array.ndim == len(tensor.shape) + 1 and all(
-        size in (-1, there) for size, there in zip(tensor.shape, array.shape[1:], strict=True)
-    )
-    if not fits or not len(array):
-        raise InvalidError(field, f"{name} is {list(array.shape)}", f"[examples, {str(list(tensor.shape))[1:-1]}]")
-    if tensor.dtype == STRING:
-        return _as_bytes(array, name, field)
-    if array.dtype.kind not in "biuf":
-        raise InvalidError(field, f"{name} is {array.dtype}", f"numbers, as the model takes {tensor.dtype}")
-    if tensor.range is not None and not (tensor.range[0] <= array.min() and array.max() <= tensor.range[1]):
-        found = f"{name} holds {array.min():g} to {array.max():g}"
-        raise InvalidError(field, found, f"the range of the plan, {tensor.range[0]:g} to {tensor.range[1]:g}")
-    return array.astype(tensor.dtype)
-
-
-def _as_bytes(array: NDArray[Any], name: str, field: str) -> NDArray[Any]:
-    if array.dtype.kind not in "SU":
-        raise InvalidError(field, f"{name} is {array.dtype}", "texts (NumPy's S or U), as the model takes strings")
-    encoded = np.char.encode(array, "utf-8") if array.dtype.kind == "U" else array
-    return encoded.astype(object)
-
-
-def _key(name: str) -> str:
-    """NumPy can't keep every name: a slash would be a folder of the archive."""
-    return re.sub(r"[/:]", "_", name)
-
-
-def _read(source: str, field: str) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(source, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidError(field, f"{source} ({reason})", f"{ALLOWED}; texts as NumPy's S or U, no objects") from None
+def _check_range(tensor: Tensor, found: Sequence[Row], field: str, source: str) -> None:
+    """InvalidError for numbers beyond the range that the plan gives, or beyond a vocabulary."""
+    limits = tensor.range or tensor.values
+    # A single value is what is generated, such as a mask without padding: no limit of what may be sent.
+    if limits is None or limits[0] == limits[1] or tensor.dtype == STRING:
+        return
+    numbers = np.concatenate([row[tensor.name].ravel() for row in found])
+    if not numbers.size:
+        return
+    least, most = numbers.min(), numbers.max()
+    if not limits[0] <= least <= most <= limits[1]:
+        allowed = f"the range of the {'plan' if tensor.range else 'input'}, {limits[0]:g} to {limits[1]:g}"
+        raise InvalidError(field, f"{source}: {tensor.name} holds {least:g} to {most:g}", allowed)

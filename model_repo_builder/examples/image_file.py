@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from example_files import image_pixels
+from example_files.image_pixels import MOST_PIXELS, fit
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import image_pixels
-from model_repo_builder.examples.image_pixels import MOST_PIXELS, fit
 
 __all__ = ["ALLOWED", "MOST_PIXELS", "BadImageError", "decode", "fit"]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from example_files import image_folder
+from example_files.errors import ExampleFileError
+from example_files.image_folder import SUFFIXES
 from model_repo_builder.errors import BuilderError, InvalidError
 from model_repo_builder.examples import photographs
 from model_repo_builder.examples.image_file import ALLOWED as DECODABLE
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     Images = NDArray[np.uint8]
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 ALLOWED = f"a directory with {', '.join(SUFFIXES)} files, photographs, or synthetic:SEED"
 # A directory of thousands of bad files need not fill the screen.
 MOST_NAMED = 50
@@ -41,48 +42,18 @@ class BadImagesError(InvalidError):
 
 
 def files(source: str, field: str) -> list[Path]:
-    """The image files of a directory and of the folders in it; InvalidError on `field` when there are none.
+    """The image files of a directory and of the folders in it, of each folder in turn, or the photographs.
 
-    In the order of their names; where there are folders, such as one for each class, one of each in turn, so that the
-    first files are of all classes. Hidden files and folders, and files that are no images by their suffix, don't count.
+    InvalidError on `field` where there are none.
     """
     if source == photographs.NAME:
         return photographs.files(field)
-    top = Path(source)
-    if not top.is_dir():
+    if not Path(source).is_dir():
         raise InvalidError(field, source, ALLOWED)
     try:
-        found = sorted((place, name) for folder in _folders(top) for place, name in enumerate(_inside(folder)))
-    except OSError as error:
-        raise InvalidError(field, f"{error.filename} ({error.strerror})", "directories that can be read") from None
-    if not found:
-        raise InvalidError(field, f"{source} holds no images", ALLOWED)
-    return [path for _, path in found]
-
-
-def _folders(top: Path) -> Iterator[Path]:
-    """The directory and all folders below it that are not hidden; links are followed, each folder once."""
-    seen: set[Path] = set()
-    for folder, names, _ in os.walk(top, followlinks=True, onerror=_fail):
-        real = Path(folder).resolve()
-        if real in seen:
-            names.clear()
-            continue
-        seen.add(real)
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        yield Path(folder)
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-
-
-def _fail(error: OSError) -> None:
-    raise error
+        return image_folder.files(Path(source))
+    except ExampleFileError as error:
+        raise InvalidError(field, error.found, ALLOWED) from None
 
 
 def check(source: str, field: str) -> None:

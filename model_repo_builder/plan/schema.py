@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ from model_repo_builder.engines import ENGINES
 from model_repo_builder.engines.base import Engine, Options, Served
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples import kinds, photographs
+from model_repo_builder.examples.synthetic import is_synthetic
 from model_repo_builder.plan.errors import Disallowed, as_invalid
 from model_repo_builder.plan.model import InputType, Length, Model, Name, Scalar, Section
 from model_repo_builder.signature import InputForm
@@ -22,29 +23,41 @@ from model_repo_builder.signature import InputForm
 Runtime = Literal["ngc", "python"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Batch = Annotated[int, Field(ge=1, le=4096)]
+# Agreement is checked on these where the plan names no examples at all.
+SYNTHETIC = "synthetic:1"
+# The SavedModel's own requests, as TensorFlow Serving replays them when it loads it.
+WARM_UP_REQUESTS = "warm_up_requests"
 
 
 class Samples(Section):
-    """Examples of a model's inputs: images (a directory, or `synthetic:SEED`), sequences (`synthetic:SEED`),
-    or arrays (an .npz file, or `synthetic:SEED`)."""
+    """Examples of a model's inputs, in place of the plan's `examples`: a `source` of any kind, or one that is called
+    images (a directory, or `synthetic:SEED`), sequences (`synthetic:SEED`), or arrays (a file, or `synthetic:SEED`)."""
 
     images: str | None = Field(default=None, min_length=1)
     sequences: str | None = Field(default=None, min_length=1)
     arrays: str | None = Field(default=None, min_length=1)
+    source: str | None = Field(default=None, min_length=1)
     count: int = Field(default=64, ge=1, le=10000)
 
+    @model_validator(mode="after")
+    def _one_source(self) -> Samples:
+        given = [name for name in (*kinds.KINDS, "source") if getattr(self, name)]
+        if len(given) > 1:
+            raise Disallowed(f"one of {', '.join(given)}", given[-1], getattr(self, given[-1]))
+        return self
+
     @property
-    def source(self) -> str | None:
-        """Where they come from."""
-        return self.images or self.sequences or self.arrays
+    def origin(self) -> str | None:
+        """Where they come from, where this section says it."""
+        return self.images or self.sequences or self.arrays or self.source
 
 
 class Calibration(Samples):
-    """Examples that set INT8 ranges; named in every plan with a variant that needs them."""
+    """Examples that set INT8 ranges, where they are not those of the plan."""
 
 
 class Agreement(Samples):
-    """Examples on which each variant is compared with the source; None: the calibration's source, other examples.
+    """Examples on which each variant is compared with the source; None: the plan's or the calibration's, but others.
 
     `outputs`: how an output is compared, where its shape and dtype are a wrong guide.
     """
@@ -156,6 +169,7 @@ class Plan(Section):
     """Everything that a build needs to know."""
 
     model: Model
+    examples: str | None = Field(default=None, min_length=1)
     calibration: Calibration = Calibration()
     agreement: Agreement = Agreement()
     runtime: Runtime = "ngc"
@@ -177,24 +191,92 @@ class Plan(Section):
         for section, samples in (("calibration", self.calibration), ("agreement", self.agreement)):
             others = [name for name in kinds.KINDS if name != kind.sample_kind and getattr(samples, name)]
             if others:
-                allowed = f"{kind.sample_kind}, which {self.model.name} takes"
+                takes = f"which {self.model.name} takes" if kind is self.model.kind else "as the plan's other examples"
+                allowed = f"{kind.sample_kind}, {takes}"
                 raise Disallowed(allowed, f"{section}.{others[0]}", getattr(samples, others[0]))
-        for variant in self.variants:
-            if variant.needs_calibration and self.calibration.source is None:
-                allowed = f"{kind.allowed}, as {variant.name} is {variant.precision}"
-                raise Disallowed(allowed, f"calibration.{kind.sample_kind}", "missing")
-        return self
+        for field, found in self._kinds_found.items():
+            if found is not kind:
+                raise Disallowed(f"{kind.sample_kind}, as the plan's other examples", field, self._sources[field])
+        plan = self.model_copy(update={"variants": tuple(map(self._quantised, self.variants))})
+        for variant in plan.variants:
+            if variant.needs_calibration:
+                self._check_calibration(variant)
+        return plan
+
+    def _check_calibration(self, variant: Variant) -> None:
+        """Static INT8 keeps the numbers of its calibration: generated ones are good enough for images alone."""
+        kind, source = self.kind, self.calibration_source
+        field = self.field_of("calibration")
+        if kind is not kinds.IMAGES and not self.has_real_calibration:
+            dynamic = ", or options.quantisation: dynamic" if hasattr(variant.engine_options, "quantisation") else ""
+            allowed = f"a file with real examples{dynamic}, as {variant.name} is {variant.precision}"
+            raise Disallowed(allowed, field if source else "examples", source or "missing")
+        if source is None:
+            raise Disallowed(f"{kind.allowed}, as {variant.name} is {variant.precision}", field, "missing")
+
+    def _quantised(self, variant: Variant) -> Variant:
+        """The variant with its way of quantising said: static for images and with real examples, else dynamic."""
+        if getattr(variant.engine_options, "quantisation", "") != "auto":
+            return variant
+        # What a SavedModel takes is not known yet: without examples there is nothing to take ranges from.
+        has_ranges = self.model.origin != "savedmodel" or self.calibration_source is not None
+        static = self.has_real_calibration or (self.kind is kinds.IMAGES and has_ranges)
+        return variant.model_copy(
+            update={"options": {**variant.options, "quantisation": "static" if static else "dynamic"}}
+        )
+
+    @property
+    def _sources(self) -> dict[str, str]:
+        """Where examples come from, by the keys that say it."""
+        named = {"examples": self.examples}
+        for section, samples in (("calibration", self.calibration), ("agreement", self.agreement)):
+            named |= {f"{section}.{name}": getattr(samples, name) for name in (*kinds.KINDS, "source")}
+        return {field: source for field, source in named.items() if source}
+
+    @property
+    def _kinds_found(self) -> dict[str, kinds.Kind]:
+        """What lies where the keys say that leave the kind open, as far as it is not generated."""
+        left_open = {
+            field: source for field, source in self._sources.items() if field.rpartition(".")[2] not in kinds.KINDS
+        }
+        found = {field: kinds.kind_of_source(source) for field, source in left_open.items()}
+        return {field: kind for field, kind in found.items() if kind is not None}
+
+    @property
+    def calibration_source(self) -> str | None:
+        """Where the examples that set ranges come from."""
+        return self.calibration.origin or self.examples
+
+    @property
+    def has_real_calibration(self) -> bool:
+        """Whether the examples that set ranges are what clients send, and not generated."""
+        return self.calibration_source is not None and not is_synthetic(self.calibration_source)
+
+    @property
+    def agreement_source(self) -> str:
+        """Where the examples of the agreement check come from; generated ones where the plan names none at all."""
+        return self.agreement.origin or self.examples or self.calibration.origin or SYNTHETIC
+
+    def field_of(self, section: str) -> str:
+        """The key that says where the examples of a section come from."""
+        samples = self.calibration if section == "calibration" else self.agreement
+        if samples.origin is None and self.examples:
+            return "examples"
+        named = [name for name in (*kinds.KINDS, "source") if getattr(samples, name)]
+        return f"{section}.{named[0] if named else self.kind.sample_kind}"
 
     @property
     def kind(self) -> kinds.Kind:
-        """What the plan names as examples; of a SavedModel, images where it names none."""
+        """What the plan names as examples; what the model takes where it names none, or generated ones."""
         named = [name for name in kinds.KINDS for one in (self.calibration, self.agreement) if getattr(one, name)]
-        return kinds.KINDS[named[0]] if named and self.model.origin == "savedmodel" else self.model.kind
+        if named and self.model.origin == "savedmodel":
+            return kinds.KINDS[named[0]]
+        return next(iter(self._kinds_found.values()), self.model.kind)
 
     @property
     def names_examples(self) -> bool:
-        """Whether the plan says where examples come from."""
-        return bool(self.calibration.source or self.agreement.source)
+        """Whether the plan says what kind of examples the model has."""
+        return bool(self._kinds_found) or any(field.rpartition(".")[2] in kinds.KINDS for field in self._sources)
 
     @model_validator(mode="after")
     def _variants_fit(self, info: ValidationInfo) -> Plan:
@@ -253,6 +335,7 @@ def parse_plan(raw: object, folder: Path = Path(), runtime: str | None = None, o
     raw = _with_defaults(dict(raw))
     if runtime is not None:
         raw["runtime"] = runtime
+    raw = _with_paths(raw, folder)
     try:
         plan = Plan.model_validate(raw, context={"only": only})
     except ValidationError as error:
@@ -261,7 +344,7 @@ def parse_plan(raw: object, folder: Path = Path(), runtime: str | None = None, o
     for name in only:
         if name not in names:
             raise InvalidError("--only", name, ", ".join(names))
-    return _resolve_paths(plan, folder)
+    return plan
 
 
 def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
@@ -277,25 +360,33 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-def _resolve_paths(plan: Plan, folder: Path) -> Plan:
-    def resolved(value: str | None) -> str | None:
-        if value is None or value in ("imagenet", photographs.NAME) or re.match(r"\w+:", value):
+def _with_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same with paths from the plan's folder on: before validation, which looks at what lies there."""
+
+    def resolved(value: object) -> object:
+        known = ("imagenet", photographs.NAME, WARM_UP_REQUESTS)
+        if not isinstance(value, str) or not value or value in known or re.match(r"\w+:", value):
             return value
         return str((folder / value).resolve())
 
-    def resolved_source(value: str) -> str | None:
+    def resolved_source(value: object) -> object:
         """A model saved by transformers lies in a directory, too: `huggingface:../model`."""
-        prefix, _, rest = value.partition(":")
+        prefix, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
         if prefix == "huggingface" and rest.startswith(("./", "../", "/")):
             return f"{prefix}:{resolved(rest)}"
         return resolved(value)
 
-    model = plan.model.model_copy(
-        update={"source": resolved_source(plan.model.source), "labels": resolved(plan.model.labels)}
-    )
+    def section(name: str, **change: Callable[[object], object]) -> dict[str, Any]:
+        inside = raw.get(name)
+        if not isinstance(inside, dict):
+            return {}
+        return {name: {**inside, **{key: change[key](inside[key]) for key in change if key in inside}}}
 
-    def resolved_samples(section: Any) -> Any:
-        return section.model_copy(update={name: resolved(getattr(section, name)) for name in ("images", "arrays")})
-
-    calibration, agreement = resolved_samples(plan.calibration), resolved_samples(plan.agreement)
-    return plan.model_copy(update={"model": model, "calibration": calibration, "agreement": agreement})
+    samples = {"images": resolved, "arrays": resolved, "source": resolved}
+    return {
+        **raw,
+        **section("model", source=resolved_source, labels=resolved),
+        **section("calibration", **samples),
+        **section("agreement", **samples),
+        **({"examples": resolved(raw["examples"])} if "examples" in raw else {}),
+    }

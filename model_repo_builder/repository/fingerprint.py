@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import example_files
 import model_repo_builder
 import triton_contract
 from model_repo_builder.plan.schema import Plan, Variant
@@ -20,8 +21,6 @@ PACKAGE = Path(model_repo_builder.__file__).parent
 NO_ARTEFACT_CODE = ("__main__.py", "cli.py", "report.py", "build", "repository", "speed_test")
 # The same for the files around an artefact, which the folder `repository` writes.
 NO_CONFIG_CODE = ("bucket_publish.py", "fingerprint.py", "manifest.py", "publish.py", "stage.py")
-# Agreement is checked on these where the plan names no examples at all.
-SYNTHETIC = "synthetic:1"
 
 
 def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
@@ -42,7 +41,7 @@ def artefact(plan: Plan, variant: Variant, source_sha256: str) -> str:
             plan.agreement.outputs,
         ],
         packages=packages(plan, variant),
-        code=code_digest(PACKAGE, NO_ARTEFACT_CODE),
+        code=[code_digest(PACKAGE, NO_ARTEFACT_CODE), code_digest(Path(example_files.__file__).parent)],
     )
 
 
@@ -60,15 +59,19 @@ def config(text: str, plan: Plan, labels: str) -> str:
 
 
 def agreement_source(plan: Plan) -> str:
-    """Where the examples of the agreement check come from."""
-    return plan.agreement.source or plan.calibration.source or SYNTHETIC
+    """Where the examples of the agreement check come from: a path, or what generates them."""
+    return specification.examples(plan.model, plan.agreement_source, plan.field_of("agreement"))
+
+
+def calibration_source(plan: Plan) -> str:
+    """Where the examples that set ranges come from: a path, or what generates them."""
+    return specification.examples(plan.model, str(plan.calibration_source), plan.field_of("calibration"))
 
 
 def calibration(plan: Plan) -> str:
     """The calibration set as text that identifies it: `64 images of synthetic:1`."""
-    examples_of = str(plan.calibration.source)
-    identity = plan.kind.identity(examples_of)
-    text = f"{plan.calibration.count} {plan.kind.sample_kind} of {examples_of}"
+    identity = plan.kind.identity(calibration_source(plan))
+    text = f"{plan.calibration.count} {plan.kind.sample_kind} of {plan.calibration_source}"
     return text + (f" (sha256 {identity[:16]})" if identity else "")
 
 

@@ -13,6 +13,15 @@ from model_repo_builder.signature import Signature
 FILE = "manifest.json"
 
 
+class Kept(BaseModel):
+    """The sample of examples beside an artefact: `rows` of what `agreement_examples` names, as a client sends them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    rows: int
+
+
 class Manifest(BaseModel):
     """Written beside each artefact; `artefact` and `config` are the fingerprints that a rebuild compares."""
 
@@ -38,6 +47,7 @@ class Manifest(BaseModel):
     signature: Signature
     artefact: str
     config: str
+    examples: Kept | None = None
 
     def text(self) -> str:
         """JSON with sorted keys, ending in a newline."""

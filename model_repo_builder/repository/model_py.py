@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from model_repo_builder.examples import image_pixels
+from example_files import image_pixels
 
 if TYPE_CHECKING:
     Arrays = dict[str, Any]

@@ -7,10 +7,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from example_files import kept
 from model_repo_builder.agreement import Result
+from model_repo_builder.examples.kinds import Examples, as_sent, rows_of
 from model_repo_builder.plan.schema import Plan, Variant
 from model_repo_builder.repository import alias, config_pbtxt, fingerprint, labels, model_py, publish
-from model_repo_builder.repository.manifest import FILE, Manifest
+from model_repo_builder.repository.manifest import FILE, Kept, Manifest
 from model_repo_builder.signature import Signature
 from model_repo_builder.sources.freeze import Frozen
 
@@ -26,6 +28,7 @@ class Built:
     agreement: Result
     notes: dict[str, str]
     seconds: float
+    examples: Kept | None
 
 
 class Stage:
@@ -67,7 +70,18 @@ class Stage:
             signature=signature,
             artefact=artefact,
             config=self._config(variant, signature, frozen.pretrained),
+            examples=built.examples,
         )
+
+    def keep(self, variant: Variant, examples: Examples, signature: Signature) -> Kept | None:
+        """Keep a bounded sample of the examples beside the artefact: what load generators send in place of noise.
+
+        None beside a variant that takes encoded images: its examples are the pixels that become of them.
+        """
+        if variant.encoded_images:
+            return None
+        path = self.folder / variant.name / VERSION / kept.FILE
+        return Kept(file=kept.FILE, rows=kept.write(path, rows_of(as_sent(examples, signature))))
 
     def finish(self, variant: Variant, made: Manifest) -> None:
         """Write everything around the artefact that is already in the version folder."""
@@ -103,12 +117,16 @@ class Stage:
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
                 publish.link_or_copy(artefact, version / name)
+        examples = None if variant.encoded_images else published.examples
+        if examples is not None:
+            publish.link_or_copy(origin / published.variant / VERSION / examples.file, version / kept.FILE)
         renewed = published.model_copy(
             update={
                 "variant": variant.name,
                 "config": wanted,
                 "runtime": self._plan.runtime,
                 "model": self._plan.model.name,
+                "examples": examples,
             }
         )
         self.finish(variant, renewed)

@@ -12,14 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+
+from example_files.messages import Fields, message_classes
 
 FILE = "saved_model.pb"
 _PACKAGE = "saved_model_reader"
-_TYPES = {"string": 9, "int64": 3, "int32": 5, "bool": 8}
-# Message: its fields as (name, number, type, repeated); a type that is none of the above is another message.
-_MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
+_MESSAGES: dict[str, Fields] = {
     "SavedModel": (("meta_graphs", 2, "MetaGraph", True),),
     "MetaGraph": (("info", 1, "Info", False), ("graph", 2, "Graph", False), ("signatures", 5, "SignatureEntry", True)),
     "Info": (("tags", 4, "string", True),),
@@ -153,17 +152,4 @@ def _operations(graph: Any) -> Iterator[str]:
 
 @cache
 def _classes() -> dict[str, Any]:
-    described: Any = descriptor_pb2.FileDescriptorProto(name=f"{_PACKAGE}.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = described.message_type.add(name=name)
-        for field, number, kind, repeated in fields:
-            added = message.field.add(name=field, number=number, label=3 if repeated else 1)
-            if kind in _TYPES:
-                added.type = _TYPES[kind]
-            else:
-                added.type, added.type_name = 11, f".{_PACKAGE}.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(described)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES
-    }
+    return message_classes(_PACKAGE, _MESSAGES)

@@ -9,6 +9,7 @@ from pathlib import Path
 from model_repo_builder import bucket
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan.model import Model
+from model_repo_builder.plan.schema import WARM_UP_REQUESTS
 from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import bucket as bucket_source
 from model_repo_builder.sources import huggingface as huggingface_source
@@ -19,6 +20,8 @@ ALLOWED = (
     f"{bucket.ALLOWED}"
 )
 KNOWN_SIGNATURES = f"keras:NAME, {', '.join(f'huggingface:{name}' for name in huggingface_source.PUBLISHED)}"
+# Where TensorFlow Serving keeps its requests in a SavedModel.
+WARM_UP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 KERAS_SIZE = (224, 224)
 KERAS_CLASSES = 1000
 
@@ -68,6 +71,21 @@ def signature(model: Model) -> Signature | None:
     if model.origin == "huggingface":
         return huggingface_source.published_signature(model)
     return None if bucket.is_url(model.source) else savedmodel_signature(model)
+
+
+def examples(model: Model, source: str, field: str) -> str:
+    """Where examples are: the source itself, or the file with the SavedModel's own requests.
+
+    InvalidError on `field` where there is no such file.
+    """
+    if source != WARM_UP_REQUESTS:
+        return source
+    if model.origin != "savedmodel":
+        raise InvalidError(field, source, f"another source, as {model.source} is no SavedModel")
+    path = savedmodel_source.folder(model) / WARM_UP_FILE
+    if not path.is_file():
+        raise InvalidError(field, f"{source}, but there is no {path}", "another source of examples")
+    return str(path)
 
 
 def savedmodel_signature(model: Model) -> Signature:

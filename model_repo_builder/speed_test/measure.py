@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from example_files import kept
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
 from model_repo_builder.examples import image_file
-from model_repo_builder.examples.kinds import IMAGES, Examples, Kind, as_inputs, kind_of, size_of_images
+from model_repo_builder.examples.kinds import ARRAYS, IMAGES, Examples, Kind, alike, as_inputs, kind_of, size_of_images
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import fingerprint
 from model_repo_builder.speed_test import worker
 from model_repo_builder.speed_test.results import ImageFile, SpeedTest, VariantResult, summarise
 
-# What a model that takes no images is shown.
-SYNTHETIC, SEQUENCES = "synthetic:1", 8
+# What a model is shown that takes no images, and was built before samples were kept.
+SYNTHETIC, MOST_SHOWN = "synthetic:1", 8
 
 
 def measure(
@@ -105,10 +106,13 @@ def _kind(job: worker.Job) -> Kind:
 
 
 def _shown(job: worker.Job, pictures: Sequence[Path]) -> Examples:
-    """The pictures, or synthetic sequences."""
+    """The pictures; of other models the sample beside the variant, as far as a batch can be made of it."""
     signature, kind = job.variant.manifest.signature, _kind(job)
+    sample = job.variant.folder / kept.FILE
+    if kind is not IMAGES and sample.is_file():
+        return alike(ARRAYS.load(str(sample), "TARGET", MOST_SHOWN, signature, 0))
     if kind is not IMAGES:
-        return kind.load(SYNTHETIC, "TARGET", SEQUENCES, signature, 0)
+        return kind.load(SYNTHETIC, "TARGET", MOST_SHOWN, signature, 0)
     size = size_of_images(signature.image)
     pixels = np.stack([image_file.fit(image_file.decode(path, "--image"), size) for path in pictures])
     return {signature.image.name: as_inputs(pixels, signature.image)}

@@ -198,6 +198,14 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
     parser.add_argument(
+        "--examples",
+        type=Path,
+        metavar="PATH",
+        help="send these rows in turn: a file (.npz, JSONL of TensorFlow Serving instances, perf_analyzer's JSON, "
+        "TFRecord of tf.Example), a directory of images, or a repository with samples; `generated`: none (default: the "
+        "sample in --repository, else generated)",
+    )
+    parser.add_argument(
         "--effort",
         choices=("smoke", "brisk", "quick", "full"),
         default="full",

@@ -99,7 +99,7 @@ class Ladder:
         return seconds
 
     def _measured(self, meter: Meter, load_s: float | None) -> ModelResult:
-        self._megabytes[meter.model] = meter.payload.megabytes
+        self._megabytes[meter.model] = meter.megabytes
         progress, unloaded = self._session.progress, meter.unloaded_ms()
         first = self._chosen is None
         if self._chosen is None:
@@ -138,6 +138,7 @@ class Ladder:
             objective=self._chosen.objective,
             objective_source=self._chosen.source,
             request_megabytes=dict(self._megabytes),
+            requests=dict(session.requests),
             models=tuple(models),
             complete=len(models) == count,
             wall_s=session.wall_s,

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from command_line.arguments import check_address, check_protocol, default_control_address, not_negative, positive
 from command_line.errors import UsageError
 
 from ..slo.objective import Objective, parse_objective
+from .examples import check_examples
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Settings:
     timeout_s: float
     warm_up_s: float
     objective: Objective | None
+    examples: Path | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -37,6 +40,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     address = check_address("SLO_TUNER_ADDRESS", environment.get("SLO_TUNER_ADDRESS", "localhost:8001"), protocol)
     control = environment.get("SLO_TUNER_CONTROL_ADDRESS", "")
     objective = environment.get("SLO_TUNER_OBJECTIVE", "")
+    examples = environment.get("SLO_TUNER_EXAMPLES", "")
     return Settings(
         model=model,
         address=address,
@@ -50,4 +54,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         timeout_s=positive("SLO_TUNER_TIMEOUT_S", environment.get("SLO_TUNER_TIMEOUT_S", "10")),
         warm_up_s=not_negative("SLO_TUNER_WARM_UP_S", environment.get("SLO_TUNER_WARM_UP_S", "2")),
         objective=parse_objective(objective, "SLO_TUNER_OBJECTIVE") if objective else None,
+        examples=check_examples("SLO_TUNER_EXAMPLES", Path(examples)) if examples else None,
     )

@@ -97,8 +97,8 @@ class LoadMaster(Started):
     def assign(self, assignment: Assignment) -> None:
         """Tell every worker what it will send from now on; whatever went wrong with the last assignment is past."""
         self._failure = ""
-        for worker in self._ready:
-            self.send(messages.ASSIGN, assignment.to_message(), worker)
+        for place, worker in enumerate(self._ready):
+            self.send(messages.ASSIGN, assignment.of_worker(place, len(self._ready)).to_message(), worker)
 
     def send(self, kind: str, data: dict[str, Any] | None, worker: str) -> None:
         """Send a message to one of the workers."""

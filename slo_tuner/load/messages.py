@@ -1,13 +1,14 @@
 """What the master of the load and its workers tell one another, as custom messages of Locust."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
 
 from command_line.proxy import proxy_for
 
-from .payload import Payload
+from .payload import Payload, Payloads
 from .request_log import COLUMNS, Failures, Floats
 from .transport import open_transport
 from .users import Route
@@ -22,13 +23,17 @@ FAILED = "slo-tuner-failed"
 
 @dataclass(frozen=True)
 class Assignment:
-    """What to send, where to and how: plain values, so that every worker sends identical bytes."""
+    """What to send, where to and how: plain values, so that every worker sends identical bytes.
+
+    The requests are sent in turn, and the turn begins with number `first`.
+    """
 
     protocol: str
     address: str
     timeout_s: float
-    payload: Payload
+    payloads: Payloads
     proxy: bool = False
+    first: int = 0
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -42,8 +47,12 @@ class Assignment:
 
     def route(self) -> Route:
         """The way of these requests, opened."""
-        transport = open_transport(self.protocol, self.address, self.payload, self.timeout_s, self.proxy)
-        return Route(self.payload.model, self.protocol, transport)
+        transport = open_transport(self.protocol, self.address, self.payloads, self.timeout_s, self.proxy)
+        return Route(self.payloads[0].model, self.protocol, transport, count(self.first))
+
+    def of_worker(self, place: int, workers: int) -> Self:
+        """The same for one of several workers: each begins its turns elsewhere, or all would send the same row."""
+        return replace(self, first=place * len(self.payloads) // workers)
 
     def to_message(self) -> dict[str, Any]:
         """As Locust sends it."""
@@ -52,7 +61,7 @@ class Assignment:
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> Self:
         """As Locust received it."""
-        return cls(**data | {"payload": Payload(**data["payload"])})
+        return cls(**data | {"payloads": tuple(Payload(**payload) for payload in data["payloads"])})
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The request that is sent over and over: generated from a model's metadata, its bytes prepared once."""
+"""The requests that are sent over and over: rows of examples, or one that is generated, their bytes prepared once."""
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import serialize_byte_tensor, triton_to_np_dtype
 
 from command_line.errors import ModelError, UsageError
+from example_files.wanted import Row
 from triton_contract.encoded_image import EncodedImage
 from triton_contract.input_values import Values
 
@@ -29,6 +30,38 @@ class Payload:
     def megabytes(self) -> float:
         """Size of the gRPC message in MB."""
         return len(self.grpc_body) / 1e6
+
+
+Payloads = tuple[Payload, ...]
+"""The requests of one model, which are sent in turn."""
+
+
+def make_payloads(
+    metadata: service_pb2.ModelMetadataResponse, config_max_batch: int, rows: Sequence[Row], seed: int = 0
+) -> Payloads:
+    """A request for each row, batch 1 where the model batches, in an order that only the seed decides.
+
+    Files are often sorted, by class or by length; the first requests of a point should be like all of them.
+    """
+    order = np.random.default_rng(seed).permutation(len(rows))
+    return tuple(_of_row(metadata, config_max_batch, rows[place]) for place in order)
+
+
+def _of_row(metadata: service_pb2.ModelMetadataResponse, config_max_batch: int, row: Row) -> Payload:
+    request = service_pb2.ModelInferRequest(model_name=metadata.name)
+    raw = []
+    for tensor in metadata.inputs:
+        array = row[tensor.name][None] if config_max_batch > 0 else row[tensor.name]
+        request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=array.shape)
+        raw.append(_bytes_of(array))
+    return _prepared(request, raw)
+
+
+def _bytes_of(array: NDArray[np.generic]) -> bytes:
+    """Raw little-endian bytes, in which texts each begin with their length."""
+    if not array.dtype.hasobject:
+        return array.astype(array.dtype.newbyteorder("<")).tobytes()
+    return bytes(serialize_byte_tensor(array).item()) if array.size else b""
 
 
 def make_payload(
@@ -59,9 +92,13 @@ def make_payload(
         shape = [1, *dims] if batched else dims
         request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=shape)
         raw.append(_content(tensor.datatype, shape, generator, (values or {}).get(tensor.name)))
+    return _prepared(request, raw)
+
+
+def _prepared(request: service_pb2.ModelInferRequest, raw: list[bytes]) -> Payload:
     request.raw_input_contents.extend(raw)
     header = _http_header(request, raw)
-    return Payload(metadata.name, 1, request.SerializeToString(), header + b"".join(raw), len(header))
+    return Payload(request.model_name, 1, request.SerializeToString(), header + b"".join(raw), len(header))
 
 
 def _content(

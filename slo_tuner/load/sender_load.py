@@ -30,7 +30,7 @@ class SenderLoad:
     def __init__(self, work: Assignment) -> None:
         sys.setswitchinterval(_SWITCH_S)
         self._work, self._pool, self._poller = work, ThreadPool(1), Poller()
-        self._sender: AnySender = Sender(self._poller, _contents(work), work.timeout_s)
+        self._sender: AnySender = Sender(self._poller, _contents(work), work.timeout_s, work.first)
         self._channels: tuple[Channel[object], ...] = ()
         self._places: list[list[Place]] = []
         self._run: SenderRun | None = None
@@ -137,7 +137,7 @@ def find_places(address: str) -> list[Place]:
 
 def _contents(work: Assignment) -> list[list[object]]:
     """For each server the requests as it gets them, in the order in which they are sent."""
-    payloads = (work.payload,)
+    payloads = work.payloads
     if work.protocol == "grpc":
         messages: list[object] = [message_of(payload.grpc_body) for payload in payloads]
         return [messages for _ in work.addresses]

@@ -1,4 +1,4 @@
-"""How one prepared request reaches the server: gRPC or HTTP, under gevent, with the least work per request."""
+"""How prepared requests reach the server: gRPC or HTTP, under gevent, with the least work per request."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from command_line.errors import UsageError
 from command_line.proxy import channel_options
 
 from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
-from .payload import Payload
+from .payload import Payloads
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -23,10 +23,13 @@ _CHANNEL_OPTIONS = (
 
 
 class Transport(Protocol):
-    """Sends one request and waits for its answer."""
+    """Sends a request and waits for its answer."""
 
-    def send(self) -> int:
-        """The bytes of the answer; RequestError when there is none."""
+    def send(self, turn: int = 0) -> int:
+        """Send the request whose turn it is, by its number modulo all; the bytes of the answer.
+
+        RequestError when there is none.
+        """
 
     def close(self) -> None:
         """Close every connection."""
@@ -43,16 +46,16 @@ class GrpcTransport:
     rest of it (docs/measuring.md has the numbers). Its protobuf messages are used to make the bytes once.
     """
 
-    def __init__(self, address: str, payload: Payload, timeout_s: float, proxy: bool = False) -> None:
+    def __init__(self, address: str, payloads: Payloads, timeout_s: float, proxy: bool = False) -> None:
         """`proxy` takes the environment's proxy to any address, not to public ones alone."""
         self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS + channel_options(address, proxy))
         self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        self._body = payload.grpc_body
+        self._bodies = [payload.grpc_body for payload in payloads]
         self._timeout_s = timeout_s
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         try:
-            return len(self._call(self._body, timeout=self._timeout_s))
+            return len(self._call(self._bodies[turn % len(self._bodies)], timeout=self._timeout_s))
         except grpc.RpcError as error:
             raise RequestError(f"{error.code().name}: {(error.details() or '')[:160]}") from None
 
@@ -66,18 +69,21 @@ class HttpTransport:
     There are at most 900 `connections`: a process may usually have 1,024 open files.
     """
 
-    def __init__(self, address: str, payload: Payload, timeout_s: float, connections: int = 900) -> None:
+    def __init__(self, address: str, payloads: Payloads, timeout_s: float, connections: int = 900) -> None:
         host, port = split_address(address)
         self._client = HTTPClient(
             host, port, concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
         )
-        self._path = f"/v2/models/{payload.model}/infer"
-        self._body = payload.http_body
-        self._headers = {"Inference-Header-Content-Length": str(payload.http_json_bytes)}
+        self._path = f"/v2/models/{payloads[0].model}/infer"
+        self._requests = [
+            (payload.http_body, {"Inference-Header-Content-Length": str(payload.http_json_bytes)})
+            for payload in payloads
+        ]
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         try:
-            response = self._client.post(self._path, body=self._body, headers=self._headers)
+            body, headers = self._requests[turn % len(self._requests)]
+            response = self._client.post(self._path, body=body, headers=headers)
             content = bytes(response.read())
         except Exception as error:  # sockets, time-outs and the parser each have their own exceptions
             raise RequestError(f"{type(error).__name__}: {error}"[:160]) from None
@@ -89,13 +95,13 @@ class HttpTransport:
         self._client.close()
 
 
-def open_transport(protocol: str, address: str, payload: Payload, timeout_s: float, proxy: bool = False) -> Transport:
+def open_transport(protocol: str, address: str, payloads: Payloads, timeout_s: float, proxy: bool = False) -> Transport:
     """A transport to `address` (host:port) for `protocol`; `timeout_s` bounds every request.
 
     `proxy`: through the environment's proxy, also to near addresses. HTTP never takes one.
     """
     if protocol == "grpc":
-        return GrpcTransport(address, payload, timeout_s, proxy)
+        return GrpcTransport(address, payloads, timeout_s, proxy)
     if protocol == "http":
-        return HttpTransport(address, payload, timeout_s)
+        return HttpTransport(address, payloads, timeout_s)
     raise UsageError("protocol", protocol, f"choose one of {', '.join(PROTOCOLS)}")

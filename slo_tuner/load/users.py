@@ -1,8 +1,9 @@
 """Load from Locust: an open-loop user with Poisson arrivals, and a closed-loop user, both over a prepared request."""
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 import gevent
@@ -18,15 +19,16 @@ U = TypeVar("U", bound="PreparedUser")
 
 @dataclass(frozen=True)
 class Route:
-    """What is sent to which model, and the way it takes."""
+    """What is sent to which model, and the way it takes; `turns` are the numbers of the requests, one after another."""
 
     model: str
     protocol: str
     transport: Transport
+    turns: Iterator[int] = field(default_factory=count)
 
 
 class PreparedUser(User):
-    """Sends one prepared request and fires Locust's request event for it.
+    """Sends prepared requests in turn and fires Locust's request event for it.
 
     `begun_at` is the moment (time.perf_counter()) from which the times of a run count; setting `stopping` ends it.
     """
@@ -42,7 +44,7 @@ class PreparedUser(User):
         failure: Exception | None = None
         size = 0
         try:
-            size = self.route.transport.send()
+            size = self.route.transport.send(next(self.route.turns))
         except RequestError as error:
             failure = error
         done_s = time.perf_counter() - self.begun_at

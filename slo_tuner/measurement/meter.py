@@ -12,13 +12,14 @@ from command_line.errors import ServerError
 from triton_contract.input_values import declared
 
 from ..load.distributed import Distributed
+from ..load.examples import describe, find_examples, read_rows, wanted
 from ..load.generator import Generator, InProcess, Run
 from ..load.master import LoadMaster
 from ..load.messages import Assignment
-from ..load.payload import Payload, make_payload
+from ..load.payload import Payloads, make_payload, make_payloads
 from ..load.request_log import Floats
 from ..load.transport import RequestError
-from ..results.schema import Disturbance, ModelResult, Point, Purpose, SweepPoint, result_disturbed
+from ..results.schema import Disturbance, ModelResult, Point, Purpose, RequestsSent, SweepPoint, result_disturbed
 from ..slo.objective import Objective
 from ..slo.rate_search import Found, Limits, search
 from ..triton.control import Control
@@ -74,9 +75,7 @@ class Meter:
         self._rows_directory, self._seed = thoroughness.rows_directory, thoroughness.seed
         self.model = model
         self.config = control.config(model)
-        self.payload: Payload = make_payload(
-            control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
-        )
+        self.payloads, self.requests = self._prepared(endpoint)
         self._endpoint, self._load_master, self._unloaded_ms = endpoint.expanded(), surroundings.load_master, 0.0
         self.machine, self.patience = surroundings.machine, surroundings.patience
         self._unloaded_disturbance: Disturbance | None = None
@@ -85,12 +84,27 @@ class Meter:
         self.points: list[Point] = []
         self._forgotten = 0
 
+    def _prepared(self, endpoint: Endpoint) -> tuple[Payloads, RequestsSent | None]:
+        """The requests, and what rows they are; one that is generated where there are no examples."""
+        metadata, largest = self._control.metadata(self.model), self.config.max_batch_size
+        source = find_examples(self.model, endpoint.examples, endpoint.repository)
+        if source is None:
+            return (make_payload(metadata, largest, endpoint.shapes, values=declared(self.config)),), None
+        rows = read_rows(source, wanted(metadata, largest))
+        payloads = make_payloads(metadata, largest, rows)
+        return payloads, describe(source, rows, [payload.megabytes for payload in payloads])
+
+    @property
+    def megabytes(self) -> float:
+        """Mean size of a request in MB, over gRPC."""
+        return sum(payload.megabytes for payload in self.payloads) / len(self.payloads)
+
     def _assign(self, timeout_s: float) -> None:
         """Open the load's connections, with this time-out of a request."""
         if self._generator is not None:
             self._generator.close()
         endpoint = self._endpoint
-        self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payload, endpoint.proxy)
+        self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payloads, endpoint.proxy)
         self._generator = Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work)
         self._target = Target(
             counted_as(self.config), self._generator, endpoint.metrics(), self.machine, endpoint.addresses

@@ -248,6 +248,37 @@ class RunHeader(Record):
     server: ServerFacts
 
 
+class Spread(Record):
+    """How much something differs between requests."""
+
+    least: float
+    median: float
+    most: float
+
+    def __str__(self) -> str:
+        """In a few words."""
+        if self.least == self.most:
+            return f"{self.least:.4g}"
+        return f"{self.least:.4g} to {self.most:.4g}, median {self.median:.4g}"
+
+
+class RequestsSent(Record):
+    """The requests of one model: `rows` of `source`, sent in turn, of so many `megabytes`.
+
+    `sizes` are those of inputs that differ between rows: how many numbers, of texts how many bytes.
+    """
+
+    source: str
+    rows: int
+    megabytes: Spread
+    sizes: dict[str, Spread] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """In one line."""
+        sizes = ", ".join(f"{name} {size}" for name, size in self.sizes.items())
+        return f"{self.rows} rows of {self.source} in turn{sizes and '; sizes: '}{sizes}"
+
+
 class Results(Record):
     """One run of the tuner: of `measure` or `ladder` as it stands, of the other commands with more fields."""
 
@@ -257,6 +288,7 @@ class Results(Record):
     objective: Objective
     objective_source: str
     request_megabytes: dict[str, float]
+    requests: dict[str, RequestsSent] = Field(default_factory=dict)
     models: tuple[ModelResult, ...]
     complete: bool = True
     wall_s: float = 0.0

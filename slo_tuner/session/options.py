@@ -14,6 +14,7 @@ from command_line.arguments import (
 )
 from command_line.errors import UsageError
 
+from ..load.examples import check_examples
 from ..measurement.effort import EFFORTS, Effort
 from ..slo.objective import Objective, parse_objective
 from ..triton.endpoint import Endpoint
@@ -99,6 +100,8 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
             timeout_s=timeout_s,
             shapes=dict(parse_shape(text) for text in options.shape),
             proxy=options.proxy,
+            examples=check_examples("examples", options.examples),
+            repository=options.repository,
         ),
         tritonserver=options.tritonserver,
         server_python=options.server_python,

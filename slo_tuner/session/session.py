@@ -10,7 +10,7 @@ from ..load.master import LoadMaster
 from ..measurement.disturbance import Machine
 from ..measurement.meter import Meter, Surroundings, Thoroughness
 from ..measurement.patience import Patience
-from ..results.schema import Results, RunHeader, write_results
+from ..results.schema import RequestsSent, Results, RunHeader, write_results
 from ..triton.control import Control
 from ..triton.deadlines import LOAD_S
 from ..triton.endpoint import Endpoint
@@ -22,7 +22,10 @@ from .server import open_server
 
 @dataclass(frozen=True)
 class Session:
-    """What the features work with. `load_master` None: this process makes the load."""
+    """What the features work with. `load_master` None: this process makes the load.
+
+    `requests` are those of each model that was measured so far, where they are rows of examples.
+    """
 
     options: MeasureOptions
     control: Control
@@ -31,6 +34,7 @@ class Session:
     progress: Progress
     header: RunHeader
     patience: Patience
+    requests: dict[str, RequestsSent] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
 
     @property
@@ -57,7 +61,11 @@ class Session:
         machine = Machine(() if where.local else (*where.addresses, *where.control_addresses))
         thoroughness = Thoroughness(self.options.effort, folder, seed)
         surroundings = Surroundings(self.load_master, machine, self.patience)
-        return Meter(self.control, where, model, thoroughness, surroundings)
+        meter = Meter(self.control, where, model, thoroughness, surroundings)
+        if meter.requests is not None and model not in self.requests:
+            self.requests[model] = meter.requests
+            self.progress.say(f"  requests to {model}: {meter.requests}")
+        return meter
 
     def load_if_needed(self, model: str) -> float | None:
         """Load a model that is not ready; the seconds that it took, None where it was ready."""

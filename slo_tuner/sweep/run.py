@@ -44,7 +44,7 @@ class Sweeps:
         """1, 2, 4, … as far as a sweep through this target goes; it warms the server up, too."""
         self._progress.say(f"how far to go, through {target.name}:")
         with closing(self._meter(target)) as meter:
-            self._megabytes, self._server_config = meter.payload.megabytes, meter.server_config()
+            self._megabytes, self._server_config = meter.megabytes, meter.server_config()
             return [point.concurrency for point in meter.sweep(self._progress.sweep_point)]
 
     def _round(self, number: int, in_flight: list[int]) -> dict[str, tuple[SweepPoint, ...]]:
@@ -70,6 +70,7 @@ class Sweeps:
             objective=self._options.objective,
             objective_source="asked for",
             request_megabytes={self._model: self._megabytes},
+            requests=dict(self._session.requests),
             models=(),
             complete=len(targets[0].rounds) == self._options.rounds,
             wall_s=self._session.wall_s,

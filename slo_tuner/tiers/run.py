@@ -74,7 +74,7 @@ class TierRuns:
         # Enough in flight that every instance has its next batch at hand.
         in_flight = 2 * config.max_batch_size * sum(group.count for group in config.instance_group)
         capacity = given[tier - 1] if given else meter.run_closed_loop(in_flight).rate_per_s
-        self._megabytes[meter.model] = meter.payload.megabytes
+        self._megabytes[meter.model] = meter.megabytes
         self._progress.heading(
             meter.model,
             f"tier {tier}: {capacity:.1f} req/s alone, unloaded {unloaded_ms:.1f} ms; objective {chosen.objective}",
@@ -140,6 +140,7 @@ class TierRuns:
             objective=models[0].objective,
             objective_source=models[0].objective_source,
             request_megabytes=dict(self._megabytes),
+            requests=dict(self._session.requests),
             models=(),
             complete=len(done) == len(self._options.scenarios),
             wall_s=self._session.wall_s,

@@ -1,6 +1,7 @@
 """Where a server is: for the load, for questions and orders, and for its metrics."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from command_line.errors import UsageError
 from command_line.proxy import proxy_for
@@ -16,6 +17,8 @@ class Endpoint:
 
     Several servers that are measured as one are separated by commas, in all three places in the same order.
     `timeout_s` None: what follows from the objective. `proxy`: through the environment's proxy, also to near addresses.
+    `examples` are rows to send in place of generated ones: a file, a directory of images, or a repository with samples;
+    where nobody asked for any, those in `repository`.
     `local` says that the server is a process of this machine, so this machine's GPUs are the server's.
     """
 
@@ -27,6 +30,8 @@ class Endpoint:
     shapes: dict[str, list[int]] = field(default_factory=dict)
     local: bool = False
     proxy: bool = False
+    examples: Path | None = None
+    repository: Path | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ class Tune:
     def _open_meter(self) -> Meter:
         number = len(self._trials) + 1
         meter = self._session.meter(self._options.model, f"requests-{number:02}", seed=number)
-        self._megabytes = meter.payload.megabytes
+        self._megabytes = meter.megabytes
         return meter
 
     def _context(self, as_found: ModelConfig, space: Space, chosen: ChosenObjective) -> RunContext:
@@ -123,5 +123,6 @@ class Tune:
     def _write(self, context: RunContext, finished: SearchOutcome | None = None) -> TuningResults:
         wall_s = self._session.wall_s + (self._earlier.wall_s if self._earlier is not None else 0.0)
         results = make_results(context, self._trials, finished, self._megabytes, wall_s)
+        results = results.model_copy(update={"requests": dict(self._session.requests)})
         self._session.write(results)
         return results

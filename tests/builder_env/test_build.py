@@ -35,7 +35,7 @@ def inodes(variant: Path) -> dict[str, int]:
 def test_every_variant_holds_its_files_and_nothing_else(repository: Path) -> None:
     assert sorted(path.name for path in repository.iterdir()) == ["bytes", "onnx_fp32", "onnx_int8", "original"]
     alias = {"1/alias/tiny/config.pbtxt", "1/alias/tiny/1/README"}
-    own = {"config.pbtxt", "1/model.onnx", "1/model.py", "1/manifest.json"}
+    own = {"config.pbtxt", "1/model.onnx", "1/model.py", "1/manifest.json", "1/examples.jsonl.gz"}
     assert set(inodes(repository / "onnx_int8")) == own | alias
 
 

@@ -1,5 +1,6 @@
 """Language models: published architectures without a download, built in CPU variants; what can't be had is named."""
 
+import gzip
 import importlib.metadata
 import json
 from pathlib import Path
@@ -104,12 +105,21 @@ def test_clients_may_send_int64(raw: dict[str, Any], tmp_path: Path) -> None:
     assert {tensor.dtype for tensor in rows[0].manifest.signature.inputs} == {"int64"}
 
 
-def test_static_quantisation_takes_its_ranges_from_sequences(raw: dict[str, Any], tmp_path: Path) -> None:
-    raw["calibration"] = {"sequences": "synthetic:1", "count": 4}
+def test_static_quantisation_takes_its_ranges_from_real_sequences(raw: dict[str, Any], tmp_path: Path) -> None:
+    """Shorter ones are padded, longer ones cut: the model takes 64 tokens."""
+    lines = []
+    for length in (9, 30, 64, 80, 12, 40):
+        ids = np.random.default_rng(length).integers(103, 1000, length).tolist()
+        lines.append({"input_ids": ids, "attention_mask": [1] * length, "token_type_ids": [0] * length})
+    (tmp_path / "tokens.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    raw |= {"examples": str(tmp_path / "tokens.jsonl"), "calibration": {"count": 4}, "agreement": {"count": 2}}
     raw["variants"] = [{"name": "static", "engine": "onnxruntime", "precision": "int8"}]
     rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
-    assert rows[0].manifest.calibration == "4 sequences of synthetic:1"
-    assert rows[0].manifest.notes["quantisation"] == "static"
+    made = rows[0].manifest
+    assert made.calibration and made.calibration.startswith("4 arrays of ") and made.agreement.examples == 2
+    assert made.notes["quantisation"] == "static"
+    sample = gzip.decompress((tmp_path / "models" / "static" / "1" / "examples.jsonl.gz").read_bytes()).splitlines()
+    assert [sum(json.loads(line)["attention_mask"]) for line in sample] == [12, 40]
 
 
 def _answers(model: Model, ids: Any) -> Any:

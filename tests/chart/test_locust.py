@@ -234,7 +234,40 @@ def test_every_pod_uses_the_products_own_image_at_the_chart_version() -> None:
             assert container(manifest)["image"] == f"locust:{about['appVersion']}"
 
 
+EXAMPLES = {
+    "config map": ({"configMap": {"name": "rows"}, "source": "configMap", "path": "rows.jsonl"}, "rows.jsonl"),
+    "claim": ({"persistentVolumeClaim": {"claimName": "models"}, "source": "persistentVolumeClaim"}, ""),
+    "image": ({"image": {"reference": "r.example/m:1"}, "source": "image", "path": "models"}, "models"),
+}
+
+
+@pytest.mark.parametrize(("examples", "path"), EXAMPLES.values(), ids=EXAMPLES)
+def test_everything_that_makes_requests_finds_the_rows(examples: dict, path: str) -> None:
+    manifests = locust({**JOB, "examples": examples})
+    where = f"/examples/{path}".rstrip("/")
+    assert one(manifests, "ConfigMap")["data"]["SLO_TUNER_EXAMPLES"] == where
+    assert f"--examples={where}" in container(one(manifests, "Job"))["args"]
+    for manifest in (one(manifests, "Job"), *(one(manifests, "Deployment", part) for part in ("-master", "-worker"))):
+        mount = next(one for one in container(manifest)["volumeMounts"] if one["name"] == "examples")
+        assert mount == {"name": "examples", "mountPath": "/examples", "readOnly": True}
+        assert "examples" in [volume["name"] for volume in manifest["spec"]["template"]["spec"]["volumes"]]
+    assert errors(manifests) == []
+    assert restricted_violations(manifests) == []
+
+
+def test_requests_are_generated_without_examples() -> None:
+    manifests = locust(JOB)
+    assert "SLO_TUNER_EXAMPLES" not in one(manifests, "ConfigMap")["data"]
+    assert not [argument for argument in container(one(manifests, "Job"))["args"] if "examples" in argument]
+
+
 RULES = [
+    ({**TARGET, "examples": {"source": "configMap", "path": "a"}}, "examples.configMap.name must name one"),
+    ({**TARGET, "examples": {"source": "configMap", "configMap": {"name": "a"}}}, "examples.path must name its entry"),
+    ({**TARGET, "examples": {"source": "persistentVolumeClaim"}}, "examples.persistentVolumeClaim.claimName must"),
+    ({**TARGET, "examples": {"source": "image"}}, "examples.image.reference must name one"),
+    ({**TARGET, "examples": {"path": "a"}}, "examples.source must be configMap, persistentVolumeClaim or image"),
+    ({**TARGET, "job": {"extraArgs": ["--examples=/x"]}}, "job.extraArgs holds --examples=/x"),
     ({}, 'target.address is "": give the server as HOST:PORT'),
     ({"target": {"address": "triton"}}, "give the server as HOST:PORT"),
     ({**TARGET, "load": {"mode": "open"}}, "load.ratePerS must be the requests per second to offer"),

@@ -398,5 +398,25 @@ def test_helm_test_asks_the_service_for_each_model() -> None:
     compile(one(manifests, "ConfigMap", "-scripts")["data"]["smoke_test.py"], "smoke_test.py", "exec")
 
 
+CLAIM = {"modelRepository": {"source": "persistentVolumeClaim", "persistentVolumeClaim": {"claimName": "models"}}}
+
+
+def test_helm_test_asks_with_the_samples_of_a_volume() -> None:
+    values = with_values(CLAIM, at("modelRepository.path", "cpu"))
+    manifests = render(values)
+    pod = one(manifests, "Pod")["spec"]
+    assert {"name": "MODEL_REPOSITORY", "value": "/models/cpu"} in pod["containers"][0]["env"]
+    assert {"name": "models", "mountPath": "/models", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+    assert pod["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "models", "readOnly": True}
+    assert errors(manifests) == []
+
+
+@pytest.mark.parametrize("values", [URL, with_values(CLAIM, at("test.samples", False))], ids=["bucket", "turned off"])
+def test_helm_test_asks_with_a_generated_row_otherwise(values: dict) -> None:
+    pod = one(render(values), "Pod")["spec"]
+    assert [one["name"] for one in pod["containers"][0]["env"]] == ["HOME"]
+    assert [one["name"] for one in pod["volumes"]] == ["scripts", "tmp"]
+
+
 def test_helm_test_can_be_left_out() -> None:
     assert "Pod" not in kinds(render(with_values(URL, at("test.enabled", False))))

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from model_repo_builder.examples import image_pixels
+from example_files import image_pixels
 
 from .conftest import ROOT, build_plan, run_tuner, started
 

@@ -72,7 +72,7 @@ class Retrying:
         self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         self._body = payload.grpc_body
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         try:
             return len(self._call(self._body, timeout=TIMEOUT_S))
         except grpc.RpcError as error:
@@ -91,10 +91,10 @@ class Renewed:
 
     def _open(self) -> None:
         # The old one is not closed: requests may be under way on it, and its connections close with the last of them.
-        self._transport = open_transport("http", self._address, self._payload, TIMEOUT_S)
+        self._transport = open_transport("http", self._address, (self._payload,), TIMEOUT_S)
         self._since = time.monotonic()
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         if time.monotonic() - self._since > HTTP_CONNECTION_AGE_S:
             self._open()
         return self._transport.send()
@@ -105,7 +105,7 @@ class Renewed:
 
 def kept(address: str, payload: Payload) -> Transport:
     """An HTTP transport that uses its connections for as long as they last."""
-    return open_transport("http", address, payload, TIMEOUT_S)
+    return open_transport("http", address, (payload,), TIMEOUT_S)
 
 
 class Rest:
@@ -132,7 +132,7 @@ class Rest:
             raise RequestError(f"HTTP {answer.status}: {content.decode(errors='replace')[:160]}")
         return content
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         return len(self._ask("POST", f"{self._model}:predict", self._body))
 
     def close(self) -> None:

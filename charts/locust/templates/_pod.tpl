@@ -56,9 +56,39 @@ securityContext:
     type: RuntimeDefault
 {{- end -}}
 
+{{/* Where the rows of requests are, in every Pod that makes requests of them. */}}
+{{- define "locust.examples" -}}
+/examples{{ with .Values.examples.path }}/{{ . }}{{ end }}
+{{- end -}}
+
+{{- define "locust.examplesMount" -}}
+{{- if .Values.examples.source }}
+- {name: examples, mountPath: /examples, readOnly: true}
+{{- end }}
+{{- end -}}
+
+{{- define "locust.examplesVolume" -}}
+{{- $examples := .Values.examples -}}
+{{- if eq $examples.source "configMap" }}
+- name: examples
+  configMap:
+    name: {{ $examples.configMap.name | quote }}
+{{- else if eq $examples.source "persistentVolumeClaim" }}
+- name: examples
+  persistentVolumeClaim:
+    claimName: {{ $examples.persistentVolumeClaim.claimName | quote }}
+    readOnly: true
+{{- else if eq $examples.source "image" }}
+- name: examples
+  image:
+    reference: {{ $examples.image.reference | quote }}
+    pullPolicy: {{ $examples.image.pullPolicy }}
+{{- end }}
+{{- end -}}
+
 {{/* A Job can't be changed: all that its Pods depend on, so that each change makes another Job. */}}
 {{- define "locust.jobChecksum" -}}
-{{- $values := pick .Values "job" "image" "placement" "security" "podLabels" "podAnnotations" "commonLabels" "imagePullSecrets" "workers" -}}
+{{- $values := pick .Values "job" "examples" "image" "placement" "security" "podLabels" "podAnnotations" "commonLabels" "imagePullSecrets" "workers" -}}
 {{- list (include "locust.environment" .) $values .Chart.AppVersion | toJson | sha256sum | trunc 8 -}}
 {{- end -}}
 
@@ -80,6 +110,9 @@ SLO_TUNER_PROTOCOL: {{ .Values.target.protocol | quote }}
 SLO_TUNER_MODEL: {{ .Values.target.model | quote }}
 SLO_TUNER_MODE: {{ .Values.load.mode | quote }}
 SLO_TUNER_OBJECTIVE: {{ .Values.objective | quote }}
+{{- if .Values.examples.source }}
+SLO_TUNER_EXAMPLES: {{ include "locust.examples" . | quote }}
+{{- end }}
 SLO_TUNER_TIMEOUT_S: {{ .Values.load.timeoutS | quote }}
 {{- if eq .Values.load.mode "open" }}
 SLO_TUNER_RATE_PER_S: {{ .Values.load.ratePerS | quote }}

@@ -1,12 +1,20 @@
-"""Asks Triton for readiness and metadata, and for one inference over HTTP and gRPC, model by model.
+"""Asks Triton for readiness and metadata, and for inferences over HTTP and gRPC, model by model.
 
     python smoke_test.py HTTP_ADDRESS GRPC_ADDRESS MODEL...
+
+The rows are those of the sample that model-repo-builder keeps beside a model, where MODEL_REPOSITORY is mounted; the
+last name, if it has no directory there, is an alias of the first. Without a sample there is one generated row.
 
 Exits 1 with one line that names the model and the step when something is wrong.
 """
 
 import base64
+import gzip
+import json
+import os
 import sys
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc as triton_grpc
@@ -14,6 +22,8 @@ import tritonclient.http as triton_http
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 TIMEOUT_S = 60
+MOST_ROWS = 8
+SAMPLE = "examples.jsonl.gz"
 # One grey pixel: the model makes of it an image of its own size.
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
 
@@ -27,27 +37,76 @@ def example(tensor, parameters):
     return np.random.default_rng(0).integers(0, 2, shape).astype(triton_to_np_dtype(tensor["datatype"]))
 
 
-def infer(protocol, client, model, metadata, parameters):
+def sample(model, first):
+    """The first rows of the sample in the model's highest version, as JSON; of an alias that of the first model.
+
+    None where there is no sample.
+    """
+    repository = os.environ.get("MODEL_REPOSITORY")
+    if not repository:
+        return []
+    folder = Path(repository, model if Path(repository, model).is_dir() else first)
+    newest = max(folder.glob(f"[0-9]*/{SAMPLE}"), key=lambda path: int(path.parent.name), default=None)
+    if newest is None:
+        return []
+    with gzip.open(newest, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in islice(lines, MOST_ROWS)]
+
+
+def array_of(value, tensor, batched):
+    """A value of a row as an input's array, alone in its batch; a number by itself is an array of one for Triton."""
+
+    def plain(item):
+        if isinstance(item, list):
+            return [plain(one) for one in item]
+        return base64.b64decode(item["b64"]) if isinstance(item, dict) else item
+
+    dtype = np.object_ if tensor["datatype"] == "BYTES" else triton_to_np_dtype(tensor["datatype"])
+    array = np.array(plain(value), dtype=dtype)
+    if array.ndim == 0 and len(tensor["shape"]) == 1 + batched:
+        array = array.reshape(1)
+    return array[None] if batched else array
+
+
+def requests(rows, metadata, config):
+    """The inputs of each request, by name: those of the rows, or one that is generated."""
+    if not rows:
+        return [{tensor["name"]: example(tensor, config.get("parameters", {})) for tensor in metadata["inputs"]}]
+    batched = config.get("max_batch_size", 0) > 0
+    return [
+        {tensor["name"]: array_of(row[tensor["name"]], tensor, batched) for tensor in metadata["inputs"]}
+        for row in rows
+    ]
+
+
+def infer(protocol, client, model, metadata, arrays):
     """All outputs by name, from one request through the given client module."""
     inputs = []
     for tensor in metadata["inputs"]:
-        array = example(tensor, parameters)
+        array = arrays[tensor["name"]]
         inputs.append(protocol.InferInput(tensor["name"], list(array.shape), tensor["datatype"]))
         inputs[-1].set_data_from_numpy(array)
     result = client.infer(model, inputs)
     return {tensor["name"]: result.as_numpy(tensor["name"]) for tensor in metadata["outputs"]}
 
 
-def check(http, grpc, model):
-    """Raises ValueError when the two protocols disagree or an output is no number."""
+def check(http, grpc, model, rows):
+    """The model's metadata and how many requests it answered; ValueError when the two protocols disagree or an output
+    is no number."""
     if not http.is_model_ready(model) or not grpc.is_model_ready(model):
         raise ValueError("is not ready")
     metadata = http.get_model_metadata(model)
     if grpc.get_model_metadata(model).name != metadata["name"]:
         raise ValueError("has other metadata over gRPC than over HTTP")
-    parameters = http.get_model_config(model).get("parameters", {})
-    over_http = infer(triton_http, http, model, metadata, parameters)
-    over_grpc = infer(triton_grpc, grpc, model, metadata, parameters)
+    sent = requests(rows, metadata, http.get_model_config(model))
+    for arrays in sent:
+        over_http = infer(triton_http, http, model, metadata, arrays)
+        compare(over_http, infer(triton_grpc, grpc, model, metadata, arrays))
+    return metadata, len(sent)
+
+
+def compare(over_http, over_grpc):
+    """ValueError where an output differs by more than rounding, or is no number."""
     for name, value in over_http.items():
         if value is None or over_grpc[name] is None or value.shape != over_grpc[name].shape:
             raise ValueError(f"output {name} differs in shape between HTTP and gRPC")
@@ -58,7 +117,6 @@ def check(http, grpc, model):
         # Two requests may meet different instances or kernels, so they agree but for rounding.
         if not np.allclose(value, over_grpc[name], rtol=1e-2, atol=1e-3):
             raise ValueError(f"output {name} differs between HTTP and gRPC")
-    return metadata
 
 
 def main(http_address, grpc_address, models):
@@ -71,11 +129,13 @@ def main(http_address, grpc_address, models):
     print(f"ready: Triton {http.get_server_metadata()['version']}")
     for model in models:
         try:
-            metadata = check(http, grpc, model)
-        except (ValueError, InferenceServerException) as error:
+            rows = sample(model, models[0])
+            metadata, count = check(http, grpc, model, rows)
+        except (ValueError, KeyError, OSError, InferenceServerException) as error:
             print(f"model {model}: {error}", file=sys.stderr)
             return 1
-        print(f"model {model}: versions {metadata['versions']}, HTTP and gRPC agree")
+        kept = f"{count} rows of its sample" if rows else "a generated row"
+        print(f"model {model}: versions {metadata['versions']}, HTTP and gRPC agree on {kept}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 if TYPE_CHECKING:
-    from model_repo_builder.examples.image_pixels import arranged, decode, fit, scaled, size_of
+    from example_files.image_pixels import arranged, decode, fit, scaled, size_of
 
 
 class Decoder:

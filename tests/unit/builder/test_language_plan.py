@@ -48,10 +48,26 @@ def test_images_for_a_model_of_sequences_are_refused(raw: dict[str, Any]) -> Non
         parse_plan(raw)
 
 
-def test_static_quantisation_needs_sequences(raw: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("calibration", "said"),
+    [({}, "examples: missing"), ({"sequences": "synthetic:1"}, "calibration.sequences: synthetic:1")],
+)
+def test_static_quantisation_needs_real_examples(raw: dict[str, Any], calibration: dict[str, str], said: str) -> None:
+    raw["calibration"] = calibration
     raw["variants"][2]["options"] = {"quantisation": "static"}
-    with pytest.raises(InvalidError, match=r"calibration\.sequences: missing; allowed: synthetic:SEED, as onnx"):
+    with pytest.raises(InvalidError) as refused:
         parse_plan(raw)
+    allowed = "allowed: a file with real examples, or options.quantisation: dynamic, as onnx"
+    assert str(refused.value).startswith(f"{said}; {allowed}")
+
+
+def test_quantisation_is_dynamic_unless_examples_are_real(raw: dict[str, Any], tmp_path: Path) -> None:
+    def chosen(**more: Any) -> str:
+        raw["variants"][2]["options"], raw["agreement"] = {}, {}
+        return str(parse_plan({**raw, **more}, tmp_path).variants[2].options["quantisation"])
+
+    assert chosen() == chosen(examples="synthetic:3") == "dynamic"
+    assert chosen(examples="tokens.jsonl") == chosen(calibration={"source": "tokens.npz"}) == "static"
 
 
 def test_a_variant_of_images_has_no_sequence_length(raw: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def _follow(connection: socket.socket, script: Script, number: int) -> None:
 
 def work_for(address: str, protocol: str, timeout_s: float = 5.0) -> Assignment:
     """Requests of 205 kB for a server."""
-    return Assignment(protocol, address, timeout_s, Payload("m", 1, BODY, b"{}" + BODY, 2))
+    return Assignment(protocol, address, timeout_s, (Payload("m", 1, BODY, b"{}" + BODY, 2),))
 
 
 def send_all(work: Assignment, count: int = 1, apart_s: float = 0.0) -> tuple[RequestLog, dict[str, int]]:

@@ -139,7 +139,7 @@ def test_disturbed_trials_of_a_tuning_are_counted_and_its_winner_marked() -> Non
 class AtOnce:
     """Answers at once."""
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         return 10
 
     def close(self) -> None:

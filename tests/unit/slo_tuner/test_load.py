@@ -38,7 +38,7 @@ class OneAtATime:
         self._turn = Semaphore(1)
         self._count = 0
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         self._count += 1
         if self._fail_every and self._count % self._fail_every == 0:
             raise RequestError("UNAVAILABLE: told to")
@@ -101,7 +101,7 @@ def test_an_easy_rate_ends_early() -> None:
 class Hog(OneAtATime):
     """Holds the only thread for `service_s`, as a request that takes the generator too long to make."""
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         CLOCK.now += self._service_s
         return 1
 

@@ -75,7 +75,7 @@ def test_nothing_goes_through_a_proxy_to_this_machine(proxy: CountingProxy) -> N
 
 def test_a_proxy_that_is_asked_for_is_taken_to_this_machine_too(proxy: CountingProxy) -> None:
     work = assignment("127.0.0.1:9")
-    asked = Assignment(work.protocol, work.address, 5.0, work.payload, proxy=True)
+    asked = Assignment(work.protocol, work.address, 5.0, work.payloads, proxy=True)
     with closing(asked.route().transport) as transport, pytest.raises(RequestError):
         transport.send()
     assert proxy.asked and proxy.asked[0].startswith(b"CONNECT 127.0.0.1:9 ")

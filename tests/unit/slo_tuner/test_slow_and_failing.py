@@ -18,7 +18,7 @@ class Taking:
     def __init__(self, seconds: float, failing: int = 0) -> None:
         self._seconds, self._failing = seconds, failing
 
-    def send(self) -> int:
+    def send(self, turn: int = 0) -> int:
         gevent.sleep(self._seconds)
         self._failing -= 1
         if self._failing >= 0:

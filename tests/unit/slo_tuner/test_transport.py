@@ -40,7 +40,7 @@ def server() -> Iterator[str]:
 
 
 def _transport(address: str, seconds: float) -> GrpcTransport:
-    return GrpcTransport(address, Payload("m", 1, str(seconds).encode(), b"", 0), timeout_s=20.0)
+    return GrpcTransport(address, (Payload("m", 1, str(seconds).encode(), b"", 0),), timeout_s=20.0)
 
 
 @pytest.mark.slow

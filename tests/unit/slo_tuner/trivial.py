@@ -29,4 +29,4 @@ def assignment(address: str, protocol: str = "grpc") -> Assignment:
     """Small images for the server at an address."""
     metadata = service_pb2.ModelMetadataResponse(name="m")
     metadata.inputs.add(name="image", datatype="UINT8", shape=[-1, 8, 8, 3])
-    return Assignment(protocol, address, 2.0, make_payload(metadata, 4, {}))
+    return Assignment(protocol, address, 2.0, (make_payload(metadata, 4, {}),))
