@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from rich.console import Console
 
 from model_repo_builder.build.directory import build
 from model_repo_builder.engines import gpu, tensorrt, tensorrt_plan
-from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.errors import BuildError, UnsupportedError
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
-from model_repo_builder.signature import Tensor
+from model_repo_builder.signature import Signature, Tensor
 
 PLANS = Path(__file__).parents[2] / "plans"
 T4 = gpu.Gpu("Tesla T4", "7.5")
@@ -37,6 +38,7 @@ def _asked_anew() -> Iterator[None]:
     """What was found here is not what the next test finds."""
     yield
     tensorrt_plan.find.cache_clear()
+    tensorrt_plan.module.cache_clear()
 
 
 @pytest.fixture
@@ -64,15 +66,28 @@ def raw() -> dict[str, Any]:
 
 def test_a_machine_without_tensorrt_is_told_what_is_allowed(raw: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(
-        BuildError, match=r"^variants\.half\.engine: tensorrt \(neither trtexec .*; allowed: TensorRT 10"
+        BuildError, match=r"^variants\.half\.engine: tensorrt \(neither trtexec .*; allowed: TensorRT 8\.6 or newer"
     ):
         build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
     assert not (tmp_path / "models").exists()
 
 
 def test_a_tensorrt_that_is_too_old_is_named_with_its_version(trtexec: Callable[[str], None]) -> None:
-    trtexec(TRTEXEC.replace("v100800", "v8601"))
-    assert str(tensorrt.unavailable(None)).startswith("tensorrt (found TensorRT 8.6.1); allowed: TensorRT 10 or newer")
+    trtexec(TRTEXEC.replace("v100800", "v8503"))
+    assert str(tensorrt.unavailable(None)).startswith("tensorrt (found TensorRT 8.5.3); allowed: TensorRT 8.6 or newer")
+
+
+def test_a_package_without_its_libraries_is_none(
+    raw: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "tensorrt"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('libnvinfer.so.8')")
+    (tmp_path / "tensorrt-8.6.0.dist-info").mkdir()
+    (tmp_path / "tensorrt-8.6.0.dist-info" / "METADATA").write_text("Name: tensorrt\nVersion: 8.6.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tensorrt_plan.module.cache_clear()
+    assert tensorrt_plan.module() is None and not tensorrt.executes_here()
 
 
 def test_a_missing_gpu_and_one_of_another_kind_are_refused(
@@ -84,11 +99,6 @@ def test_a_missing_gpu_and_one_of_another_kind_are_refused(
     monkeypatch.setattr(gpu, "of_driver", lambda: T4)
     assert "the plan's compute_capability is 9.0, the Tesla T4 has 7.5" in str(tensorrt.unavailable("9.0"))
     assert tensorrt.unavailable("7.5") is None
-
-
-def test_the_python_runtime_has_no_loader_for_plans(raw: dict[str, Any]) -> None:
-    with pytest.raises(InvalidError, match=r"engine: tensorrt under runtime python; allowed: runtime ngc for engine"):
-        parse_plan(raw | {"runtime": "python"})
 
 
 @pytest.mark.parametrize(
@@ -104,10 +114,60 @@ def test_the_version_is_read_from_the_banner(banner: str, version: tuple[int, in
     assert tensorrt_plan.parse_version(f"&&&& RUNNING TensorRT.trtexec {banner} # trtexec --help") == version
 
 
+@pytest.mark.parametrize(
+    ("version", "precision", "flags"),
+    [
+        ((8, 6, 1), "fp32", ()),
+        ((8, 6, 1), "fp16", ("fp16",)),
+        ((8, 6, 1), "int8", ("fp16", "int8")),
+        ((10, 8, 0), "fp32", ("stronglyTyped",)),
+        ((10, 8, 0), "fp16", ("stronglyTyped",)),
+        ((10, 8, 0), "int8", ("fp16", "int8")),
+        ((11, 1, 0), "int8", ("stronglyTyped",)),
+    ],
+)
+def test_types_are_chosen_by_the_graph_where_tensorrt_can_and_by_flags_where_it_can_t(
+    version: tuple[int, int, int], precision: str, flags: tuple[str, ...]
+) -> None:
+    assert tensorrt_plan.flags(version, precision) == flags
+
+
+@pytest.mark.parametrize(
+    ("version", "flags", "value"),
+    [("8.6.0", ("fp16",), 1), ("8.6.0", (), 1), ("10.8.0.43", ("stronglyTyped",), 2), ("10.8.0.43", ("int8",), 0)],
+)
+def test_a_network_holds_its_batch_and_its_types_as_each_version_wants_it(
+    version: str, flags: tuple[str, ...], value: int
+) -> None:
+    creation = SimpleNamespace(EXPLICIT_BATCH=0, STRONGLY_TYPED=1)
+    module = SimpleNamespace(__version__=version, NetworkDefinitionCreationFlag=creation)
+    assert tensorrt_plan._creation_flags(module, flags) == value
+
+
+def _wanted(shapes: tuple[tensorrt_plan.Profile, ...], flags: tuple[str, ...] = ()) -> tensorrt_plan.Wanted:
+    return tensorrt_plan.Wanted(Path("m.onnx"), shapes, flags, workspace_mb=1024, level=3)
+
+
+def _signature(*inputs: Tensor, batched: bool = True) -> Signature:
+    return Signature(inputs, (Tensor("scores", "float32", (4,)),), batched)
+
+
+def test_a_model_without_a_batch_needs_no_profile() -> None:
+    shapes = tensorrt_plan.profiles(_signature(Tensor("image", "float32", (1, 8, 8, 3)), batched=False), 16)
+    assert shapes == ()
+    assert not [one for one in tensorrt_plan.arguments(_wanted(shapes), Path("m.plan")) if "Shapes" in one]
+
+
+@pytest.mark.parametrize("tensor", [Tensor("words", "int32", (-1,)), Tensor("text", "string", ())])
+def test_an_input_that_no_profile_holds_is_named(tensor: Tensor) -> None:
+    with pytest.raises(UnsupportedError, match=f"can't take the input {tensor.name} .*; allowed: numbers, with every"):
+        tensorrt_plan.profiles(_signature(tensor), 16)
+
+
 def test_trtexec_is_asked_for_batches_of_one_to_the_largest_of_a_strongly_typed_network() -> None:
-    inputs = (Tensor("input_ids", "int32", (384,)), Tensor("attention_mask", "int32", (384,)))
-    shapes = tensorrt_plan.profiles(inputs, 16)
-    assert tensorrt_plan.arguments(Path("m.onnx"), Path("m.plan"), shapes, 1024, 3) == [
+    signature = _signature(Tensor("input_ids", "int32", (384,)), Tensor("attention_mask", "int32", (384,)))
+    wanted = _wanted(tensorrt_plan.profiles(signature, 16), ("stronglyTyped",))
+    assert tensorrt_plan.arguments(wanted, Path("m.plan")) == [
         "--onnx=m.onnx",
         "--saveEngine=m.plan",
         "--stronglyTyped",
@@ -166,4 +226,46 @@ def test_what_tensorrt_says_is_passed_on(trtexec: Callable[[str], None], tmp_pat
     tool = tensorrt_plan.find()
     assert tool is not None and tool.trtexec == shutil.which("trtexec")
     with pytest.raises(BuildError, match="trtexec failed: no graph"):
-        tensorrt_plan.build(tool, tmp_path / "absent.onnx", tmp_path / "model.plan", (), 1024, 3)
+        tensorrt_plan.build(tool, _wanted(()), tmp_path / "model.plan")
+
+
+INT8 = {"name": "quantised", "engine": "tensorrt", "precision": "int8", "device": "gpu", "input_dtype": "uint8"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["ngc", "python"])
+def test_an_int8_graph_has_the_pairs_that_tensorrt_reads_and_agrees(
+    tmp_path: Path, trtexec: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    trtexec(TRTEXEC.replace("v100800", "v8601"))
+    monkeypatch.setattr(gpu, "of_driver", lambda: T4)
+    tiny: dict[str, Any] = yaml.safe_load((PLANS / "tiny.yaml").read_text())
+    tiny["model"]["input"]["size"] = [32, 32]
+    tiny |= {"runtime": runtime, "variants": [INT8 | {"agreement": {"min_top1": 0.5}}]}
+    build(parse_plan(tiny), tmp_path / "models", BuildLog(Console(), quiet=True))
+    version = tmp_path / "models" / "quantised" / "1"
+    assert {"--fp16", "--int8"} <= set((version / "model.plan").read_text().split())
+    graph = onnx.load(version / "model.onnx").graph
+    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    pairs = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    points = [constants[node.input[2]] for node in pairs]
+    assert {(point.dtype.name, int(np.abs(point).max())) for point in points} == {("int8", 0)}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    makers = {name: node for node in graph.node for name in node.output}
+    for node in convolutions:
+        image, weights = makers[node.input[0]], makers[node.input[1]]
+        assert image.op_type == weights.op_type == "DequantizeLinear"
+        assert makers[weights.input[0]].op_type == "QuantizeLinear", "weights are floats before a pair of their own"
+        assert constants[weights.input[1]].size == constants[makers[weights.input[0]].input[0]].shape[0]
+        assert len(node.input) < 3 or constants[node.input[2]].dtype == np.float32
+    followers = {name for node in pairs if node.op_type == "QuantizeLinear" for name in node.input[:1]}
+    assert convolutions and not followers & {node.output[0] for node in convolutions if _feeds(graph, node) == {"Add"}}
+    assert (version / "model.py").is_file() == (runtime == "python")
+
+
+def _feeds(graph: Any, node: Any) -> set[str]:
+    """The types of the nodes that take what a node gives."""
+    return {other.op_type for other in graph.node if node.output[0] in other.input}
