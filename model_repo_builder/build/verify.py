@@ -40,8 +40,8 @@ def as_served(variant: Variant, job: Job) -> Predict:
     def predict(samples: Examples) -> Outputs:
         sent = as_sent(samples, job.signature)
         if not job.signature.batched:
-            return execute(sent)
-        parts = [execute(part) for part in batches(sent, job.max_batch_size)]
+            return execute(dict(sent))
+        parts = [execute(dict(part)) for part in batches(sent, job.max_batch_size)]
         return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
     return predict

@@ -59,7 +59,7 @@ class Engine:
     `load` opens the artefact in a version folder for the agreement check.
     `needs_calibration` says whether a precision, with the engine's options, is built from examples of the inputs.
     `loader` is the module of runtime_python that executes the artefact in the python runtime.
-    `executes_here` says whether agreement is taken by that loader: where `load` opens only what the artefact was made of.
+    `executes_here` says whether agreement is taken by that loader: where `load` opens only what it was made of.
     `extra_files` are files that belong to the artefact and lie beside it.
     `native_parameters` are those that only the native backend reads, the same for every variant.
     `stalls_on` are the devices on which the first batch of each size takes long.

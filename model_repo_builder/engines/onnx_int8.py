@@ -20,8 +20,8 @@ QUANTISED_TYPES = [
     *("Relu", "Clip", "MaxPool", "GlobalAveragePool", "AveragePool"),
     *("Pad", "Transpose", "Squeeze", "Reshape", "Flatten", "Concat"),
 ]
-# Layers that TensorRT runs in INT8. Others take what they are given: a residual Add finds its shortcut quantised, as that
-# is an input of the next convolution, and is fused with the convolution before it.
+# Layers that TensorRT runs in INT8. Others take what they are given: a residual Add finds its shortcut quantised, as
+# that is an input of the next convolution, and is fused with the convolution before it.
 TENSORRT_TYPES = ["Conv", "MatMul", "Gemm"]
 # What is worth it where the range of each activation is found as it comes: products with weights, and look-up tables.
 DYNAMIC_TYPES = ["MatMul", "Gemm", "Gather"]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from model_repo_builder.engines.base import Outputs, Predict
 
 ARTEFACT = "model.savedmodel"
-# All instances of a model on a device use one session: without it each has the weights once more. More than a plan allows
-# instances, as a tuned model may get others.
+# All instances of a model on a device use one session: without it each has the weights once more. The number is the
+# largest of a plan, as a tuned model may get other instances.
 SESSION_SHARE = {"MAX_SESSION_SHARE_COUNT": "256"}
 
 

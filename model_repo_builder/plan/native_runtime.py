@@ -30,7 +30,7 @@ def _polling(variant: Variant) -> str | None:
 
 
 def _threads_of_the_process(plan: Plan) -> list[str]:
-    """TensorFlow makes its threads once in a process, with the options of the first model: which one is loaded first?"""
+    """TensorFlow makes its threads once in a process, with the options of the first model."""
     wanted = {}
     for variant in plan.chosen:
         options = variant.engine_options

@@ -145,7 +145,7 @@ class Variant(Section):
 
     @property
     def warms_up(self) -> WarmUp:
-        """What runs before it is ready; where the plan says nothing, `all` on devices where each new batch size stalls."""
+        """What runs before it is ready; unless the plan says it, `all` on devices where each new batch size stalls."""
         if self.warm_up is None:
             return "all" if self.device in self.resolved_engine.stalls_on else True
         return self.warm_up

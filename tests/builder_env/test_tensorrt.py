@@ -244,7 +244,8 @@ def test_an_int8_graph_has_the_pairs_that_tensorrt_reads_and_agrees(
     monkeypatch.setattr(gpu, "of_driver", lambda: T4)
     tiny: dict[str, Any] = yaml.safe_load((PLANS / "tiny.yaml").read_text())
     tiny["model"]["input"]["size"] = [32, 32]
-    tiny |= {"runtime": runtime, "variants": [INT8 | {"agreement": {"min_top1": 0.5}}]}
+    # Random weights, ten classes: chance would agree on a tenth.
+    tiny |= {"runtime": runtime, "variants": [INT8 | {"agreement": {"min_top1": 0.25}}]}
     build(parse_plan(tiny), tmp_path / "models", BuildLog(Console(), quiet=True))
     version = tmp_path / "models" / "quantised" / "1"
     assert {"--fp16", "--int8"} <= set((version / "model.plan").read_text().split())

@@ -134,8 +134,8 @@ RULES = [
     ),
     *(
         Rule(
-            f"modelRepository.models holds {model} of the engine {engine}: image.tag 26.03-py3 has no backend tensorflow, "
-            "25.02 is the last release with it",
+            f"modelRepository.models holds {model} of the engine {engine}: image.tag 26.03-py3 has no backend "
+            "tensorflow, 25.02 is the last release with it",
             with_values(at("image.tag", "26.03-py3"), source(models=[model])),
             mended,
         )

@@ -1,4 +1,4 @@
-"""The part of a generated model.py that loads and runs model.plan: TensorRT by its package, CUDA by the driver itself."""
+"""The part of a generated model.py that loads and runs model.plan: TensorRT by its package, CUDA by the driver."""
 
 import ctypes
 from collections.abc import Callable
