@@ -8,7 +8,10 @@ the builder's share.
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -54,6 +57,28 @@ def _pytest(session: nox.Session, *arguments: str) -> None:
     programs = ROOT / _python_of("test_env").parent
     session.env["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
     session.run(str(programs / "python"), "-m", "pytest", *arguments, external=True)
+
+
+def _side_by_side(session: nox.Session, *chains: Sequence[Sequence[str]]) -> None:
+    """Run chains of pytest commands at the same time, one a core; the output of a chain is printed when it ends."""
+    programs = ROOT / _python_of("test_env").parent
+    env = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(chain: Sequence[Sequence[str]]) -> list[str]:
+        failed = []
+        for arguments in chain:
+            command = [str(programs / "python"), "-m", "pytest", *arguments]
+            done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            session.log(f"pytest {' '.join(arguments)}\n{done.stdout}")
+            # 5: the arguments after `--` chose none of these tests.
+            if done.returncode and not (done.returncode == 5 and session.posargs):
+                failed.append(" ".join(arguments))
+        return failed
+
+    with ThreadPoolExecutor(len(chains)) as pool:
+        failed = [name for names in pool.map(run, chains) for name in names]
+    if failed:
+        session.error(f"failed: {'; '.join(failed)}")
 
 
 def _python_of(session_name: str) -> Path:
@@ -151,12 +176,28 @@ def builder_tests(session: nox.Session) -> None:
     _test_builder(session, "slow", *session.posargs)
 
 
-@nox.session(default=False, requires=["builder_env", "test_env", "lint", "chart_tests"], venv_backend="none")
+@nox.session(default=False, requires=["builder_env", "test_env", "lint"], venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run lint, types, unit and chart tests, and small builds."""
-    _test_builder(session, "not slow")
-    _pytest(session, "tests/unit", *session.posargs)
-    _pytest(session, "tests/front", *session.posargs)
+    """Run lint, types, unit and chart tests, and small builds: everything that takes a moment."""
+    quick, others = ("-m", "not slow and not external", *session.posargs), sorted(_units() - {"tests/unit/slo_tuner"})
+    _side_by_side(
+        session,
+        [["tests/unit/slo_tuner", *quick], ["tests/front", *quick]],
+        [["tests/chart", *quick], [*others, *quick]],
+    )
+    if not session.posargs:
+        _test_builder(session, "not slow")
+
+
+@nox.session(default=False, requires=["test_env"], venv_backend="none")
+def slow_tests(session: nox.Session) -> None:
+    """Run the unit and chart tests that take seconds each: real time, many searches, many renderings."""
+    slow = ("-m", "slow", *session.posargs)
+    _side_by_side(session, [["tests/unit", *slow]], [["tests/chart", *slow]])
+
+
+def _units() -> set[str]:
+    return {str(path.relative_to(ROOT)) for path in (ROOT / "tests/unit").iterdir() if path.name != "__pycache__"}
 
 
 @nox.session(default=False, requires=["server_env", "builder_env", "test_env"], venv_backend="none")

@@ -29,7 +29,7 @@ from slo_tuner.measurement.disturbance import MOST_TAKEN_SHARE, Machine
 from slo_tuner.measurement.effort import Effort
 from slo_tuner.measurement.machine_files import MachineFiles
 from slo_tuner.measurement.machine_load import TICKS_PER_S, Reading
-from slo_tuner.measurement.meter import Meter
+from slo_tuner.measurement.meter import Meter, Surroundings, Thoroughness
 from slo_tuner.results.schema import ModelResult, Point, SweepPoint
 from slo_tuner.slo.objective import Objective, parse_objective
 from slo_tuner.triton.control import Control
@@ -92,7 +92,8 @@ def main() -> int:
         closing(Control(server.grpc_address, server)) as control,
     ):
         control.load(options.model, 300.0)
-        with closing(Meter(control, _endpoint(server), options.model, EFFORT, None, machine=Machine())) as meter:
+        here = Surroundings(machine=Machine())
+        with closing(Meter(control, _endpoint(server), options.model, Thoroughness(EFFORT), here)) as meter:
             unloaded_ms, curve = meter.unloaded_ms(), meter.sweep(lambda _: None)
             longest = 0.0
             for number, share in enumerate(shares):

@@ -24,7 +24,7 @@ from slo_tuner.load.master import LoadMaster, WorkerRendezvous
 from slo_tuner.load.messages import Assignment
 from slo_tuner.load.payload import Payload, make_payload
 from slo_tuner.load.worker_processes import WorkerProcesses
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.slo.objective import Objective
 
 REPEATS = 3
@@ -85,7 +85,7 @@ def _row(generator: Generator, rate: float) -> dict[str, float]:
     timing = Timing(warm_up_s=0.5, duration_s=SECONDS, least_s=SECONDS, sequential=False)
     costs, delays = [], []
     for repeat in range(REPEATS):
-        point = measure_point(target, Objective(limit_ms=100), rate, timing, 1, "single", seed=repeat).point
+        point = measure_point(target, Objective(limit_ms=100), PointSpec(rate, "single", 1, seed=repeat), timing).point
         assert point.errors == 0 and point.requests == point.due, point
         costs.append(point.generator_cpu_ms)
         delays.append(point.send_delay_p95_ms)

@@ -25,7 +25,7 @@ from rivals import hill_climb
 
 from command_line.environment import describe_environment
 from slo_tuner.measurement.effort import Effort
-from slo_tuner.measurement.meter import Meter
+from slo_tuner.measurement.meter import Meter, Thoroughness
 from slo_tuner.session.progress import Progress
 from slo_tuner.slo.objective import parse_objective
 from slo_tuner.triton.control import Control
@@ -67,7 +67,7 @@ def bench(options: argparse.Namespace) -> Iterator[tuple[TritonSystem, TrialObje
         endpoint = Endpoint(process.grpc_address, process.grpc_address, metrics_url=process.metrics_url)
 
         def open_meter() -> Meter:
-            return Meter(control, endpoint, options.model, EFFORT, None)
+            return Meter(control, endpoint, options.model, Thoroughness(EFFORT))
 
         found = TritonSystem(control, options.model, open_meter, Progress())
         found.objective = objective

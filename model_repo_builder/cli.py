@@ -103,7 +103,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from model_repo_builder.build.directory import check
+    from model_repo_builder.build.check import check
 
     valid = load_plan(options.plan, options.runtime)
     check(valid)

@@ -9,13 +9,37 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 Child = subprocess.Popen[bytes]
 
 _PR_SET_PDEATHSIG = 1
 # Found before any fork: loading a library in a child may wait for a lock that a thread held when the parent forked.
 _prctl = ctypes.CDLL(None).prctl
+
+
+class Started:
+    """What is started with a `with` block and stopped at its end, also when its start fails or is interrupted."""
+
+    def start(self) -> None:
+        """Start, and wait until it is ready."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """End whatever of it has been started."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
 
 
 def start_child(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_repo_builder.downloads import is_unreachable
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.examples.sequences import IDS, LEAST_VOCABULARY, MASK, TYPES
 from model_repo_builder.plan.model import Model
@@ -100,8 +101,10 @@ def load(model: Model) -> Loaded:
         try:
             return _pretrained(model)
         except OSError as error:
-            if model.fallback_weights is None:
-                reason = " ".join(str(error).split())[:160]
+            reason = " ".join(str(error).split())[:160]
+            if Path(_name(model)).is_dir():  # nothing of it is downloaded
+                raise BuildError(f"model.source: {model.source} cannot be read ({reason})") from None
+            if model.fallback_weights is None or not is_unreachable(error):
                 allowed = "a working download, weights: random:SEED, or fallback_weights: random:SEED"
                 raise BuildError(f"model.weights: pretrained ({reason}); allowed: {allowed}") from None
     weights = str(model.fallback_weights if model.weights == "pretrained" else model.weights)

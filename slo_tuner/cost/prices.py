@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from command_line.errors import UsageError
+
+from ..results.record import Record
 
 OWN_TABLE = Path(__file__).with_name("prices.yaml")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -20,11 +22,7 @@ _ALLOWED = "a YAML file with machines and gpus, each NAME: {usd_per_hour: 0.19, 
 _Name = Annotated[str, Field(pattern=_NAME)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Price(_Record):
+class Price(Record):
     """A list price, and the day on which it was true."""
 
     usd_per_hour: Annotated[float, Field(gt=0, lt=100_000)]
@@ -41,11 +39,11 @@ class Offer:
     gpus: int = 0
 
 
-class PriceTable(_Record):
+class PriceTable(Record):
     """Prices of machines without GPU, and of GPUs added to them."""
 
     machines: Annotated[dict[_Name, Price], Field(min_length=1)]
-    gpus: dict[_Name, Price] = {}
+    gpus: dict[_Name, Price] = Field(default_factory=dict)
 
     def offer(self, name: str) -> Offer:
         """The price of `MACHINE`, `MACHINE+GPU` or `MACHINE+NxGPU`; UsageError for one that is not in the table."""

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import gevent
 from locust.env import Environment
@@ -13,6 +12,7 @@ from locust.rpc import Message
 from command_line.errors import GeneratorError
 
 from .. import __version__
+from ..child_process import Started
 from . import messages
 from .messages import Assignment, WorkerReport
 from .worker_processes import WorkerProcesses
@@ -34,7 +34,7 @@ class WorkerRendezvous:
     within_s: float = WITHIN_S
 
 
-class LoadMaster:
+class LoadMaster(Started):
     """Workers, as a context manager: they come once, serve every measurement in it, and are sent home at its end.
 
     With `processes` they are started on this machine; else they come from wherever `slo-tuner worker` runs. Their
@@ -43,12 +43,14 @@ class LoadMaster:
 
     def __init__(self, rendezvous: WorkerRendezvous, processes: WorkerProcesses | None = None) -> None:
         self._rendezvous, self._processes = rendezvous, processes
+        self._runner: Any = None
         self._ready: list[str] = []
         self._failure = ""
         self._receive: Receive | None = None
         self._runs = 0
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Open the port and wait for the workers; GeneratorError where they do not come in time."""
         self._runner = Environment().create_master_runner(self._rendezvous.host, self._rendezvous.port)
         for kind, listener in (
             (messages.READY, self._on_ready),
@@ -56,17 +58,9 @@ class LoadMaster:
             (messages.FAILED, self._on_failed),
         ):
             self._runner.register_message(kind, listener)
-        try:
-            if self._processes:
-                self._processes.start(self._rendezvous.count, self.address)
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
+        if self._processes:
+            self._processes.start(self._rendezvous.count, self.address)
+        self._wait_until_ready()
 
     @property
     def address(self) -> str:
@@ -93,7 +87,9 @@ class LoadMaster:
         """End the workers, and the port that they came to."""
         if self._processes:
             self._processes.stop()
-        else:
+        if self._runner is None:  # its port was taken
+            return
+        if not self._processes:
             self._runner.quit()
         self._runner.greenlet.kill()
         self._runner.server.close(linger=0)

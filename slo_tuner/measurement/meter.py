@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..triton.server_metrics import counted_as
 from .closed_loop import measure_closed, sweep
 from .disturbance import Machine
 from .effort import Effort
-from .open_loop import MeasuredPoint, Target, measure_point
+from .open_loop import MeasuredPoint, PointSpec, Target, measure_point
 from .patience import Patience
 
 OnPoint = Callable[[Objective, Point], None]
@@ -36,11 +37,28 @@ FIRST_TIMEOUT_S = 60.0
 LEAST_TIMEOUT_S = 2.0
 
 
-class Meter:
-    """Everything that is measured of one loaded model; `seed` makes the arrivals repeatable.
+@dataclass(frozen=True)
+class Thoroughness:
+    """How a model is measured: how long, where the rows of its points are kept, and what makes its arrivals."""
 
-    The load comes from the `load_master`, or from this process where there is none. With a `machine` and `patience`,
-    what was measured while others took much of it is measured again when it is quiet.
+    effort: Effort
+    rows_directory: Path | None = None
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What makes the load, this process without a `load_master`; the machine, and the patience with its others."""
+
+    load_master: LoadMaster | None = None
+    machine: Machine | None = None
+    patience: Patience | None = None
+
+
+class Meter:
+    """Everything that is measured of one loaded model; the seed makes the arrivals repeatable.
+
+    With a machine and patience, what was measured while others took much of it is measured again when it is quiet.
     """
 
     def __init__(
@@ -48,21 +66,19 @@ class Meter:
         control: Control,
         endpoint: Endpoint,
         model: str,
-        effort: Effort,
-        rows_directory: Path | None,
-        seed: int = 1,
-        load_master: LoadMaster | None = None,
-        machine: Machine | None = None,
-        patience: Patience | None = None,
+        thoroughness: Thoroughness,
+        surroundings: Surroundings | None = None,
     ) -> None:
-        self._control, self._effort, self._rows_directory, self._seed = control, effort, rows_directory, seed
+        surroundings = surroundings or Surroundings()
+        self._control, self._effort = control, thoroughness.effort
+        self._rows_directory, self._seed = thoroughness.rows_directory, thoroughness.seed
         self.model = model
         self.config = control.config(model)
         self.payload: Payload = make_payload(
             control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
         )
-        self._endpoint, self._load_master, self._unloaded_ms = endpoint, load_master, 0.0
-        self.machine, self.patience = machine, patience
+        self._endpoint, self._load_master, self._unloaded_ms = endpoint, surroundings.load_master, 0.0
+        self.machine, self.patience = surroundings.machine, surroundings.patience
         self._unloaded_disturbance: Disturbance | None = None
         self._generator: Generator | None = None
         self._assign(endpoint.timeout_s or FIRST_TIMEOUT_S)
@@ -163,7 +179,8 @@ class Meter:
         effort, number = self._effort, self._forgotten + len(self.points) + 1
         timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
         kind: Purpose = purpose  # type: ignore[assignment]
-        measured = measure_point(self._target, objective, rate, timing, number, kind, self._seed * 1000 + number)
+        spec = PointSpec(rate, kind, number, seed=self._seed * 1000 + number)
+        measured = measure_point(self._target, objective, spec, timing)
         point = self._kept_rows(measured)
         if point.errors:
             self._control.check_alive()

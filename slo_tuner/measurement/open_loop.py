@@ -13,12 +13,12 @@ from ..load.generator import Generator, Run
 from ..load.request_log import RequestLog
 from ..results.schema import Latency, Point, Purpose
 from ..slo.objective import Objective
-from ..slo.sequential_test import PointJudgement, judge_point
+from ..slo.sequential_test import judge_point
 from ..slo.stop_rule import is_over
 from ..triton.server_metrics import MetricsEndpoint, Window
 from .disturbance import Machine
 from .request_ledger import RequestLedger
-from .validity import invalid_reason
+from .validity import LoadCost, invalid_reason
 
 _LOOK_S = 0.25
 # A generator that is later than this with its last requests is not waited for: what it did not send is counted.
@@ -46,6 +46,16 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class PointSpec:
+    """A point to measure: its rate in requests per second, why it is measured, its number, and the arrivals' seed."""
+
+    rate_per_s: float
+    purpose: Purpose
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class MeasuredPoint:
     """A point and the rows it came from."""
 
@@ -53,10 +63,8 @@ class MeasuredPoint:
     rows: RequestLog
 
 
-def measure_point(
-    target: Target, objective: Objective, rate: float, timing: Timing, number: int, purpose: Purpose, seed: int
-) -> MeasuredPoint:
-    """Offer `rate` requests per second with Poisson arrivals and judge the objective.
+def measure_point(target: Target, objective: Objective, spec: PointSpec, timing: Timing) -> MeasuredPoint:
+    """Offer `spec.rate_per_s` requests per second with Poisson arrivals and judge the objective.
 
     The warm-up is excluded. With `timing.sequential` the load ends as soon as the verdict is certain. Latency counts
     from the intended send time; errors and time-outs are misses. The point is invalid when the generator sent less than
@@ -64,7 +72,7 @@ def measure_point(
     the server missed the objective even without that delay: a generator that lags only makes the load easier.
     """
     counted_from, total_s = timing.warm_up_s, timing.warm_up_s + timing.duration_s
-    offsets_s = poisson_arrivals(rate, total_s, seed)
+    offsets_s = poisson_arrivals(spec.rate_per_s, total_s, spec.seed)
     ledger = RequestLedger(offsets_s, objective.limit_ms)
     generator = target.generator
     # From before the load until after it: reading takes milliseconds, and would delay what is due then.
@@ -87,12 +95,12 @@ def measure_point(
             watch.close()
     rows = ledger.rows().between(counted_from, ended)
     due = ledger.due_between(counted_from, ended)
-    judgement = judge_point(rows.missed(objective.limit_ms), ~rows.ok, objective)
-    point = _describe(rows, due, judgement, objective, rate, timing, number, purpose).model_copy(
+    cost = LoadCost(spec.rate_per_s, cpu_ms, generator.workers, generator.cores)
+    point = _describe(rows, due, objective, spec, timing).model_copy(
         update={
             "duration_s": ended - counted_from,
             "error_reasons": run.errors_between(counted_from, ended),
-            "invalid_reason": invalid_reason(rows, due, objective, rate, cpu_ms, generator.workers, generator.cores),
+            "invalid_reason": invalid_reason(rows, due, objective, cost),
             "generator_cpu_ms": cpu_ms,
             "server": stages,
             "server_missing": window.missing,
@@ -115,22 +123,14 @@ def _watch(run: Run, ledger: RequestLedger, objective: Objective, timing: Timing
     return end
 
 
-def _describe(
-    rows: RequestLog,
-    due: int,
-    judgement: PointJudgement,
-    objective: Objective,
-    rate: float,
-    timing: Timing,
-    number: int,
-    purpose: Purpose,
-) -> Point:
+def _describe(rows: RequestLog, due: int, objective: Objective, spec: PointSpec, timing: Timing) -> Point:
     """The point as results.json has it, without what only the run itself knows."""
+    judgement = judge_point(rows.missed(objective.limit_ms), ~rows.ok, objective)
     latencies = rows.answered().latency_ms
     return Point(
-        number=number,
-        purpose=purpose,
-        rate_per_s=rate,
+        number=spec.number,
+        purpose=spec.purpose,
+        rate_per_s=spec.rate_per_s,
         warm_up_s=timing.warm_up_s,
         duration_s=timing.duration_s,
         due=due,

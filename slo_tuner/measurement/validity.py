@@ -1,6 +1,7 @@
 """Did the load generator, not the server, decide a point? Then the point is invalid, and says what would help."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,16 +14,26 @@ MOST_BUSY_SHARE = 0.6
 """How much of one core a load generating process may use: above it, its own queue delays the requests."""
 
 
-def invalid_reason(
-    rows: RequestLog, due: int, objective: Objective, rate: float, cpu_ms: float, workers: int, cores: int | None
-) -> str:
+@dataclass(frozen=True)
+class LoadCost:
+    """What a rate in requests per second costs: ms of CPU a request, shared by the workers.
+
+    `cores` are those of this machine, None where the workers are on others.
+    """
+
+    rate_per_s: float
+    cpu_ms: float
+    workers: int
+    cores: int | None
+
+
+def invalid_reason(rows: RequestLog, due: int, objective: Objective, cost: LoadCost) -> str:
     """Why the point of these rows is invalid; empty when it isn't.
 
     It is when less than 98 % of what was due was sent, or the generator's own delay (P95) exceeds 5 % of the limit,
     unless the server missed the objective even without that delay, by late answers or by failures: a generator that
     lags only makes the load easier.
-    What delays sending delays receiving as well, as one loop does both. `cores` are those of this machine, None where
-    the workers are on others.
+    What delays sending delays receiving as well, as one loop does both.
     """
     delay_ms = float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0
     missed = np.count_nonzero(rows.missed_by_server(objective.limit_ms, delay_ms))
@@ -35,18 +46,19 @@ def invalid_reason(
         reason = f"the load generator sent late: P95 of its delay is {delay_ms:.1f} ms, {allowed_ms:.1f} ms are allowed"
     else:
         return ""
-    return reason + _remedy(rate, cpu_ms, workers, cores)
+    return reason + _remedy(cost)
 
 
-def _remedy(rate: float, cpu_ms: float, workers: int, cores: int | None) -> str:
+def _remedy(load: LoadCost) -> str:
     """What would help, in words: more workers, more cores, or a machine with less else to do."""
-    enough = workers_for(rate, cpu_ms)
-    cost = f"; {cpu_ms:.2f} ms of CPU a request"
-    if enough <= workers:
-        where = "this machine" if cores is not None else "their machines"
-        return f"{cost}, {rate * cpu_ms / workers / 10:.0f} % of a core each: something else keeps {where} busy"
-    if cores is not None and enough > cores:
-        return f"{cost}: {enough} workers would do, and this machine has {cores} cores"
+    enough = workers_for(load.rate_per_s, load.cpu_ms)
+    cost = f"; {load.cpu_ms:.2f} ms of CPU a request"
+    if enough <= load.workers:
+        where = "this machine" if load.cores is not None else "their machines"
+        share = load.rate_per_s * load.cpu_ms / load.workers / 10
+        return f"{cost}, {share:.0f} % of a core each: something else keeps {where} busy"
+    if load.cores is not None and enough > load.cores:
+        return f"{cost}: {enough} workers would do, and this machine has {load.cores} cores"
     return f"{cost}: --workers {enough} would do"
 
 

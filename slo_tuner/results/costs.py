@@ -2,14 +2,10 @@
 
 import datetime
 
-from pydantic import BaseModel, ConfigDict
+from .record import Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CostRow(_Record):
+class CostRow(Record):
     """A variant on a machine. What follows from its rate is None where it kept the objective at no rate.
 
     `at_most`: the load generator set the rate, so the machine may serve more and cost less.
@@ -28,7 +24,7 @@ class CostRow(_Record):
     fleet_usd_per_hour: float | None = None
 
 
-class Cost(_Record):
+class Cost(Record):
     """Rows in the order of the variants; `machines` of each serve `total_rate_per_s` with this much to spare."""
 
     total_rate_per_s: float

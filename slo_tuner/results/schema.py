@@ -6,23 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from command_line.environment import Machine, Software
 from command_line.errors import ResultsError
 
 from ..slo.objective import Objective
 from .costs import Cost
+from .record import Record
 from .upgrade import upgraded
 
 Purpose = Literal["bracket", "bisect", "confirm", "single"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerStages(_Record):
+class ServerStages(Record):
     """Mean time of a request in each stage, from Triton's counters over the same window.
 
     Of the GPUs, where there are any: their mean utilisation, 0 to 1, and the most memory that was used on all of them.
@@ -38,7 +35,7 @@ class ServerStages(_Record):
     gpu_memory_mb: float | None = None
 
 
-class Latency(_Record):
+class Latency(Record):
     """Latency of the requests of a point in ms, from the intended send time to the answer."""
 
     mean_ms: float
@@ -49,7 +46,7 @@ class Latency(_Record):
     max_ms: float
 
 
-class Disturbance(_Record):
+class Disturbance(Record):
     """What the load generator's machine did beside a measurement, from before its warm-up until its last answer.
 
     The machine is its `cores`: the processors that slo-tuner may use, or the limit of its cgroup. Means over that time:
@@ -78,7 +75,7 @@ class Disturbance(_Record):
         return f"{' and '.join(said) or 'other programs took 0.0'} of {self.cores:g} cores"
 
 
-class Point(_Record):
+class Point(Record):
     """One open-loop measurement at one offered rate.
 
     `latency` and the objective's quantile are of the answered requests, None where none was answered. `server_missing`
@@ -93,7 +90,7 @@ class Point(_Record):
     due: int
     requests: int
     errors: int
-    error_reasons: dict[str, int] = {}
+    error_reasons: dict[str, int] = Field(default_factory=dict)
     misses: int
     miss_share: float
     miss_share_lower: float
@@ -122,14 +119,14 @@ class Point(_Record):
         return self.disturbance is not None and self.disturbance.disturbed
 
 
-class SweepPoint(_Record):
+class SweepPoint(Record):
     """One closed-loop measurement: `concurrency` requests always in flight."""
 
     concurrency: int
     duration_s: float
     requests: int
     errors: int
-    error_reasons: dict[str, int] = {}
+    error_reasons: dict[str, int] = Field(default_factory=dict)
     rate_per_s: float
     latency: Latency
     generator_cpu_ms: float | None = None
@@ -143,7 +140,7 @@ class SweepPoint(_Record):
         return self.disturbance is not None and self.disturbance.disturbed
 
 
-class ModelResult(_Record):
+class ModelResult(Record):
     """What was found for one model: the highest rate within the objective, and every point on the way.
 
     Without a rate, `lowest_tried_per_s` says how far down it was searched. `failure` says why a model could not be
@@ -163,8 +160,8 @@ class ModelResult(_Record):
     load_s: float | None = None
     sweep: tuple[SweepPoint, ...] = ()
     points: tuple[Point, ...] = ()
-    server_config: dict[str, Any] = {}
-    manifest: dict[str, Any] = {}
+    server_config: dict[str, Any] = Field(default_factory=dict)
+    manifest: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def confirmations(self) -> tuple[Point, ...]:
@@ -185,7 +182,7 @@ def result_disturbed(points: Sequence[Point], rate_per_s: float | None, missed_p
     return str(max(disturbed, key=lambda one: one.taken_cores)) if disturbed else ""
 
 
-class ServerFacts(_Record):
+class ServerFacts(Record):
     """The server that was measured. `machine` is None where nobody said what it runs on.
 
     `machine_from` says how it is known: `local` (a process of this machine), `asked` (--machine), or `unknown`.
@@ -203,7 +200,7 @@ class ServerFacts(_Record):
         return self.machine_name or (str(self.machine) if self.machine is not None else "an unknown machine")
 
 
-class RunHeader(_Record):
+class RunHeader(Record):
     """What every run says of itself: when, by which command and software, from which machine, against which server.
 
     `proxy` is the one that the load goes through, as host:port; empty: none.
@@ -220,7 +217,7 @@ class RunHeader(_Record):
     server: ServerFacts
 
 
-class Results(_Record):
+class Results(Record):
     """One run of the tuner: of `measure` or `ladder` as it stands, of the other commands with more fields."""
 
     schema_version: Literal[2] = 2

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..load.master import LoadMaster
 from ..measurement.disturbance import Machine
-from ..measurement.meter import Meter
+from ..measurement.meter import Meter, Surroundings, Thoroughness
 from ..measurement.patience import Patience
 from ..results.schema import Results, RunHeader, write_results
 from ..triton.control import Control
@@ -53,18 +53,11 @@ class Session:
     def meter(self, model: str, rows: str | None, seed: int = 1, endpoint: Endpoint | None = None) -> Meter:
         """What measures a model that is loaded; its rows are kept in the folder `rows` beside the results."""
         folder = None if rows is None else self.options.output / rows
-        where, patience = endpoint or self.endpoint, self.patience
-        return Meter(
-            self.control,
-            where,
-            model,
-            self.options.effort,
-            folder,
-            seed,
-            self.load_master,
-            Machine(() if where.local else (where.address, where.control_address)),
-            patience,
-        )
+        where = endpoint or self.endpoint
+        machine = Machine(() if where.local else (where.address, where.control_address))
+        thoroughness = Thoroughness(self.options.effort, folder, seed)
+        surroundings = Surroundings(self.load_master, machine, self.patience)
+        return Meter(self.control, where, model, thoroughness, surroundings)
 
     def load_if_needed(self, model: str) -> float | None:
         """Load a model that is not ready; the seconds that it took, None where it was ready."""

@@ -2,16 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from ..results.record import Record
 from ..results.schema import Results, SweepPoint
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SweepTarget(_Record):
+class SweepTarget(Record):
     """One address of the server, and the closed-loop sweep that each round made through it."""
 
     name: str
@@ -19,7 +16,7 @@ class SweepTarget(_Record):
     rounds: tuple[tuple[SweepPoint, ...], ...] = ()
 
 
-class SweepRecord(_Record):
+class SweepRecord(Record):
     """Sweeps of one model over several addresses of its server; the first target is what the others are compared with.
 
     Every round sweeps the same numbers in flight through every target, so differences can be taken within a round.
@@ -27,7 +24,7 @@ class SweepRecord(_Record):
 
     model: str
     targets: tuple[SweepTarget, ...]
-    server_config: dict[str, Any] = {}
+    server_config: dict[str, Any] = Field(default_factory=dict)
 
 
 class SweepResults(Results):

@@ -2,17 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from ..results.record import Record
 from ..results.schema import Disturbance, Results
 from ..slo.objective import Objective
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Window(_Record):
+class Window(Record):
     """What became of one model's requests that were due in [start_s, end_s) of a run.
 
     A request is answered, shed (the queue was full), timed out in the queue, or failed otherwise. `late`, and the
@@ -43,7 +38,7 @@ class Window(_Record):
         return taken <= 0 or objective.judge(taken, self.late, self.failed).kept
 
 
-class ModelRun(_Record):
+class ModelRun(Record):
     """One model in one run: its offered rates, and what came of them by phase (steady, burst, steady) and over time."""
 
     rates_per_s: tuple[float, float, float]
@@ -60,7 +55,7 @@ class ModelRun(_Record):
         return self.disturbance is not None and self.disturbance.disturbed
 
 
-class ScenarioResult(_Record):
+class ScenarioResult(Record):
     """One scenario: both models with their tiers, and the control run without; tier 1 first."""
 
     name: str
@@ -69,7 +64,7 @@ class ScenarioResult(_Record):
     control: tuple[ModelRun, ModelRun]
 
 
-class TieredModel(_Record):
+class TieredModel(Record):
     """A model as it was built, and what it serves alone: its capacity is the throughput of a closed loop."""
 
     model: str
@@ -81,7 +76,7 @@ class TieredModel(_Record):
     server_config: dict[str, object]
 
 
-class Tiers(_Record):
+class Tiers(Record):
     """Two models of different tiers on one server; `phase_s` is the length of each of the three phases."""
 
     models: tuple[TieredModel, TieredModel]

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import urllib3
 
 from command_line.errors import ServerError, UsageError
 
-from ..child_process import Child, end_children, start_child
+from ..child_process import Child, Started, end_children, start_child
 from .find_tritonserver import Tritonserver
 
 START_S = 60.0
@@ -70,7 +68,7 @@ def _is_model(folder: Path) -> bool:
     return (folder / "config.pbtxt").is_file() or any(version.is_dir() for version in versions)
 
 
-class TritonProcess:
+class TritonProcess(Started):
     """A tritonserver as a context manager. Its log is kept at `log`; it ends with this process, however that ends."""
 
     def __init__(
@@ -80,18 +78,6 @@ class TritonProcess:
         self._server, self._repository, self._extra = server, repository, list(extra)
         self._scratch = Path(tempfile.mkdtemp(prefix="slo-tuner-"))
         self._process: Child | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-            self._wait_until_live()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def grpc_address(self) -> str:
@@ -129,6 +115,11 @@ class TritonProcess:
         if self._process is not None:
             end_children([self._process], STOP_S)
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server; ServerError, with the end of its log, unless it is live in time."""
+        self._start()
+        self._wait_until_live()
 
     def _start(self) -> None:
         command = [

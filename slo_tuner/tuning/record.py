@@ -2,19 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from ..results.record import Record
 from ..results.schema import Results
 from .path import Step
 from .space import Configuration, Space
 from .trial import Trial
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Expectation(_Record):
+class Expectation(Record):
     """What the model of capacity, corrected by all measurements, says of a configuration in the end."""
 
     configuration: Configuration
@@ -22,7 +17,7 @@ class Expectation(_Record):
     spread: float
 
 
-class Deployment(_Record):
+class Deployment(Record):
     """What the winner's rate means for a deployment; dollars and replicas only where they were asked for."""
 
     per_pod_per_s: float
@@ -37,7 +32,7 @@ class Deployment(_Record):
     baseline_usd_per_million: float | None = None
 
 
-class GeneratorNeed(_Record):
+class GeneratorNeed(Record):
     """How many processes the load generator needs for `rate_per_s` at `cpu_ms` a request."""
 
     rate_per_s: float
@@ -45,7 +40,7 @@ class GeneratorNeed(_Record):
     processes: int
 
 
-class Tuning(_Record):
+class Tuning(Record):
     """The tuning of one model. `path` is empty until it is finished, or when nothing keeps the objective."""
 
     model: str

@@ -177,6 +177,15 @@ def test_weights_that_cannot_be_downloaded_stop_the_build(raw: dict[str, Any], m
     assert (loaded.weights, loaded.pretrained) == ("random:1 (pretrained could not be downloaded)", False)
 
 
+def test_a_directory_without_weights_is_no_failed_download(raw: dict[str, Any], tmp_path: Path) -> None:
+    """`fallback_weights` is for the network: a directory that can't be read is the user's to mend."""
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    raw["model"] = {"name": "own", "source": f"huggingface:{tmp_path}", "weights": "pretrained"}
+    raw["model"]["fallback_weights"] = "random:1"
+    with pytest.raises(BuildError, match=r"model\.source: huggingface:.* cannot be read \(Error no file named"):
+        huggingface_source.load(parse_plan(raw).model)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

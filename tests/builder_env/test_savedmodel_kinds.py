@@ -13,7 +13,8 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.build.directory import build, check
+from model_repo_builder.build.check import check
+from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.plan.schema import parse_plan

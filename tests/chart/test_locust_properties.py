@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from cases import with_values
 from chart_values import leaves, read_values
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +25,7 @@ LADDER = with_values(SWARM, {"job": {"enabled": True, "command": "ladder", "mode
 CHANGES = changes(SCHEMA, PATHS)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(start=st.sampled_from([SWARM, LADDER]), changed=CHANGES)
 def test_mutated_values_render_valid_manifests_or_are_refused(

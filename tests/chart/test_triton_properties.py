@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from cases import EVERYTHING, URL, with_values
 from chart_values import leaves, read_values
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ REFUSALS = ("specifications of the schema", "templates/validations.yaml", "image
 CHANGES = changes(SCHEMA, PATHS)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(start=st.sampled_from([URL, EVERYTHING]), changed=CHANGES, kube_version=st.sampled_from(KUBERNETES_VERSIONS))
 def test_mutated_values_render_valid_manifests_or_are_refused(

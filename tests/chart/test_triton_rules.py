@@ -1,5 +1,6 @@
 """Each rule between values: one case that it refuses, by a line that names the value, and one that it lets pass."""
 
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -528,8 +529,18 @@ RULES = [
 ]
 
 
+_SAID: dict[str, str] = {}
+
+
 def refusal(values: dict[str, Any], kube_version: str = "1.34.0") -> str:
-    """What Helm says; the first line only, after which it may hint at its --debug flag."""
+    """What Helm says; the first line only, after which it may hint at its --debug flag. Asked once for the same."""
+    key = json.dumps([values, kube_version], sort_keys=True)
+    if key not in _SAID:
+        _SAID[key] = _refusal(values, kube_version)
+    return _SAID[key]
+
+
+def _refusal(values: dict[str, Any], kube_version: str) -> str:
     with pytest.raises(HelmRefused) as refused:
         render(with_values(URL, values), kube_version=kube_version)
     return str(refused.value).splitlines()[0]

@@ -25,6 +25,8 @@ WORKER = "import sys; from slo_tuner.cli import main; sys.exit(main(['worker', s
 # As on another machine, which was started at another time.
 OTHER_CLOCK = """
 import time
+
+pytestmark = pytest.mark.slow
 here = time.perf_counter
 time.perf_counter = lambda: here() + 1e6
 """

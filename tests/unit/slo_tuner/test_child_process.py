@@ -26,6 +26,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, tmp_path / "log"], stdout=subprocess.PIPE, text=True
@@ -55,6 +56,7 @@ def test_no_library_is_loaded_in_a_child(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "log").read_text() == "started\n"
 
 
+@pytest.mark.slow
 def test_a_child_that_does_not_end_politely_is_ended_by_force_with_its_own_children(tmp_path: Path) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
     own = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "

@@ -55,6 +55,7 @@ def test_a_variant_that_missed_the_objective_has_no_cost_and_is_no_baseline() ->
     assert found.rows[1].times_cheaper == 1
 
 
+@pytest.mark.slow
 def test_nothing_kept_is_a_result_too(results: Path) -> None:
     nothing = cost([_measured("missed", None, "n1-standard-4")], 1, CapacityMargin())
     assert cheapest(nothing) is None
@@ -62,6 +63,7 @@ def test_nothing_kept_is_a_result_too(results: Path) -> None:
     assert "What it costs" in page and "not met" in page
 
 
+@pytest.mark.slow
 def test_costs_are_kept_with_the_results_and_shown_by_the_report(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,12 +78,14 @@ def test_costs_are_kept_with_the_results_and_shown_by_the_report(
     assert "What it costs" in page and "US dollars for a million inferences" in page
 
 
+@pytest.mark.slow
 def test_without_a_machine_all_that_have_no_gpu_are_priced(results: Path) -> None:
     assert main(["cost", str(results)]) == 0
     kept = read_results(results, Results).cost
     assert kept is not None and {row.machine for row in kept.rows} == {"n1-standard-4", "n1-standard-96"}
 
 
+@pytest.mark.slow
 def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: Path) -> None:
     other = shutil.copy(results, tmp_path / "other.json")
     assert main(["cost", str(results), str(other), "--machine=n1-standard-96", "--machine=n1-standard-4+T4"]) == 0
@@ -91,6 +95,7 @@ def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: P
     assert originals[1].times_cheaper == pytest.approx(4.56 / 0.54)
 
 
+@pytest.mark.slow
 def test_a_rate_that_the_generator_limited_costs_at_most(results: Path) -> None:
     found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, CapacityMargin())
     page = render_report(read_results(results, Results).model_copy(update={"cost": found}))

@@ -18,8 +18,10 @@ from slo_tuner.load.distributed import Distributed, deal
 from slo_tuner.load.master import LoadMaster, WorkerRendezvous
 from slo_tuner.load.worker_processes import WorkerProcesses
 from slo_tuner.measurement.closed_loop import measure_closed
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.slo.objective import Objective
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def _workers() -> list[int]:
 def test_two_workers_send_the_schedule_of_one(load_master: LoadMaster, address: str) -> None:
     timing = Timing(warm_up_s=0.3, duration_s=1.0, least_s=1.0, sequential=False)
     target = Target("m", Distributed(load_master, assignment(address)), None)
-    measured = measure_point(target, Objective(limit_ms=500), 100.0, timing, 1, "single", seed=3)
+    measured = measure_point(target, Objective(limit_ms=500), PointSpec(100.0, "single", 1, seed=3), timing)
     schedule = poisson_arrivals(100.0, 1.3, 3)
     assert measured.rows.due.tolist() == schedule[schedule >= 0.3].tolist()
     assert measured.point.kept and measured.point.errors == 0
@@ -51,7 +53,7 @@ def test_a_certain_verdict_ends_the_load_of_all_workers(load_master: LoadMaster,
     timing = Timing(warm_up_s=0.2, duration_s=60.0, least_s=0.5, sequential=True)
     target = Target("m", Distributed(load_master, assignment(address)), None)
     begin = time.perf_counter()
-    point = measure_point(target, Objective(limit_ms=500), 200.0, timing, 1, "single", seed=3).point
+    point = measure_point(target, Objective(limit_ms=500), PointSpec(200.0, "single", 1, seed=3), timing).point
     assert point.certain and point.kept and point.requests == point.due
     assert time.perf_counter() - begin < 20
 

@@ -14,7 +14,7 @@ from slo_tuner.load.generator import InProcess
 from slo_tuner.load.users import Route
 from slo_tuner.measurement.closed_loop import measure_closed
 from slo_tuner.measurement.disturbance import Machine
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.report.page import headline, notes, render_report
 from slo_tuner.report.quiet import machine_sentence
 from slo_tuner.results.schema import Disturbance, Results, ServerFacts, result_disturbed
@@ -124,6 +124,7 @@ def test_a_disturbed_run_of_tiers_is_in_the_headline_and_named() -> None:
     assert "Disturbed, 1 of 2 runs" in render_report(results)
 
 
+@pytest.mark.slow
 def test_disturbed_trials_of_a_tuning_are_counted_and_its_winner_marked() -> None:
     results = finished_tuning()
     trial = results.tuning.trials[0]
@@ -149,7 +150,7 @@ def test_points_of_open_and_closed_loops_say_what_else_ran() -> None:
     """Only that they say it, and within the machine: how busy this one is nobody knows."""
     target = Target("m", InProcess(Route("m", "test", AtOnce())), None, Machine())
     timing = Timing(warm_up_s=0.1, duration_s=0.3, least_s=0.3, sequential=False)
-    opened = measure_point(target, Objective(), 50.0, timing, 1, "single", 1).point.disturbance
+    opened = measure_point(target, Objective(), PointSpec(50.0, "single", 1, seed=1), timing).point.disturbance
     closed = measure_closed(target, 1, 0.3, 0.1).disturbance
     for found in (opened, closed):
         assert found is not None and found.foreign_cores is not None

@@ -8,13 +8,15 @@ from tritonclient.grpc import model_config_pb2, service_pb2
 
 from slo_tuner.measurement.disturbance import Machine
 from slo_tuner.measurement.effort import Effort
-from slo_tuner.measurement.meter import Meter
+from slo_tuner.measurement.meter import Meter, Surroundings, Thoroughness
 from slo_tuner.measurement.patience import Patience
 from slo_tuner.results.schema import Disturbance
 from slo_tuner.slo.objective import Objective
 from slo_tuner.slo.rate_search import Found
 from slo_tuner.triton.control import Control
 from slo_tuner.triton.endpoint import Endpoint
+
+pytestmark = pytest.mark.slow
 
 QUIET = Disturbance(cores=2, foreign_cores=0.01)
 BUSY = Disturbance(cores=2, foreign_cores=0.8, disturbed=True)
@@ -62,7 +64,9 @@ def meters(address: str) -> Iterator[Any]:
         machine = cast(Machine, ToldMachine(*after, between=between))
         patience = Patience(lambda _: None, 1.0, 60.0)
         control, endpoint = cast(Control, OneModel()), Endpoint(address, address, timeout_s=5.0)
-        opened.append(Meter(control, endpoint, "m", EFFORT, None, machine=machine, patience=patience))
+        opened.append(
+            Meter(control, endpoint, "m", Thoroughness(EFFORT), Surroundings(machine=machine, patience=patience))
+        )
         return opened[-1]
 
     yield make

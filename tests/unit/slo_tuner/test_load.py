@@ -16,7 +16,7 @@ from slo_tuner.load.transport import RequestError
 from slo_tuner.load.users import Route
 from slo_tuner.measurement import closed_loop, open_loop
 from slo_tuner.measurement.closed_loop import measure_closed, sweep
-from slo_tuner.measurement.open_loop import MeasuredPoint, Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import MeasuredPoint, PointSpec, Target, Timing, measure_point
 from slo_tuner.results.schema import SweepPoint
 from slo_tuner.slo.objective import Objective
 
@@ -61,7 +61,7 @@ def _measure(
     transport: OneAtATime, rate: float, objective: Objective, seconds: float = 2.0, sequential: bool = False
 ) -> MeasuredPoint:
     timing = Timing(warm_up_s=0.5, duration_s=seconds, least_s=0.5, sequential=sequential)
-    return measure_point(_target(transport), objective, rate, timing, 1, "single", seed=5)
+    return measure_point(_target(transport), objective, PointSpec(rate, "single", 1, seed=5), timing)
 
 
 def test_a_server_within_its_capacity_keeps_the_objective() -> None:

@@ -11,7 +11,7 @@ from test_slow_and_failing import Taking
 
 from slo_tuner.load.generator import InProcess
 from slo_tuner.load.users import Route
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.results.schema import Point
 from slo_tuner.session.progress import Progress
 from slo_tuner.slo.objective import Objective
@@ -62,7 +62,7 @@ def _metrics(answer: Answer) -> Iterator[MetricsEndpoint]:
 def _point(endpoint: MetricsEndpoint) -> Point:
     target = Target("m", InProcess(Route("m", "grpc", Taking(0.001))), endpoint)
     timing = Timing(warm_up_s=0.1, duration_s=0.5, least_s=0.5, sequential=False)
-    return measure_point(target, Objective(limit_ms=2000), 40.0, timing, 1, "single", seed=5).point
+    return measure_point(target, Objective(limit_ms=2000), PointSpec(40.0, "single", 1, seed=5), timing).point
 
 
 def test_metrics_that_are_told_give_the_stages() -> None:

@@ -3,10 +3,11 @@
 import time
 from dataclasses import dataclass
 
+import pytest
 import numpy as np
 
 from slo_tuner.load.request_log import Floats, RequestLog
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.results.schema import Point
 from slo_tuner.slo.objective import parse_objective
 
@@ -66,7 +67,7 @@ class _Server:
 def _point(objective: str, answer_s: float, fail_every: int, duration_s: float = 1.0) -> Point:
     timing = Timing(warm_up_s=0.0, duration_s=duration_s, least_s=0.3, sequential=True)
     target = Target("m", _Server(answer_s, fail_every), None)
-    return measure_point(target, parse_objective(objective), 1000.0, timing, 1, "bracket", seed=1).point
+    return measure_point(target, parse_objective(objective), PointSpec(1000.0, "bracket", 1, seed=1), timing).point
 
 
 def test_requests_that_were_refused_in_a_moment_improve_no_quantile() -> None:
@@ -76,6 +77,7 @@ def test_requests_that_were_refused_in_a_moment_improve_no_quantile() -> None:
     assert round(point.latency.mean_ms) == round(point.latency.p50_ms) == round(point.objective_quantile_ms) == 50
 
 
+@pytest.mark.slow
 def test_a_point_that_fails_more_than_is_allowed_is_missed_and_over_early() -> None:
     point = _point("p95<=100ms,errors<=0.1%", answer_s=0.01, fail_every=40, duration_s=20.0)
     assert 0 < point.miss_share < 0.05 and not point.kept and point.certain

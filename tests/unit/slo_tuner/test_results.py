@@ -17,6 +17,7 @@ PUBLISHED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: "/".join(path.parts[-2:]))
 def test_published_results_have_a_page(path: Path) -> None:
     results = read_any_results(path)

@@ -20,7 +20,15 @@ def _limits(service_s: float) -> Limits:
     return Limits(start_rate=0.85 / service_s, lowest_rate=0.02 / service_s, objective=Objective())
 
 
-@pytest.mark.parametrize(("service_s", "limit_ms"), [(0.012, 216.0), (0.012, 100.0), (0.003, 30.0), (0.054, 216.0)])
+@pytest.mark.parametrize(
+    ("service_s", "limit_ms"),
+    [
+        (0.012, 216.0),
+        pytest.param(0.012, 100.0, marks=pytest.mark.slow),
+        pytest.param(0.003, 30.0, marks=pytest.mark.slow),
+        pytest.param(0.054, 216.0, marks=pytest.mark.slow),
+    ],
+)
 def test_the_rate_found_is_within_three_percent_of_the_capacity(service_s: float, limit_ms: float) -> None:
     """With points of 10,000 services: the median of 15 searches is within 1.5 %, and 12 are within 3 %."""
     capacity = true_capacity(service_s, limit_ms)
@@ -163,6 +171,7 @@ def test_the_generator_limits_a_rate_only_from_above_and_below_every_miss(rate: 
     assert is_generator_limited(rate, points) == limited
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 2**32),

@@ -8,7 +8,7 @@ from slo_tuner.load.generator import InProcess
 from slo_tuner.load.transport import RequestError
 from slo_tuner.load.users import Route
 from slo_tuner.measurement.closed_loop import measure_closed
-from slo_tuner.measurement.open_loop import Target, Timing, measure_point
+from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.slo.objective import Objective
 
 
@@ -33,6 +33,7 @@ def _target(transport: Taking) -> Target:
     return Target(MODEL, InProcess(Route(MODEL, "grpc", transport)), None)
 
 
+@pytest.mark.slow
 def test_a_closed_loop_lasts_until_a_few_requests_were_answered() -> None:
     point = measure_closed(_target(Taking(0.6)), 1, duration_s=0.2, warm_up_s=0.1)
     assert point.requests == 3 and point.errors == 0
@@ -50,13 +51,13 @@ def test_a_closed_loop_without_an_answer_ends_with_the_first_failure_and_its_rea
 def test_reasons_of_failures_in_the_warm_up_do_not_count() -> None:
     timing = Timing(warm_up_s=0.5, duration_s=0.6, least_s=0.6, sequential=False)
     target = _target(Taking(0.001, failing=10))
-    measured = measure_point(target, Objective(limit_ms=500), 60.0, timing, 1, "single", seed=5)
+    measured = measure_point(target, Objective(limit_ms=500), PointSpec(60.0, "single", 1, seed=5), timing)
     assert measured.point.errors == 0 and measured.point.error_reasons == {}
 
 
 def test_reasons_are_counted_as_often_as_the_failures_of_the_point() -> None:
     timing = Timing(warm_up_s=0.3, duration_s=0.6, least_s=0.6, sequential=False)
     target = _target(Taking(0.001, failing=10**6))
-    point = measure_point(target, Objective(limit_ms=500), 60.0, timing, 1, "single", seed=5).point
+    point = measure_point(target, Objective(limit_ms=500), PointSpec(60.0, "single", 1, seed=5), timing).point
     assert point.error_reasons == {"INTERNAL: out of memory": point.errors}
     assert point.errors == point.requests and point.objective_quantile_ms is None

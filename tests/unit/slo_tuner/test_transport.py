@@ -43,6 +43,7 @@ def _transport(address: str, seconds: float) -> GrpcTransport:
     return GrpcTransport(address, Payload("m", 1, str(seconds).encode(), b"", 0), timeout_s=20.0)
 
 
+@pytest.mark.slow
 def test_an_answer_is_noticed_while_many_requests_wait_for_theirs(server: str) -> None:
     slow, fast = _transport(server, 3.0), _transport(server, 0.0)
     waiting = [gevent.spawn(slow.send) for _ in range(32)]

@@ -78,6 +78,7 @@ def tuned() -> Explored:
     return explored(SURFACE)
 
 
+@pytest.mark.slow
 def test_the_winner_is_within_three_percent_of_the_best(tuned: Explored) -> None:
     assert tuned.choice is not None
     best = max(true_rate(SURFACE, c, LIMIT_MS, 8000) for c in LEADING)
@@ -114,6 +115,7 @@ def test_the_winner_s_step_has_the_rate_that_counts(tuned: Explored) -> None:
     assert tuned.choice.path[-1].rate_per_s == tuned.choice.rate_per_s == (low if len(rates) == 2 else rates[1])
 
 
+@pytest.mark.slow
 def test_a_winner_by_luck_gives_way_to_the_next_one_when_it_is_searched_again(tuned: Explored) -> None:
     assert tuned.choice is not None
     rated = {t.configuration: t.rate_per_s for t in tuned.trials if t.rate_per_s}
@@ -136,6 +138,7 @@ def test_hopeless_configurations_cost_one_point(tuned: Explored) -> None:
             assert trial.measured_points == 1
 
 
+@pytest.mark.slow
 def test_a_refused_configuration_and_larger_ones_are_left_out() -> None:
     found = explored(replace(SURFACE, most_copies=1))
     refused = [trial.configuration for trial in found.trials if trial.status == "refused"]
@@ -156,6 +159,7 @@ class _WeakGenerator(SimulatedBench):
         return point.model_copy(update={"invalid_reason": "late"}) if rate > 110 else point
 
 
+@pytest.mark.slow
 def test_a_weak_load_generator_ends_the_tuning() -> None:
     found = explored(SURFACE, bench=_WeakGenerator(SURFACE, LIMIT_MS, seed=1, requests=800))
     assert found.choice is not None and found.choice.generator_limited
@@ -171,6 +175,7 @@ class _HastyGenerator(SimulatedBench):
         return point.model_copy(update={"invalid_reason": late})
 
 
+@pytest.mark.slow
 def test_a_load_generator_that_lags_only_above_what_the_server_misses_ends_nothing(tuned: Explored) -> None:
     found = explored(SURFACE, bench=_HastyGenerator(SURFACE, LIMIT_MS, seed=1, requests=800))
     assert any(point.invalid for trial in found.trials for point in trial.points)
@@ -236,6 +241,7 @@ def test_a_trial_whose_load_generator_lags_at_every_rate_is_not_said_to_miss() -
     assert f"misses even at {missing.lowest_tried_per_s:.1f} requests/s" in missing.message
 
 
+@pytest.mark.slow
 def test_the_same_measurements_lead_to_the_same_decisions(tuned: Explored) -> None:
     again = explored(SURFACE)
     assert [trial.configuration for trial in again.trials] == [trial.configuration for trial in tuned.trials]

@@ -62,6 +62,7 @@ def test_an_unfinished_tuning_has_a_page_too(results: TuningResults) -> None:
     assert "ended early" in page and "Response surface" not in page
 
 
+@pytest.mark.slow
 def test_a_tuning_without_a_winner_has_a_page_and_no_files(tmp_path: Path) -> None:
     results = finished_tuning(limit_ms=4.0)
     assert "No model keeps" in render_report(results)
@@ -80,6 +81,7 @@ def limited() -> TuningResults:
     return finished_tuning(bench=Weak(SURFACE, 50.0, seed=1, requests=500))
 
 
+@pytest.mark.slow
 def test_a_weak_generator_is_told_how_many_processes_it_takes(limited: TuningResults) -> None:
     need = limited.tuning.generator
     assert need is not None and need.processes == -(-need.rate_per_s * need.cpu_ms // 600)
@@ -93,6 +95,7 @@ def test_trials_without_any_open_loop_need_no_stronger_generator() -> None:
     assert generator_need([refused]) is None
 
 
+@pytest.mark.slow
 def test_a_generator_that_lags_only_where_the_server_misses_makes_no_lower_bound(limited: TuningResults) -> None:
     class Hasty(SimulatedBench):
         def point(self, rate: float, purpose: str):  # type: ignore[no-untyped-def]
@@ -105,6 +108,7 @@ def test_a_generator_that_lags_only_where_the_server_misses_makes_no_lower_bound
     assert limited.models[-1].generator_limited
 
 
+@pytest.mark.slow
 def test_workers_with_time_left_blame_what_else_runs_on_their_machine(limited: TuningResults) -> None:
     strong = limited.model_copy(update={"run": limited.run.model_copy(update={"load_workers": 64})})
     assert "something else kept their machine busy" in "\n".join(notes(strong))
