@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import load_plan, parse_plan
 from model_repo_builder.repository import config_pbtxt
-from model_repo_builder.signature import Signature
+from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import specification
 
 PLANS = Path(__file__).parents[3] / "plans"
@@ -111,6 +111,14 @@ def test_instances_of_tensorflow_s_native_backend_share_their_session() -> None:
     for name, runtime in (("original", "python"), ("tftrt_int8_tuned", "ngc")):
         variant = next(one for one in chosen.variants if one.name == name)
         assert "MAX_SESSION_SHARE_COUNT" not in config_pbtxt.model_config(variant, signature, runtime).parameters
+
+
+def test_a_number_for_each_example_has_a_dimension_that_is_reshaped_away(raw: dict[str, Any]) -> None:
+    number = Signature((Tensor("age", "int32", ()),), (Tensor("score", "float32", ()),))
+    for runtime in ("ngc", "python"):
+        message = configured(raw, number, runtime)
+        for tensor in (*message.input, *message.output):
+            assert list(tensor.dims) == [1] and tensor.HasField("reshape") and not tensor.reshape.shape
 
 
 def test_warm_up_can_be_left_out(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
