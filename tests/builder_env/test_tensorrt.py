@@ -250,6 +250,7 @@ def test_an_int8_graph_has_the_pairs_that_tensorrt_reads_and_agrees(
     version = tmp_path / "models" / "quantised" / "1"
     assert {"--fp16", "--int8"} <= set((version / "model.plan").read_text().split())
     graph = onnx.load(version / "model.onnx").graph
+    assert {node.domain for node in graph.node} == {""}, "only operations that TensorRT's parser knows"
     constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     pairs = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
     points = [constants[node.input[2]] for node in pairs]
