@@ -78,6 +78,6 @@ ENGINE = Engine(
     load=_load,
     loader="tensorflow",
     native_parameters=SESSION_SHARE,
-    # cuDNN makes a plan of every convolution for every shape that it meets: docs/tuning.md.
+    # The first batch of each size took up to a quarter of a second: docs/tuning.md.
     stalls_on=frozenset({"gpu"}),
 )
