@@ -121,6 +121,7 @@ def test_the_alias_of_one_variant_is_that_of_a_whole_build(raw: dict[str, Any]) 
     assert alias.render(parsed, parsed.chosen[0], Signature((), ())) == ""
 
 
+@pytest.mark.slow
 def test_variants_that_need_the_same_artefact_share_one_build(
     tmp_path: Path, raw: dict[str, Any], log: BuildLog
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_corrupt_image_is_named_before_any_work(
         build(parse_plan(raw, folder=tmp_path), tmp_path / "repository", log)
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_a_build_leaves_the_repository(copy: Path, raw: dict[str, Any], tmp_path: Path) -> None:
     before = {folder.name: inodes(folder) for folder in copy.iterdir()}
     raw["model"]["weights"] = "random:43"

@@ -20,13 +20,13 @@ from slo_tuner.load.arrivals import poisson_arrivals
 from slo_tuner.load.distributed import Distributed
 from slo_tuner.load.master import LoadMaster, WorkerRendezvous
 
+pytestmark = pytest.mark.slow
+
 HOST = socket.gethostname()
 WORKER = "import sys; from slo_tuner.cli import main; sys.exit(main(['worker', sys.argv[1]]))"
 # As on another machine, which was started at another time.
 OTHER_CLOCK = """
 import time
-
-pytestmark = pytest.mark.slow
 here = time.perf_counter
 time.perf_counter = lambda: here() + 1e6
 """
