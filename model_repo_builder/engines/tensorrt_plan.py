@@ -176,9 +176,10 @@ def _reason(log: str) -> str:
 
 def _by_package(wanted: Wanted, plan: Path) -> None:
     trt = module()
-    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
     network = builder.create_network(_creation_flags(trt, wanted.flags))
-    parser = trt.OnnxParser(network, builder.logger)
+    parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(wanted.graph)):
         raise BuildError(f"TensorRT can't read the graph: {parser.get_error(0).desc()}")
     config = builder.create_builder_config()
