@@ -3,14 +3,15 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from rich.console import Console
+from tensorrt_package import package
 
 from model_repo_builder.build.directory import build
 from model_repo_builder.engines import gpu, tensorrt, tensorrt_plan
@@ -132,24 +133,47 @@ def test_types_are_chosen_by_the_graph_where_tensorrt_can_and_by_flags_where_it_
     assert tensorrt_plan.flags(version, precision) == flags
 
 
-@pytest.mark.parametrize(
-    ("version", "flags", "value"),
-    [("8.6.0", ("fp16",), 1), ("8.6.0", (), 1), ("10.8.0.43", ("stronglyTyped",), 2), ("10.8.0.43", ("int8",), 0)],
-)
-def test_a_network_holds_its_batch_and_its_types_as_each_version_wants_it(
-    version: str, flags: tuple[str, ...], value: int
-) -> None:
-    creation = SimpleNamespace(EXPLICIT_BATCH=0, STRONGLY_TYPED=1)
-    module = SimpleNamespace(__version__=version, NetworkDefinitionCreationFlag=creation)
-    assert tensorrt_plan._creation_flags(module, flags) == value
-
-
 def _wanted(shapes: tuple[tensorrt_plan.Profile, ...], flags: tuple[str, ...] = ()) -> tensorrt_plan.Wanted:
     return tensorrt_plan.Wanted(Path("m.onnx"), shapes, flags, workspace_mb=1024, level=3)
 
 
 def _signature(*inputs: Tensor, batched: bool = True) -> Signature:
     return Signature(inputs, (Tensor("scores", "float32", (4,)),), batched)
+
+
+@pytest.mark.parametrize(
+    ("version", "flags", "network"),
+    [
+        ("8.6.0", ("fp16", "int8"), ["network 1", "flag FP16", "flag INT8"]),
+        ("8.6.0", (), ["network 1"]),
+        ("10.8.0.43", ("stronglyTyped",), ["network 2"]),
+        ("10.8.0.43", ("fp16", "int8"), ["network 0", "flag FP16", "flag INT8"]),
+    ],
+)
+def test_the_package_is_asked_for_the_same_as_each_version_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, flags: tuple[str, ...], network: list[str]
+) -> None:
+    monkeypatch.setattr(tensorrt_plan, "module", lambda: package(version))
+    shapes = tensorrt_plan.profiles(_signature(Tensor("image", "uint8", (8, 8, 3))), 4)
+    tensorrt_plan.build(tensorrt_plan.Tool(None, (8, 6, 0)), _wanted(shapes, flags), tmp_path / "model.plan")
+    asked = (tmp_path / "model.plan").read_text().splitlines()
+    assert [one for one in asked if one.startswith(("network", "flag"))] == network
+    assert {"graph m.onnx", "workspace 1073741824", "level 3"} <= set(asked)
+    assert "image ((1, 8, 8, 3), (4, 8, 8, 3), (4, 8, 8, 3))" in asked
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [("unreadable.onnx", "can't read the graph: no kernel image for Foo"), ("unbuildable.onnx", "built no plan")],
+)
+def test_what_the_package_refuses_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: str, reason: str
+) -> None:
+    monkeypatch.setattr(tensorrt_plan, "module", lambda: package("8.6.0"))
+    wanted = replace(_wanted(()), graph=Path(graph))
+    with pytest.raises(BuildError, match=reason):
+        tensorrt_plan.build(tensorrt_plan.Tool(None, (8, 6, 0)), wanted, tmp_path / "model.plan")
+    assert not (tmp_path / "model.plan").exists()
 
 
 def test_a_model_without_a_batch_needs_no_profile() -> None:
