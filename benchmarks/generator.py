@@ -1,23 +1,29 @@
-"""CPU time of the load generator per request, against a server that does nothing: `nox -s generator_benchmark`.
+"""CPU time of the load generator per request, and how late it sends: `nox -s generator_benchmark`.
 
-The server runs in a process of its own; what is measured is the generator: Locust, gevent, gRPC, recording. With
-`-- --workers 2` that many worker processes make the load, and the master's part is not counted. At low rates the
-polling of idle connections is most of the cost.
+The servers do nothing, in processes of their own; what is measured is the generator. With `-- --workers 8` that many
+worker processes make the load, and the master's part is not counted. At low rates the polling of idle connections is
+most of the cost. `--generator-cores 0-7 --server-cores 8-15` keeps both apart. `--compare` searches the highest rate of
+a server of known capacity by both generators of this process, sockets and users of Locust, and prints both. The last
+line is JSON.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
-from contextlib import nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import locust  # noqa: F401  before any socket
 import numpy as np
+import psutil
 from tritonclient.grpc import service_pb2
 
-from command_line.environment import describe_environment
+from command_line.environment import describe_machine
 from slo_tuner.load.distributed import Distributed
 from slo_tuner.load.generator import Generator, InProcess
 from slo_tuner.load.master import LoadMaster, WorkerRendezvous
@@ -26,39 +32,78 @@ from slo_tuner.load.payload import Payload, make_payload
 from slo_tuner.load.worker_processes import WorkerProcesses
 from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point
 from slo_tuner.slo.objective import Objective
+from slo_tuner.slo.rate_search import Limits, search
 
-REPEATS = 3
-SECONDS = 8.0
+SERVER = Path(__file__).with_name("trivial_server.py")
 
 
 def main() -> int:
     """Print a table, and the same as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    options = _options()
+    payload = _payload(options.datatype)
+    with ExitStack() as stack:
+        _stay_on(options.server_cores)
+        service = [str(options.service_ms)] if options.compare else []
+        servers = [stack.enter_context(_server(options.protocol, *service)) for _ in range(options.servers)]
+        _stay_on(options.generator_cores)
+        address = ",".join(f"127.0.0.1:{port}" for port, _ in servers)
+        work = Assignment(options.protocol, address, 5.0, payload)
+        if options.compare:
+            return _compare(work, options)
+        generator = _generator(work, options, stack)
+        processes = [process for _, process in servers]
+        rows = [_row(generator, float(rate), processes, options) for rate in options.rates.split(",")]
+    _print(options, payload, rows)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=1, help="processes that make the load (default %(default)s)")
     parser.add_argument("--rates", default="100,200,400", help="requests per second (default %(default)s)")
     parser.add_argument("--datatype", default="FP32", help="FP32 (602 kB) or UINT8 (151 kB) images")
-    options = parser.parse_args()
-    payload = _payload(options.datatype)
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("trivial_server.py"))], stdout=subprocess.PIPE, text=True
-    )
+    parser.add_argument("--protocol", default="grpc", choices=("grpc", "http"))
+    parser.add_argument("--generator", default="sockets", choices=("sockets", "users"), help="users: one process")
+    parser.add_argument("--servers", type=int, default=1, help="that share the requests (default %(default)s)")
+    parser.add_argument("--generator-cores", default="", help="like 0-7; default: all")
+    parser.add_argument("--server-cores", default="", help="like 8-15; default: all")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of a point (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="points of a rate (default %(default)s)")
+    parser.add_argument("--compare", action="store_true", help="the highest rate of one server, found by both")
+    parser.add_argument("--service-ms", type=float, default=5.0, help="of a request, with --compare")
+    return parser.parse_args()
+
+
+def _stay_on(cores: str) -> None:
+    """Run on these processors from now on, as the processes will that are started next."""
+    if cores:
+        first, _, last = cores.partition("-")
+        os.sched_setaffinity(0, range(int(first), int(last or first) + 1))
+
+
+@contextmanager
+def _server(protocol: str, *arguments: str) -> Iterator[tuple[int, psutil.Process]]:
+    chosen = [*(["http"] if protocol == "http" else []), *arguments]
+    server = subprocess.Popen([sys.executable, str(SERVER), *chosen], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        work = Assignment("grpc", f"127.0.0.1:{int(server.stdout.readline())}", 5.0, payload)
-        with TemporaryDirectory() as logs:
-            processes = WorkerProcesses(Path(logs) / "workers.log")
-            load_master = (
-                LoadMaster(WorkerRendezvous(options.workers), processes) if options.workers > 1 else nullcontext()
-            )
-            with load_master as started:
-                generator: Generator = Distributed(started, work) if started else InProcess(work.route())
-                rows = [_row(generator, float(rate)) for rate in options.rates.split(",")]
-                generator.close()
+        yield int(server.stdout.readline()), psutil.Process(server.pid)
     finally:
         server.kill()
         server.wait()
-    _print(options.workers, payload, rows)
-    return 0
+
+
+def _generator(work: Assignment, options: argparse.Namespace, stack: ExitStack) -> Generator:
+    generator: Generator
+    if options.workers > 1:
+        logs = stack.enter_context(TemporaryDirectory())
+        processes = WorkerProcesses(Path(logs) / "workers.log")
+        master = stack.enter_context(LoadMaster(WorkerRendezvous(options.workers), processes))
+        generator = Distributed(master, work)
+    else:
+        generator = InProcess(work if options.generator == "sockets" else work.route())
+    stack.callback(generator.close)
+    return generator
 
 
 def _payload(datatype: str) -> Payload:
@@ -67,35 +112,85 @@ def _payload(datatype: str) -> Payload:
     return make_payload(metadata, 64, {})
 
 
-def _print(workers: int, payload: Payload, rows: list[dict[str, float]]) -> None:
-    facts = describe_environment() | {"load_workers": workers}
-    print(
-        f"gRPC requests of {payload.megabytes * 1000:.0f} kB, {workers} workers, {facts['cpu']} with "
-        f"{facts['cpu_cores']} cores, {REPEATS} repeats of {SECONDS:g} s"
-    )
-    print("| requests/s | CPU ms per request (mean, min to max) | send delay P95 ms |\n|---|---|---|")
-    for row in rows:
-        spread = f"{row['cpu_ms']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
-        print(f"| {row['rate_per_s']:g} | {spread} | {row['delay_ms']:.2f} |")
-    print(json.dumps({"environment": facts, "request_kb": payload.megabytes * 1000, "rows": rows}))
-
-
-def _row(generator: Generator, rate: float) -> dict[str, float]:
+def _row(
+    generator: Generator, rate: float, servers: list[psutil.Process], options: argparse.Namespace
+) -> dict[str, float]:
     target = Target("m", generator, None)
-    timing = Timing(warm_up_s=0.5, duration_s=SECONDS, least_s=SECONDS, sequential=False)
-    costs, delays = [], []
-    for repeat in range(REPEATS):
-        point = measure_point(target, Objective(limit_ms=100), PointSpec(rate, "single", 1, seed=repeat), timing).point
-        assert point.errors == 0 and point.requests == point.due, point
-        costs.append(point.generator_cpu_ms)
-        delays.append(point.send_delay_p95_ms)
+    timing = Timing(warm_up_s=1.0, duration_s=options.seconds, least_s=options.seconds, sequential=False)
+    points, before, begun = [], _cpu_s(servers), time.monotonic()
+    for repeat in range(options.repeats):
+        points.append(
+            measure_point(target, Objective(limit_ms=100), PointSpec(rate, "single", 1, repeat), timing).point
+        )
+    sent = options.repeats * rate * (options.seconds + 1.0)
+    costs = [point.generator_cpu_ms for point in points]
+    latencies = [point.latency.p95_ms for point in points if point.latency]
     return {
         "rate_per_s": rate,
         "cpu_ms": float(np.mean(costs)),
         "least": min(costs),
         "most": max(costs),
-        "delay_ms": float(np.mean(delays)),
+        "generator_cores": float(np.mean(costs)) * rate / 1000,
+        "send_delay_p95_ms": float(np.mean([point.send_delay_p95_ms for point in points])),
+        "latency_p95_ms": float(np.mean(latencies)) if latencies else 0.0,
+        "failed": sum(point.errors for point in points),
+        "unsent": sum(point.due - point.requests for point in points),
+        "server_cpu_ms": (_cpu_s(servers) - before) * 1000 / sent,
+        "seconds": time.monotonic() - begun,
     }
+
+
+def _cpu_s(processes: list[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return sum(one.user + one.system for one in times)
+
+
+def _compare(work: Assignment, options: argparse.Namespace) -> int:
+    """Search with both generators, in turns; 1 when their rates differ by more than 3 %."""
+    capacity = options.servers * 1000 / options.service_ms
+    limits = Limits(
+        start_rate=0.8 * capacity,
+        lowest_rate=0.02 * capacity,
+        objective=Objective(limit_ms=10 * options.service_ms),
+        precision=0.02,
+        repeats=3,
+    )
+    timing = Timing(warm_up_s=1.0, duration_s=options.seconds, least_s=options.seconds, sequential=False)
+    found: dict[str, list[float]] = {"sockets": [], "users": []}
+    for repeat in range(options.repeats):
+        for name, rates in found.items():
+            generator = InProcess(work if name == "sockets" else work.route())
+            target = Target("m", generator, None)
+            result = search(
+                lambda rate, purpose, target=target, seed=repeat: measure_point(  # type: ignore[misc]
+                    target, limits.objective, PointSpec(rate, purpose, 1, seed), timing
+                ).point,
+                limits,
+            )
+            generator.close()
+            rates.append(result.rate_per_s or 0.0)
+            limited = " (the generator was the limit)" if result.generator_limited else ""
+            print(f"{name}: {rates[-1]:.1f} requests/s{limited}", flush=True)
+    means = {name: float(np.mean(rates)) for name, rates in found.items()}
+    ratio = means["sockets"] / means["users"] if means["users"] else 0.0
+    print(json.dumps({"machine": str(describe_machine()), "rates": found, "ratio": ratio}))
+    return 0 if abs(ratio - 1) <= 0.03 else 1
+
+
+def _print(options: argparse.Namespace, payload: Payload, rows: list[dict[str, float]]) -> None:
+    machine, chosen = describe_machine(), vars(options)
+    size_kb = len(payload.grpc_body if options.protocol == "grpc" else payload.http_body) / 1000
+    print(
+        f"{options.protocol} requests of {size_kb:.0f} kB, {options.workers} workers ({options.generator}), "
+        f"{options.servers} servers, {machine}, {options.repeats} repeats of {options.seconds:g} s"
+    )
+    print("| requests/s | CPU ms per request (mean, min to max) | cores | send delay P95 ms | server CPU ms |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        spread = f"{row['cpu_ms']:.3f} ({row['least']:.3f} to {row['most']:.3f})"
+        shares = f"{row['generator_cores']:.2f} | {row['send_delay_p95_ms']:.2f} | {row['server_cpu_ms']:.3f}"
+        print(f"| {row['rate_per_s']:g} | {spread} | {shares} |")
+    print(json.dumps({"machine": str(machine), "options": chosen, "request_kb": size_kb, "rows": rows}))
 
 
 if __name__ == "__main__":

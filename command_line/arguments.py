@@ -26,6 +26,14 @@ def check_address(field: str, text: str, protocol: str = "grpc") -> str:
     return text
 
 
+def check_addresses(field: str, text: str, protocol: str = "grpc") -> str:
+    """Different addresses, separated by commas, each as `check_address` wants it."""
+    parts = [check_address(field, part.strip(), protocol) for part in text.split(",")]
+    if len(set(parts)) != len(parts):
+        raise UsageError(field, text, "give each server once")
+    return ",".join(parts)
+
+
 def split_address(address: str) -> tuple[str, int]:
     """The parts of `host:port`; an IPv6 address without its brackets."""
     host, _, port = address.rpartition(":")
@@ -50,7 +58,9 @@ def check_listening(field: str, text: str) -> tuple[str, int]:
 
 def default_control_address(address: str, protocol: str) -> str:
     """Where the server is asked over gRPC: where the load goes, or port 8001 beside an HTTP address."""
-    return address if protocol == "grpc" or not address else f"{address.rpartition(':')[0]}:8001"
+    if protocol == "grpc" or not address:
+        return address
+    return ",".join(f"{part.rpartition(':')[0]}:8001" for part in address.split(","))
 
 
 def check_protocol(field: str, text: str) -> str:

@@ -35,8 +35,8 @@ def _predict(options: argparse.Namespace) -> int:
     top, size, answered = _whole("top", options.top), _size(options), 0
     with closing(_served(options)) as served:
         model = served.describe()
-        for file, pixels in _decoded(options.files, size or model.size):
-            print(file, *map(_line, served.predict(model, pixels, top)), sep="\n", flush=True)
+        for file, image in _images(options.files, None if model.is_encoded else size or model.size):
+            print(file, *map(_line, served.predict(model, image, top)), sep="\n", flush=True)
             answered += 1
     return int(answered < len(options.files))
 
@@ -45,10 +45,10 @@ def _write_json(options: argparse.Namespace) -> int:
     """The requests as files instead of sending them; the server is asked for the size unless that is given."""
     folder = check_output(options.write_json)
     size, written = _size(options) or _asked_size(options), 0
-    for file, pixels in _decoded(options.files, size):
+    for file, image in _images(options.files, size):
         target = folder / f"{file.name}.json"
         try:
-            target.write_text(request_body(pixels))
+            target.write_text(request_body(image))
         except OSError as error:
             raise UsageError("write-json", str(target), f"it cannot be written ({error.strerror})") from None
         print(target)
@@ -56,20 +56,23 @@ def _write_json(options: argparse.Namespace) -> int:
     return int(written < len(options.files))
 
 
-def _asked_size(options: argparse.Namespace) -> tuple[int, int]:
+def _asked_size(options: argparse.Namespace) -> tuple[int, int] | None:
     with closing(_served(options)) as served:
         return served.describe().size
 
 
-def _decoded(files: Sequence[Path], size: tuple[int, int]) -> Iterator[tuple[Path, Any]]:
-    """Each file that can be read, as pixels uint8 [height, width, 3]; the others are named and left out."""
+def _images(files: Sequence[Path], size: tuple[int, int] | None) -> Iterator[tuple[Path, Any]]:
+    """Each file that holds an image, as pixels uint8 [height, width, 3], or as its bytes where `size` is None.
+
+    The others are named and left out.
+    """
     for file in files:
         try:
-            pixels = image_file.fit(image_file.decode(file, "FILE"), size)
+            image = image_file.decode(file, "FILE")
         except InvalidError as error:
             print(_PREFIX, f"{error}; skipped", file=sys.stderr, flush=True)
         else:
-            yield file, pixels
+            yield file, file.read_bytes() if size is None else image_file.fit(image, size)
 
 
 def _line(prediction: Prediction) -> str:

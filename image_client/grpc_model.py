@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
@@ -29,13 +30,14 @@ class GrpcModel:
         )
         return image_model(self._model, inputs, outputs)
 
-    def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
+    def predict(self, model: ImageModel, image: Any, top: int) -> list[Prediction]:
         """The best classes, as the server sorts them."""
-        image = triton.InferInput(model.image.name, [1, *pixels.shape], model.image.dtype)
-        image.set_data_from_numpy(pixels[None].astype(triton_to_np_dtype(model.image.dtype)))
+        batch = _batch(model.image, image)
+        sent = triton.InferInput(model.image.name, list(batch.shape), model.image.dtype)
+        sent.set_data_from_numpy(batch)
         scores = triton.InferRequestedOutput(model.scores.name, class_count=top)
         answer = self._asked(
-            lambda: self._client.infer(self._model, [image], outputs=[scores], client_timeout=self._timeout_s)
+            lambda: self._client.infer(self._model, [sent], outputs=[scores], client_timeout=self._timeout_s)
         )
         return [_prediction(entry.decode()) for entry in answer.as_numpy(model.scores.name).reshape(-1)]
 
@@ -51,6 +53,13 @@ class GrpcModel:
             if error.status() == "StatusCode.UNAVAILABLE":
                 raise ServerError(f"no Triton server answers gRPC at {self._address}: {message}") from None
             raise ModelError(f"model {self._model!r}: {message}") from None
+
+
+def _batch(tensor: TensorInfo, image: Any) -> Any:
+    """A batch of one: of pixels, or of a file's bytes in the shape that the server asks for."""
+    if isinstance(image, bytes):
+        return np.full([1, *tensor.shape[1:]], image, np.object_)
+    return image[None].astype(triton_to_np_dtype(tensor.dtype))
 
 
 def _prediction(entry: str) -> Prediction:

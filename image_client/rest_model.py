@@ -1,5 +1,6 @@
 """Images as JSON over TensorFlow Serving's REST API."""
 
+import base64
 import json
 from typing import Any
 
@@ -27,9 +28,9 @@ class RestModel:
         inputs, outputs = (_tensors(signature[side]) for side in ("inputs", "outputs"))
         return image_model(self._model, inputs, outputs)
 
-    def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
+    def predict(self, model: ImageModel, image: Any, top: int) -> list[Prediction]:
         """The best classes by the scores in the answer."""
-        answer = self._asked("POST", ":predict", request_body(pixels))
+        answer = self._asked("POST", ":predict", request_body(image))
         scores = np.asarray(answer["predictions"][0], np.float64).reshape(-1)
         best = np.argsort(-scores, kind="stable")[:top]
         return [Prediction(float(scores[index]), int(index), self._label(int(index))) for index in best]
@@ -55,9 +56,11 @@ class RestModel:
         return document
 
 
-def request_body(pixels: Any) -> str:
-    """The JSON of a predict request for one image: whole numbers, which float inputs take too."""
-    return json.dumps({"instances": [pixels.tolist()]}, separators=(",", ":"))
+def request_body(image: Any) -> str:
+    """The JSON of a predict request for one image: whole numbers, which float inputs take too, or a file in Base64."""
+    is_file = isinstance(image, bytes)
+    instance = {"b64": base64.b64encode(image).decode()} if is_file else image.tolist()
+    return json.dumps({"instances": [instance]}, separators=(",", ":"))
 
 
 def _tensors(infos: dict[str, Any]) -> list[TensorInfo]:

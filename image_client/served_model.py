@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 from command_line.errors import ModelError
 
+# What Triton and TensorFlow Serving call bytes.
+TEXTS = ("BYTES", "DT_STRING")
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -25,9 +28,14 @@ class ImageModel:
     scores: TensorInfo
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.image.shape[1], self.image.shape[2]
+    def is_encoded(self) -> bool:
+        """Whether it takes the bytes of a file, and decodes them itself."""
+        return self.image.dtype in TEXTS
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of its images; None where it takes any, as files."""
+        return None if self.is_encoded else (self.image.shape[1], self.image.shape[2])
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,8 @@ class ServedModel(Protocol):
     def describe(self) -> ImageModel:
         """The model's input and output; ModelError when it takes no image."""
 
-    def predict(self, model: ImageModel, pixels: Any, top: int) -> list[Prediction]:
-        """The best classes for pixels uint8 [height, width, 3], the best first."""
+    def predict(self, model: ImageModel, image: Any, top: int) -> list[Prediction]:
+        """The best classes for pixels uint8 [height, width, 3], or the bytes of a file; the best first."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -54,10 +62,19 @@ class ServedModel(Protocol):
 
 def image_model(name: str, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> ImageModel:
     """The model with these tensors; ModelError unless it takes one batch of RGB images of known size."""
-    fits = len(inputs) == 1 and len(inputs[0].shape) == 4 and inputs[0].shape[3] == 3 and min(inputs[0].shape[1:]) > 0
-    if not fits:
+    if len(inputs) != 1 or not (_takes_pixels(inputs[0]) or _takes_files(inputs[0])):
         taken = ", ".join(f"{one.name} {list(one.shape)}" for one in inputs)
-        raise ModelError(f"model {name!r} takes {taken}, not one batch of images [-1, height, width, 3]")
+        raise ModelError(
+            f"model {name!r} takes {taken}, not one batch of images [-1, height, width, 3], or of files [-1]"
+        )
     if len(outputs) != 1:
         raise ModelError(f"model {name!r} gives {', '.join(one.name for one in outputs)}, not one tensor of scores")
     return ImageModel(name, inputs[0], outputs[0])
+
+
+def _takes_pixels(tensor: TensorInfo) -> bool:
+    return len(tensor.shape) == 4 and tensor.shape[3] == 3 and min(tensor.shape[1:]) > 0
+
+
+def _takes_files(tensor: TensorInfo) -> bool:
+    return tensor.dtype in TEXTS and tensor.shape in ((-1,), (-1, 1))

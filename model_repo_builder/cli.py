@@ -108,6 +108,9 @@ def _validate(options: argparse.Namespace) -> int:
     valid = load_plan(options.plan, options.runtime)
     check(valid)
     _warn(valid)
+    for variant in valid.variants:
+        for warning in variant.warnings:
+            print(f"WARNING: variants.{variant.name}: {warning}")
     print(f"{options.plan}: valid; runtime {valid.runtime}; variants {', '.join(v.name for v in valid.variants)}")
     return 0
 

@@ -13,6 +13,9 @@ from tritonclient.grpc import model_config_pb2
 
 from command_line.errors import ModelError
 
+from . import encoded_image
+from .encoded_image import EncodedImage
+
 PREFIX = "request_values."
 _RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})")
 
@@ -34,10 +37,14 @@ def declare(config: model_config_pb2.ModelConfig, values: Mapping[str, Values]) 
         config.parameters[PREFIX + name].string_value = str(allowed)
 
 
-def declared(config: model_config_pb2.ModelConfig) -> dict[str, Values]:
-    """The values that a configuration declares, by input; ModelError for a parameter that is no range."""
+def declared(config: model_config_pb2.ModelConfig) -> dict[str, Values | EncodedImage]:
+    """The values that a configuration declares, by input, and the encoded images among them.
+
+    ModelError for a parameter that is no range, or describes no image.
+    """
     texts = {key: value.string_value for key, value in config.parameters.items() if key.startswith(PREFIX)}
-    return {key.removeprefix(PREFIX): _parsed(config.name, key, text) for key, text in texts.items()}
+    ranges = {key.removeprefix(PREFIX): _parsed(config.name, key, text) for key, text in texts.items()}
+    return {**ranges, **encoded_image.declared(config)}
 
 
 def _parsed(model: str, key: str, text: str) -> Values:

@@ -6,7 +6,7 @@ from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples.arrays import PIXELS
 from model_repo_builder.examples.kinds import kind_of
 from model_repo_builder.plan.schema import Plan, Variant
-from model_repo_builder.repository import fingerprint
+from model_repo_builder.repository import encoded_images, fingerprint
 from model_repo_builder.signature import Signature
 from model_repo_builder.sources import specification
 
@@ -56,7 +56,8 @@ def _check_examples(plan: Plan, signature: Signature, origin: str) -> None:
 
 
 def check_form(plan: Plan, variant: Variant, signature: Signature) -> None:
-    """InvalidError for bytes in place of numbers that are no pixels."""
+    """InvalidError for bytes in place of numbers that are no pixels, and for files where the model takes no image."""
+    encoded_images.check(variant, signature)
     if (variant.input_dtype is None and plan.model.input.dtype is None) or plan.model.origin != "savedmodel":
         return
     field = f"variants.{variant.name}.input_dtype"

@@ -172,6 +172,8 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     frozen = cache.frozen
     signature = frozen.signature.in_form(form)
     check_form(plan, variant, signature)
+    for warning in variant.warnings:
+        log.event(variant.name, f"WARNING: {warning}")
     started = time.monotonic()
     calibration = cache.calibration(form) if variant.needs_calibration else None
     if calibration is not None:

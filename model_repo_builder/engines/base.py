@@ -50,6 +50,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Served:
+    """What of a variant decides the parameters in its config.pbtxt."""
+
+    options: Options
+    precision: str
+    instances: int
+
+
+@dataclass(frozen=True)
 class Engine:
     """A way to optimise a model.
 
@@ -66,6 +75,9 @@ class Engine:
     `build_facts` gives what else decides the artefact, from the options and the largest batch: the CPU or GPU at hand.
     `unavailable` says why it can't build here for the compute capability that the plan wants (None: any), and None
     when it can: asked before any work.
+    `largest_batch` bounds `max_batch_size` in a runtime whose backend can't form batches of every size.
+    `warnings` gives what a precision, with the engine's options, means on the CPU at hand where that is not what it
+    says.
     """
 
     name: str
@@ -76,7 +88,7 @@ class Engine:
     packages: tuple[str, ...]
     options: type[Options]
     session_options: frozenset[str]
-    parameters: Callable[[Any], dict[str, str]]
+    parameters: Callable[[Served], dict[str, str]]
     build: Callable[[Job], dict[str, str]]
     load: Callable[[Path, Signature], Predict]
     loader: str
@@ -87,3 +99,5 @@ class Engine:
     build_facts: Callable[[Any, int], dict[str, str]] = field(default=lambda _, __: {})
     unavailable: Callable[[str | None], str | None] = field(default=lambda _: None)
     executes_here: Callable[[], bool] = field(default=lambda: False)
+    largest_batch: Mapping[str, int] = field(default_factory=dict)
+    warnings: Callable[[str, Any], tuple[str, ...]] = field(default=lambda _, __: ())

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder.examples.kinds import Examples, batches
+from model_repo_builder.engines import onnx_calibration
+from model_repo_builder.engines.onnx_calibration import Feed
+from model_repo_builder.examples.kinds import Examples
 
-# One example at a time keeps the memory of a calibration pass, which holds every activation, small.
-CALIBRATION_BATCH = 1
 # Types that the CPU executes in INT8. Softmax stays in floating point, it costs nothing and decides everything.
 # Relu and Clip are here to disappear: an unsigned range that begins at zero already cuts off what is below.
 QUANTISED_TYPES = [
@@ -48,8 +48,10 @@ def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
         )
 
 
-def quantise(path: Path, *, samples: Examples, method: str, reduce_range: bool) -> None:
-    """Replace the FP32 model at `path` by its INT8 version, ranges taken from the examples, as clients send them.
+def quantise(path: Path, *, feed: Feed, method: str, reduce_range: bool) -> None:
+    """Replace the FP32 model at `path` by its INT8 version, ranges taken from the examples that `feed` gives.
+
+    Memory is that of the activations of one of its requests, however many there are.
 
     Types follow ONNX Runtime's advice for x86: unsigned activations, signed per-channel weights
     (documentation, "Quantize ONNX models", "Data type selection").
@@ -58,7 +60,7 @@ def quantise(path: Path, *, samples: Examples, method: str, reduce_range: bool) 
 
     _quantise_statically(
         path,
-        samples,
+        feed,
         method,
         op_types_to_quantize=QUANTISED_TYPES,
         reduce_range=reduce_range,
@@ -66,7 +68,7 @@ def quantise(path: Path, *, samples: Examples, method: str, reduce_range: bool) 
     )
 
 
-def quantise_for_tensorrt(path: Path, *, samples: Examples, method: str) -> None:
+def quantise_for_tensorrt(path: Path, *, feed: Feed, method: str) -> None:
     """Replace the FP32 model at `path` by one that says by explicit Q/DQ pairs what TensorRT runs in INT8.
 
     TensorRT takes signed numbers with a zero point of 0 alone, weights as floating point before a pair of their own,
@@ -77,7 +79,7 @@ def quantise_for_tensorrt(path: Path, *, samples: Examples, method: str) -> None
 
     _quantise_statically(
         path,
-        samples,
+        feed,
         method,
         op_types_to_quantize=TENSORRT_TYPES,
         activation_type=QuantType.QInt8,
@@ -95,7 +97,7 @@ def quantise_for_tensorrt(path: Path, *, samples: Examples, method: str) -> None
     )
 
 
-def _quantise_statically(path: Path, samples: Examples, method: str, **options: Any) -> None:
+def _quantise_statically(path: Path, feed: Feed, method: str, **options: Any) -> None:
     """Q/DQ pairs by ONNX Runtime, with the ranges that the examples show; `options` are those of quantize_static."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -108,14 +110,18 @@ def _quantise_statically(path: Path, samples: Examples, method: str, **options: 
     with _errors_only(), tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+        ranges = Path(scratch) / "ranges.json"
+        if method != "minmax":
+            onnx_calibration.write_ranges(prepared, feed, methods[method], options["op_types_to_quantize"], ranges)
         quantize_static(
             str(prepared),
             str(path),
-            _reader(samples),
+            _reader(feed),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             weight_type=QuantType.QInt8,
             calibrate_method=methods[method],
+            calibration_cache_path=ranges,
             **options,
         )
 
@@ -132,16 +138,16 @@ def _errors_only() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _reader(samples: Examples) -> Any:
+def _reader(feed: Feed) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """Feeds the examples in order, once."""
 
         def __init__(self) -> None:
-            self._batches = batches(samples, CALIBRATION_BATCH)
+            self._requests = feed()
 
         def get_next(self) -> Examples | None:
-            return next(self._batches, None)
+            return next(self._requests, None)
 
     return Reader()

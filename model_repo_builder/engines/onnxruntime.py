@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from model_repo_builder.engines.base import Engine, Job, Options
+from model_repo_builder.engines import cpu
+from model_repo_builder.engines.base import Engine, Job, Options, Served
 from model_repo_builder.errors import UnsupportedError
-from model_repo_builder.examples.kinds import Examples, as_sent, count_of
+from model_repo_builder.examples.kinds import Examples, as_sent, count_of, requests
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from model_repo_builder.engines.base import Outputs, Predict
 
 ARTEFACT = "model.onnx"
-CPU_FLAGS = Path("/proc/cpuinfo")
+# One example at a time keeps the memory of a calibration pass, which holds its activations, small.
+CALIBRATION_BATCH = 1
 
 
 class ONNXRuntimeOptions(Options):
@@ -36,23 +39,9 @@ class ONNXRuntimeOptions(Options):
     allow_spinning: bool = True
 
 
-def has_vnni(cpuinfo: str) -> bool:
-    """Whether the CPU described by /proc/cpuinfo multiplies u8 by s8 without saturating 16-bit sums (VNNI)."""
-    flags = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "").split()
-    return "avx512_vnni" in flags or "avx_vnni" in flags
-
-
-def _weight_range(options: ONNXRuntimeOptions) -> str:
-    """`auto` follows the CPU: without VNNI two products of u8 x s8 overflow 16 bits unless weights keep to 7 bits.
-
-    Source: ONNX Runtime documentation, "Quantize ONNX models", on `reduce_range`.
-    """
-    if options.weight_range != "auto":
-        return options.weight_range
-    return "8bit" if CPU_FLAGS.exists() and has_vnni(CPU_FLAGS.read_text()) else "7bit"
-
-
-def _parameters(options: ONNXRuntimeOptions) -> dict[str, str]:
+def _parameters(served: Served) -> dict[str, str]:
+    options = served.options
+    assert isinstance(options, ONNXRuntimeOptions)
     parameters = {}
     if options.intra_op_threads:
         parameters["intra_op_thread_count"] = str(options.intra_op_threads)
@@ -69,7 +58,7 @@ def _build(job: Job) -> dict[str, str]:
     onnx_graph.write(job, target)
     if job.precision != "int8":
         return {}
-    weight_range = _weight_range(job.options)
+    weight_range = cpu.weight_range(job.options.weight_range)
     reduce_range = weight_range == "7bit"
     if job.calibration is None:
         job.progress(f"quantising dynamically, weights {weight_range}")
@@ -77,15 +66,27 @@ def _build(job: Job) -> dict[str, str]:
     else:
         samples = as_sent(job.calibration, job.signature)
         job.progress(f"calibrating on {count_of(samples)} examples, weights {weight_range}")
-        onnx_int8.quantise(target, samples=samples, method=job.options.calibration_method, reduce_range=reduce_range)
+        onnx_int8.quantise(
+            target,
+            feed=partial(requests, samples, job.signature, CALIBRATION_BATCH),
+            method=job.options.calibration_method,
+            reduce_range=reduce_range,
+        )
     return {"weight_range": weight_range, "quantisation": job.options.quantisation}
 
 
-def _load(folder: Path, signature: Signature) -> Predict:
+def load(folder: Path, signature: Signature, *, fused: bool = True) -> Predict:
+    """A function from examples to the outputs of the graph in a version folder; UnsupportedError where it can't run.
+
+    Without `fused` each Q/DQ pair rounds by itself, as it says, where this CPU's own INT8 sums may saturate.
+    """
     import onnxruntime as ort
 
+    options = ort.SessionOptions()
+    if not fused:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
-        session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(folder / ARTEFACT), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise UnsupportedError(f"ONNX Runtime can't load it: {' '.join(str(error).split())[:300]}") from None
     names = [output.name for output in signature.outputs]
@@ -117,8 +118,8 @@ ENGINE = Engine(
     session_options=frozenset({"intra_op_threads", "allow_spinning"}),
     parameters=_parameters,
     build=_build,
-    load=_load,
+    load=load,
     loader="onnxruntime",
     needs_calibration=lambda precision, options: precision == "int8" and options.quantisation == "static",
-    build_facts=lambda options, _: {"weight_range": _weight_range(options)},
+    build_facts=lambda options, _: {"weight_range": cpu.weight_range(options.weight_range)},
 )

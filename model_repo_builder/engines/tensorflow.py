@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from model_repo_builder.engines.base import Engine, Job, Options
+from model_repo_builder.engines.base import Engine, Job, Options, Served
 from model_repo_builder.examples.kinds import Examples, as_sent
 from model_repo_builder.signature import Signature
 
@@ -31,7 +31,9 @@ class TensorFlowOptions(Options):
     inter_op_threads: int = Field(default=0, ge=0, le=1024)
 
 
-def _parameters(options: TensorFlowOptions) -> dict[str, str]:
+def _parameters(served: Served) -> dict[str, str]:
+    options = served.options
+    assert isinstance(options, TensorFlowOptions)
     threads = {
         "TF_NUM_INTRA_THREADS": options.intra_op_threads,
         "TF_NUM_INTER_THREADS": options.inter_op_threads,

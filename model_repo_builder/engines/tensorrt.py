@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from model_repo_builder.engines import gpu, onnxruntime, tensorrt_plan
 from model_repo_builder.engines.base import Engine, Job, Options
-from model_repo_builder.examples.kinds import as_sent, count_of
+from model_repo_builder.examples.kinds import as_sent, count_of, requests
 from model_repo_builder.signature import Signature
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def _graph(job: Job, options: TensorRTOptions) -> Path:
     if job.calibration is not None:
         samples = as_sent(job.calibration, job.signature)
         job.progress(f"calibrating on {count_of(samples)} examples")
-        onnx_int8.quantise_for_tensorrt(graph, samples=samples, method=options.calibration_method)
+        feed = partial(requests, samples, job.signature, onnxruntime.CALIBRATION_BATCH)
+        onnx_int8.quantise_for_tensorrt(graph, feed=feed, method=options.calibration_method)
     return graph
 
 
@@ -93,7 +95,7 @@ def executes_here() -> bool:
 
 def _load(folder: Path, signature: Signature) -> Predict:
     """The graph that the plan was built from, for machines that build plans and can't run them (trtexec alone)."""
-    return onnxruntime.ENGINE.load(folder, signature)
+    return onnxruntime.load(folder, signature, fused=False)
 
 
 def _build_facts(options: TensorRTOptions, max_batch_size: int) -> dict[str, str]:

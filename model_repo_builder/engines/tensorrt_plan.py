@@ -65,18 +65,28 @@ class Tool:
 
 
 def profiles(signature: Signature, largest: int) -> tuple[Profile, ...]:
-    """A profile of each input, for batches of 1 to `largest`; kernels are chosen for the largest.
+    """A profile of each input, for batches of 1 to `largest` and open sizes of 1 to the example's.
 
-    None without a batch, where all sizes stand in the graph. UnsupportedError for what no profile can hold.
+    Kernels are chosen for the largest. None where all sizes stand in the graph, as without a batch. UnsupportedError
+    for texts.
     """
     for tensor in signature.inputs:
-        if tensor.dtype == STRING or OPEN in tensor.shape:
-            allowed = "numbers, with every size fixed but the batch"
-            raise UnsupportedError(f"a plan can't take the input {tensor.named_shape()}; allowed: {allowed}")
+        if tensor.dtype == STRING:
+            raise UnsupportedError(f"a plan can't take the input {tensor.named_shape()}; allowed: numbers")
+    if not (signature.batched or signature.is_open):
+        return ()
+
+    def shape(batch: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return (batch, *sizes) if signature.batched else sizes
+
     return tuple(
-        Profile(tensor.name, (1, *tensor.shape), (largest, *tensor.shape), (largest, *tensor.shape))
+        Profile(
+            tensor.name,
+            shape(1, tuple(1 if size == OPEN else size for size in tensor.shape)),
+            shape(largest, tensor.example_shape),
+            shape(largest, tensor.example_shape),
+        )
         for tensor in signature.inputs
-        if signature.batched
     )
 
 

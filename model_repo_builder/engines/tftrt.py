@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +10,9 @@ from pydantic import Field
 
 from model_repo_builder.engines import gpu, tensorflow, tftrt_graph, tftrt_saved
 from model_repo_builder.engines.base import Engine, Job, Options
-from model_repo_builder.errors import BuildError
-from model_repo_builder.examples.kinds import Examples, as_sent, batches, count_of
+from model_repo_builder.errors import BuildError, UnsupportedError
+from model_repo_builder.examples.kinds import Examples, as_sent, count_of, requests
+from model_repo_builder.signature import OPEN, STRING, Signature
 
 # TensorRT measures kernels at these sizes of a range; all batches between run on the same engine.
 STRATEGIES = {"range": "Range", "optimal": "Optimal", "range+optimal": "Range+Optimal"}
@@ -66,6 +67,7 @@ def _build(job: Job) -> dict[str, str]:
     from tensorflow.python.compiler.tensorrt import trt_convert
 
     assert isinstance(job.options, TFTRTOptions)
+    _refuse_texts(job.signature)
     largest = largest_batch(job.options, job.max_batch_size)
     converter = trt_convert.TrtGraphConverterV2(
         input_saved_model_dir=str(job.savedmodel),
@@ -109,20 +111,53 @@ def largest_batch(options: TFTRTOptions, max_batch_size: int) -> int:
 
 
 def _profile(job: Job, largest: int) -> Iterator[dict[str, Any]]:
-    """The shapes that engines are built for: a batch of one, and the largest."""
-    for batch in sorted({1, largest}):
-        yield {tensor.name: np.zeros((batch, *tensor.shape), tensor.dtype) for tensor in job.signature.inputs}
+    """The shapes that engines are built for: batches of 1 and the largest, open sizes from the least to the example's.
+
+    The sizes of an example are those that the plan gives (`inputs.NAME.shape`): what is longer runs in TensorFlow.
+    """
+    signature = job.signature
+    for batch in sorted({1, largest}) if signature.batched else [0]:
+        for shapes in _sizes(job):
+            yield _zeros(shapes, signature, batch)
+
+
+def _sizes(job: Job) -> list[dict[str, tuple[int, ...]]]:
+    """The shapes of an example with open sizes of 1, where the model takes such, and as the plan gives them."""
+    usual = {tensor.name: tensor.example_shape for tensor in job.signature.inputs}
+    if not job.signature.is_open:
+        return [usual]
+    least = {
+        tensor.name: tuple(1 if size == OPEN else size for size in tensor.shape) for tensor in job.signature.inputs
+    }
+    model = tensorflow.load_savedmodel(job.savedmodel, job.signature)
+    try:
+        model(_zeros(least, job.signature, 1))
+    # Whatever TensorFlow makes of a convolution over nothing.
+    except Exception:
+        return [usual]
+    return [least, usual]
+
+
+def _zeros(shapes: Mapping[str, tuple[int, ...]], signature: Signature, batch: int) -> dict[str, Any]:
+    leading = (batch,) if signature.batched else ()
+    return {one.name: np.zeros((*leading, *shapes[one.name]), one.dtype) for one in signature.inputs}
+
+
+def _refuse_texts(signature: Signature) -> None:
+    texts = [tensor.name for tensor in signature.inputs if tensor.dtype == STRING]
+    if texts:
+        raise UnsupportedError(f"TensorRT has no texts, and {texts[0]} is string; allowed: engine tensorflow")
 
 
 def _calibration(job: Job, batch: int) -> Any:
-    """TF-TRT's calibration function: whole batches of one size, as it demands."""
+    """TF-TRT's calibration function: whole batches of one size, as it demands, or one request after the other."""
     assert job.calibration is not None
     samples = as_sent(job.calibration, job.signature)
     size = min(batch, count_of(samples))
 
     def whole_batches() -> Iterator[Examples]:
-        for part in batches(samples, size):
-            if count_of(part) == size:
+        for part in requests(samples, job.signature, size):
+            if not job.signature.batched or count_of(part) == size:
                 yield part
 
     return whole_batches

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.examples import image_pixels
 from model_repo_builder.examples.synthetic import is_synthetic, synthetic
 from model_repo_builder.signature import FLOATS, STRING, Signature, Tensor
 
@@ -75,8 +76,7 @@ def scaled(pixels: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     if tensor.range in (None, PIXELS) or tensor.dtype not in FLOATS:
         return pixels
     assert tensor.range is not None
-    least, most = tensor.range
-    numbers: NDArray[Any] = (pixels.astype(np.float32) / 255 * (most - least) + least).astype(tensor.dtype)
+    numbers: NDArray[Any] = image_pixels.scaled(pixels, *tensor.range, tensor.dtype)
     return numbers
 
 

@@ -143,4 +143,5 @@ def _window(names: Sequence[str], index: int, field: str, size: tuple[int, int])
     image = decode(photographs.file(names[index % len(names)], field), field)
     box, mirrored = photographs.window(index, *image.size)
     inside = image.crop(box)
-    return fit(ImageOps.mirror(inside) if mirrored else inside, size)
+    pixels: Images = fit(ImageOps.mirror(inside) if mirrored else inside, size)
+    return pixels

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import arrays, images, sequences
+from model_repo_builder.examples import arrays, image_pixels, images, sequences
 from model_repo_builder.signature import STRING, Signature, Tensor
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # One array [n, ...] for each input.
 Examples = Mapping[str, "NDArray[Any]"]
-# Weights of red, green and blue in brightness (ITU-R BT.601), as PIL and TensorFlow convert to grey.
-LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -53,20 +51,12 @@ def _load_images(source: str, field: str, count: int, signature: Signature, skip
 
 def size_of_images(tensor: Tensor) -> tuple[int, int]:
     """Height and width of the images that a tensor takes."""
-    first, second, third = tensor.example_shape[-3:]
-    return (second, third) if tensor.channels_first else (first, second)
+    return image_pixels.size_of(tensor.example_shape)
 
 
 def as_inputs(pixels: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     """RGB images, uint8 [n, height, width, 3], as a model takes them: grey or RGBA, channels first, of its range."""
-    shape = tensor.example_shape[-3:]
-    channels = shape[0] if tensor.channels_first else shape[2]
-    if channels == 1:
-        pixels = np.rint(pixels @ np.array(LUMA))[..., None].astype(np.uint8)
-    elif channels == 4:
-        pixels = np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
-    if tensor.channels_first:
-        pixels = np.moveaxis(pixels, -1, 1)
+    pixels = image_pixels.arranged(pixels, tensor.example_shape)
     scaled: NDArray[Any] = arrays.scaled(pixels, tensor).reshape(-1, *tensor.example_shape)
     return scaled
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from model_repo_builder.engines import ENGINES
-from model_repo_builder.engines.base import Engine, Options
+from model_repo_builder.engines.base import Engine, Options, Served
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples import kinds, photographs
 from model_repo_builder.plan.errors import Disallowed, as_invalid
@@ -20,7 +20,7 @@ from model_repo_builder.plan.model import InputType, Length, Model, Name, Scalar
 from model_repo_builder.signature import InputForm
 
 Runtime = Literal["ngc", "python"]
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Batch = Annotated[int, Field(ge=1, le=4096)]
 WarmUp = bool | Literal["all"]
 
@@ -88,6 +88,7 @@ class Variant(Section):
     precision: Precision = "fp32"
     device: Literal["cpu", "gpu"] = "cpu"
     input_dtype: InputType | None = None
+    encoded_images: bool = False
     sequence_length: Length | None = None
     max_batch_size: Batch = 64
     preferred_batch_sizes: tuple[Batch, ...] = ()
@@ -151,6 +152,16 @@ class Variant(Section):
         return self.warm_up
 
     @property
+    def parameters(self) -> dict[str, str]:
+        """The engine's parameters in config.pbtxt."""
+        return self.resolved_engine.parameters(Served(self.engine_options, self.precision, self.instances))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What its precision means on the CPU at hand, where that is not what it says."""
+        return self.resolved_engine.warnings(self.precision, self.engine_options)
+
+    @property
     def needs_calibration(self) -> bool:
         """Whether it is built from examples."""
         return self.resolved_engine.needs_calibration(self.precision, self.engine_options)
@@ -209,8 +220,19 @@ class Plan(Section):
             if variant in self.chosen and self.runtime not in variant.resolved_engine.runtimes:
                 allowed = f"runtime {', '.join(variant.resolved_engine.runtimes)} for engine {variant.engine}"
                 raise Disallowed(allowed, f"{field}.engine", f"{variant.engine} under runtime {self.runtime}")
+            largest = variant.resolved_engine.largest_batch.get(self.runtime)
+            if variant in self.chosen and largest is not None and variant.max_batch_size > largest:
+                allowed = f"at most {largest} for engine {variant.engine} under runtime {self.runtime}"
+                raise Disallowed(allowed, f"{field}.max_batch_size", variant.max_batch_size)
             if variant.input_dtype not in (None, *model.dtypes):
                 raise Disallowed(", ".join(model.dtypes), f"{field}.input_dtype", variant.input_dtype)
+            if variant.encoded_images and model.takes_tokens:
+                raise Disallowed(
+                    f"false, as {model.name} takes {model.kind.sample_kind}", f"{field}.encoded_images", True
+                )
+            if variant in self.chosen and variant.encoded_images and self.runtime != "python":
+                allowed = "false, or runtime python, whose model.py decodes"
+                raise Disallowed(allowed, f"{field}.encoded_images", f"true under runtime {self.runtime}")
             if variant.sequence_length is not None and not model.takes_tokens:
                 raise Disallowed(f"nothing, as {model.name} takes images", f"{field}.sequence_length", "set")
         return self

@@ -14,8 +14,9 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import Plan, Variant
-from model_repo_builder.repository import config_pbtxt
+from model_repo_builder.repository import config_pbtxt, encoded_images
 from model_repo_builder.signature import Signature
+from triton_contract import encoded_image
 
 # Below the version, where Triton looks for nothing; charts/triton knows this path (triton.aliasRepository).
 FOLDER = "alias"
@@ -40,6 +41,8 @@ def write(version_folder: Path, name: str, text: str) -> None:
 
 def _ensemble(name: str, variant: Variant, signature: Signature) -> Any:
     """The ensemble takes and gives what the variant does, up to the same batch size."""
+    images = encoded_images.described(variant, signature)
+    signature = encoded_images.requests(variant, signature)
     largest = variant.max_batch_size if signature.batched else 0
     ensemble = pb.ModelConfig(name=name, platform="ensemble", max_batch_size=largest)
     step = ensemble.ensemble_scheduling.step.add(model_name=variant.name, model_version=-1)
@@ -52,4 +55,5 @@ def _ensemble(name: str, variant: Variant, signature: Signature) -> Any:
     for tensor in signature.outputs:
         step.output_map[tensor.name] = tensor.name
     config_pbtxt.declare_values(ensemble, signature)
+    encoded_image.declare(ensemble, images)
     return ensemble

@@ -8,8 +8,10 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import Variant
+from model_repo_builder.repository import encoded_images
 from model_repo_builder.repository.tiers import priority_of, queue_of, set_tier
 from model_repo_builder.signature import FLOATS, STRING, Signature
+from triton_contract import encoded_image
 from triton_contract.input_values import Values, declare
 
 TYPES = {
@@ -41,7 +43,9 @@ def render(variant: Variant, signature: Signature, runtime: str, *, labels: bool
 
 
 def model_config(variant: Variant, signature: Signature, runtime: str, *, labels: bool = False) -> Any:
-    """Triton's ModelConfig for a variant that takes and gives `signature` under `runtime` (ngc or python)."""
+    """Triton's ModelConfig for a variant whose artefact takes and gives `signature`; under ngc or python."""
+    images = encoded_images.described(variant, signature)
+    signature = encoded_images.requests(variant, signature)
     largest = variant.max_batch_size if signature.batched else 0
     config = pb.ModelConfig(name=variant.name, max_batch_size=largest)
     field, value = variant.resolved_engine.runtimes[runtime]
@@ -56,12 +60,13 @@ def model_config(variant: Variant, signature: Signature, runtime: str, *, labels
     if signature.batched:
         _batching(config, variant)
     _priority(config, variant)
-    parameters = variant.resolved_engine.parameters(variant.engine_options)
+    parameters = variant.parameters
     if runtime == NATIVE:
         parameters = {**parameters, **variant.resolved_engine.native_parameters}
     for key, text in parameters.items():
         config.parameters[key].string_value = text
     declare_values(config, signature)
+    encoded_image.declare(config, images)
     if variant.warms_up and signature.warm_up:
         for batch in _warm_up_sizes(variant) if signature.batched else [1]:
             config.model_warmup.append(_warm_up(batch, signature))

@@ -78,8 +78,7 @@ class Stage:
         text = config_pbtxt.render(variant, made.signature, self._plan.runtime, labels=has_labels)
         (folder / "config.pbtxt").write_text(text, encoding="utf-8")
         if self._plan.runtime == "python":
-            generated = model_py.generate(variant.resolved_engine.loader)
-            (folder / VERSION / "model.py").write_text(generated, encoding="utf-8")
+            (folder / VERSION / "model.py").write_text(self._model_py(variant), encoding="utf-8")
         stable = alias.render(self._plan, variant, made.signature)
         if stable:
             alias.write(folder / VERSION, self._plan.model.name, stable)
@@ -131,10 +130,14 @@ class Stage:
             return present.read_text(encoding="utf-8")
         return labels.content(self._plan.model)
 
+    def _model_py(self, variant: Variant) -> str:
+        return model_py.generate(variant.resolved_engine.loader, encoded_images=variant.encoded_images)
+
     def _config(self, variant: Variant, signature: Signature, pretrained: bool) -> str:
         has_labels = self._has_labels(pretrained)
         text = config_pbtxt.render(variant, signature, self._plan.runtime, labels=has_labels)
         text += alias.render(self._plan, variant, signature)
+        text += self._model_py(variant) if self._plan.runtime == "python" else ""
         return fingerprint.config(text, self._plan, labels.identity(self._plan.model) if has_labels else "")
 
 

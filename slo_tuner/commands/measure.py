@@ -14,7 +14,7 @@ from .finish import exit_code, finish
 def measure_command(options: argparse.Namespace, command: str) -> ExitCode:
     """Measure one model or several in turn."""
     if options.command == "measure":
-        asked = Asked((options.model,), options.rate)
+        asked = Asked((options.model,), options.rate, several=True)
     else:
         asked = Asked(read_models(options.models))
     checked = read_measure_options(options, asked)

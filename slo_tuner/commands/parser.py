@@ -169,7 +169,10 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--repository", type=Path, help="start a server of its own on this model repository")
     where.add_argument(
-        "--address", metavar="HOST:PORT", help="a running server: its gRPC port, or its HTTP port with --protocol http"
+        "--address",
+        metavar="HOST:PORT",
+        help="a running server: its gRPC port, or its HTTP port with --protocol http; `measure` takes several as one "
+        "target, separated by commas, or a name that stands for several",
     )
     _add_load(parser)
     _add_server_program(parser)
@@ -189,7 +192,10 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         default="",
         help="what the running server's machine is: kept with the results",
     )
-    parser.add_argument("--metrics-url", help="Triton's metrics of the running server (http://HOST:8002/metrics)")
+    parser.add_argument(
+        "--metrics-url",
+        help="Triton's metrics of the running server (http://HOST:8002/metrics); of several, separated by commas",
+    )
     parser.add_argument("--shape", action="append", default=[], metavar="INPUT:DIMS", help="shape of an open input")
     parser.add_argument(
         "--effort",

@@ -7,7 +7,11 @@ from typing import Protocol
 from gevent.event import Event
 from locust.env import Environment
 
+from command_line.arguments import PROTOCOLS
+
+from .messages import Assignment
 from .request_log import Failures, Floats, Recorder, RequestLog, count_between
+from .sender_load import SenderLoad
 from .users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
 
 # Between the order to start and the first request that can be due: spawning users takes a moment.
@@ -115,23 +119,62 @@ class UsersRun:
         self._recorder.close()
 
 
+class LocalRun(Run, Protocol):
+    """A run of this process."""
+
+    def take_failures(self) -> Failures:
+        """The failures since the last call, for one who adds them up."""
+
+
+class LocalLoad(Protocol):
+    """Load that this process makes."""
+
+    def open(self, offsets_s: Floats) -> LocalRun: ...
+    def closed(self, users: int) -> LocalRun: ...
+    def close(self) -> None: ...
+
+
+class UsersLoad:
+    """Load of Locust's users over a transport: one greenlet a request."""
+
+    def __init__(self, environment: Environment, route: Route) -> None:
+        self._environment, self._route = environment, route
+
+    def open(self, offsets_s: Floats) -> UsersRun:
+        return UsersRun.open(self._environment, self._route, offsets_s)
+
+    def closed(self, users: int) -> UsersRun:
+        return UsersRun.closed(self._environment, self._route, users)
+
+    def close(self) -> None:
+        self._route.transport.close()
+
+
+def open_load(work: Assignment, environment: Environment) -> LocalLoad:
+    """What makes the assigned load in this process: raw sockets, or gRPC's own client where a proxy is on the way."""
+    if work.through_proxy or work.protocol not in PROTOCOLS:
+        return UsersLoad(environment, work.route())
+    return SenderLoad(work)
+
+
 class InProcess:
-    """Makes the whole load in this process: enough for some hundred requests a second (docs/measuring.md)."""
+    """Makes the whole load in this process (docs/measuring.md says how much that is)."""
 
     workers = 1
     cores = os.cpu_count()
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
-        self._environment = Environment()
-        self._runner = self._environment.create_local_runner()
+    def __init__(self, work: Assignment | Route) -> None:
+        """Of a route, Locust's users make the load over its transport."""
+        environment = Environment()
+        self._runner = environment.create_local_runner()
+        self._load = open_load(work, environment) if isinstance(work, Assignment) else UsersLoad(environment, work)
 
     def open(self, offsets_s: Floats) -> Run:
-        return UsersRun.open(self._environment, self._route, offsets_s)
+        return self._load.open(offsets_s)
 
     def closed(self, users: int) -> Run:
-        return UsersRun.closed(self._environment, self._route, users)
+        return self._load.closed(users)
 
     def close(self) -> None:
         self._runner.quit()
-        self._route.transport.close()
+        self._load.close()

@@ -5,8 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from command_line.proxy import proxy_for
+
 from .payload import Payload
-from .request_log import Failures, Floats
+from .request_log import COLUMNS, Failures, Floats
 from .transport import open_transport
 from .users import Route
 
@@ -27,6 +29,16 @@ class Assignment:
     timeout_s: float
     payload: Payload
     proxy: bool = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """HOST:PORT of each server that gets a share of the requests; `address` lists them with commas."""
+        return tuple(part.removeprefix("dns:///") for part in self.address.split(","))
+
+    @property
+    def through_proxy(self) -> bool:
+        """Whether gRPC takes a proxy on the way: only its own client knows how."""
+        return self.protocol == "grpc" and any(proxy_for(part, self.proxy) for part in self.address.split(","))
 
     def route(self) -> Route:
         """The way of these requests, opened."""
@@ -84,4 +96,4 @@ class WorkerReport:
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> Self:
         """As Locust received it."""
-        return cls(**data | {"rows": np.frombuffer(data["rows"], dtype=np.float64).reshape(-1, 4)})
+        return cls(**data | {"rows": np.frombuffer(data["rows"], dtype=np.float64).reshape(-1, COLUMNS)})

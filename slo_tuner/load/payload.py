@@ -1,5 +1,6 @@
 """The request that is sent over and over: generated from a model's metadata, its bytes prepared once."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import serialize_byte_tensor, triton_to_np_dtype
 
 from command_line.errors import ModelError, UsageError
+from triton_contract.encoded_image import EncodedImage
 from triton_contract.input_values import Values
 
 
@@ -34,7 +36,7 @@ def make_payload(
     config_max_batch: int,
     shapes: dict[str, list[int]],
     seed: int = 0,
-    values: Mapping[str, Values] | None = None,
+    values: Mapping[str, Values | EncodedImage] | None = None,
 ) -> Payload:
     """A request for the model of `metadata` with seeded random content, batch 1 where the model batches.
 
@@ -62,17 +64,19 @@ def make_payload(
     return Payload(metadata.name, 1, request.SerializeToString(), header + b"".join(raw), len(header))
 
 
-def _content(datatype: str, shape: list[int], generator: np.random.Generator, allowed: Values | None) -> bytes:
+def _content(
+    datatype: str, shape: list[int], generator: np.random.Generator, allowed: Values | EncodedImage | None
+) -> bytes:
     """Random content as raw little-endian bytes: what is allowed, or image-like 0 to 255 for floats and bytes, else
     small numbers."""
     dtype = triton_to_np_dtype(datatype)
     if dtype is None:
         raise ModelError(f"inputs of type {datatype} cannot be generated")
     if dtype is np.object_:
-        values = np.full(shape, b"text", dtype=np.object_)
-        return bytes(serialize_byte_tensor(values).item())
+        text = _jpeg(allowed.size, generator) if isinstance(allowed, EncodedImage) else b"text"
+        return bytes(serialize_byte_tensor(np.full(shape, text, dtype=np.object_)).item())
     array: NDArray[np.generic]
-    if allowed is not None:
+    if isinstance(allowed, Values):
         array = generator.integers(allowed.least, allowed.most, shape, endpoint=True).astype(dtype)
     elif dtype is bool:
         array = generator.integers(0, 2, shape).astype(bool)
@@ -81,6 +85,20 @@ def _content(datatype: str, shape: list[int], generator: np.random.Generator, al
         high = 256 if np.dtype(dtype).kind == "f" or np.dtype(dtype).itemsize == 1 else 1000
         array = generator.integers(0, 127 if dtype is np.int8 else high, shape).astype(dtype)
     return array.tobytes()
+
+
+def _jpeg(size: tuple[int, int], generator: np.random.Generator) -> bytes:
+    """A JPEG of a picture with coarse and fine shapes: as large as that of a photograph of this height and width."""
+    from PIL import Image
+
+    height, width = size
+    picture = np.zeros((height, width, 3))
+    for cells, contrast in ((4, 120), (height // 4, 60), (height, 30)):
+        coarse = generator.integers(0, contrast, (max(cells, 2), max(cells, 2), 3)).astype(np.uint8)
+        picture += np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+    file = io.BytesIO()
+    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
 
 
 def _http_header(request: service_pb2.ModelInferRequest, raw: list[bytes]) -> bytes:

@@ -22,22 +22,36 @@ def count_between(failures: Failures, start: float, end: float) -> dict[str, int
     return {reason: count for reason, count in sorted(counts.items(), key=lambda item: -item[1]) if count}
 
 
+COLUMNS = 5
+"""Of a row: when the request was due, sent and done, its outcome, and the place of its server among all."""
+
+
 class RequestLog:
-    """Requests as columns, each of shape [n]; times in seconds from the start of the load."""
+    """Requests as columns, each of shape [n]; times in seconds from the start of the load.
+
+    `server` is the place of a request's server in the list of servers; 0 where the rows do not say it.
+    """
 
     def __init__(self, table: Floats) -> None:
+        if table.shape[1] < COLUMNS:
+            table = np.column_stack([table, np.zeros(len(table))])
         self.table = table
         self.due, self.sent, self.done = table[:, 0], table[:, 1], table[:, 2]
         self.ok: NDArray[np.bool_] = table[:, 3] > 0
-        self.outcome = table[:, 3]
+        self.outcome, self.server = table[:, 3], table[:, 4]
 
     def __len__(self) -> int:
         return len(self.table)
 
     @classmethod
+    def of_rows(cls, rows: Sequence[Sequence[float]]) -> "RequestLog":
+        """From rows of the five columns, in any order."""
+        return cls(np.array(rows, dtype=np.float64).reshape(-1, COLUMNS))
+
+    @classmethod
     def joined(cls, parts: Sequence["RequestLog"]) -> "RequestLog":
         """All rows of the parts, ordered by the time they were due."""
-        table = np.concatenate([np.empty((0, 4)), *(part.table for part in parts)])
+        table = np.concatenate([np.empty((0, COLUMNS)), *(part.table for part in parts)])
         return cls(table[np.argsort(table[:, 0], kind="stable")])
 
     def between(self, start: float, end: float) -> "RequestLog":
@@ -99,14 +113,15 @@ class Recorder:
         self._event.add_listener(self._record)
 
     def _record(self, context: dict[str, float], exception: Exception | None, **_: object) -> None:
-        self._values.extend((context["due"], context["sent"], context["done"], outcome_of(exception)))
+        times = (context["due"], context["sent"], context["done"])
+        self._values.extend((*times, outcome_of(exception), context.get("server", 0.0)))
         if exception is not None:
             self.failures.setdefault(str(exception), []).append(context["due"])
 
     def take(self) -> RequestLog:
         """The rows recorded since the last call, in the order of their answers."""
         taken, self._values = self._values, array("d")
-        return RequestLog(np.frombuffer(taken, dtype=np.float64).reshape(-1, 4))
+        return RequestLog(np.frombuffer(taken, dtype=np.float64).reshape(-1, COLUMNS))
 
     def take_failures(self) -> Failures:
         """The failures since the last call."""

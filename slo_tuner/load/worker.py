@@ -14,9 +14,8 @@ from command_line.errors import GeneratorError
 
 from .. import __version__
 from . import messages
-from .generator import UsersRun
+from .generator import LocalLoad, LocalRun, open_load
 from .messages import Assignment, Start, WorkerReport
-from .users import Route
 
 REPORT_S = 0.25
 """How often a worker reports: about as often as a point is judged."""
@@ -32,8 +31,8 @@ class Worker:
             self._runner = self._environment.create_worker_runner(*split_address(master))
         except ConnectionError:
             raise GeneratorError(f"no slo-tuner answers at {master}") from None
-        self._route: Route | None = None
-        self._runs: dict[int, UsersRun] = {}
+        self._load: LocalLoad | None = None
+        self._runs: dict[int, LocalRun] = {}
         for kind, listener in (
             (messages.ASSIGN, self._assign),
             (messages.START, self._start),
@@ -59,20 +58,18 @@ class Worker:
 
     def _assign(self, msg: Message, **_: object) -> None:
         try:
-            if self._route is not None:
-                self._route.transport.close()
-            self._route = Assignment.from_message(msg.data).route()
+            if self._load is not None:
+                self._load.close()
+            self._load = open_load(Assignment.from_message(msg.data), self._environment)
         except Exception as error:  # whatever it is, the master has to hear of it: it would wait for reports
             self._fail(error)
 
     def _start(self, msg: Message, **_: object) -> None:
         try:
             order = Start.from_message(msg.data)
-            assert self._route is not None
-            if order.offsets_s is None:
-                run = UsersRun.closed(self._environment, self._route, order.users)
-            else:
-                run = UsersRun.open(self._environment, self._route, order.offsets_s)
+            assert self._load is not None
+            due = order.offsets_s
+            run = self._load.closed(order.users) if due is None else self._load.open(due)
         except Exception as error:
             self._fail(error)
             return
@@ -86,8 +83,14 @@ class Worker:
     def _fail(self, error: Exception) -> None:
         self._runner.send_message(messages.FAILED, {"reason": f"{type(error).__name__}: {error}"[:300]})
 
-    def _report(self, number: int, run: UsersRun) -> None:
+    def _report(self, number: int, run: LocalRun) -> None:
         """Report at once, so that the master knows when this worker has begun, then until all is answered."""
+        try:
+            self._report_until_finished(number, run)
+        except Exception as error:
+            self._fail(error)
+
+    def _report_until_finished(self, number: int, run: LocalRun) -> None:
         finished = False
         while True:
             report = self._made(number, run, finished)
@@ -99,7 +102,7 @@ class Worker:
         del self._runs[number]
 
     @staticmethod
-    def _made(number: int, run: UsersRun, finished: bool) -> dict[str, Any]:
+    def _made(number: int, run: LocalRun, finished: bool) -> dict[str, Any]:
         complete_until_s = float("inf") if finished else run.complete_until_s()
         return WorkerReport(
             number, complete_until_s, run.take().table, run.take_failures(), run.cpu_s, finished

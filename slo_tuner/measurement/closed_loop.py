@@ -11,6 +11,7 @@ from ..load.request_log import RequestLog
 from ..results.schema import SweepPoint
 from ..triton.server_metrics import Window
 from .open_loop import Target, latency_summary
+from .shares import server_cpu_ms, shares_of
 
 # A server that fails more than this share of the requests is full: with more in flight it would fail more.
 _MOST_FAILED = 0.01
@@ -42,14 +43,14 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
         run.stop()
         run.join()
         parts.append(run.take())
-        cpu_s = run.cpu_s
+        cpu_s, elapsed_s = run.cpu_s, time.perf_counter() - run.started_at
         disturbance = watch.end() if watch else None
     finally:
         run.close()
         if watch:
             watch.close()
     inside = _ended(parts, begin, end)
-    ok = inside.answered()
+    ok, ended_at_all = inside.answered(), sum(len(part) for part in parts)
     # A request that was sent in the warm-up and failed after it is the only one where nothing is answered in time.
     reasons = run.errors_between(begin, end) or (
         run.errors_between(float("-inf"), end) if len(ok) < len(inside) else {}
@@ -62,10 +63,13 @@ def measure_closed(target: Target, concurrency: int, duration_s: float, warm_up_
         error_reasons=reasons,
         rate_per_s=len(ok) / (end - begin),
         latency=latency_summary(ok.latency_ms),
-        generator_cpu_ms=cpu_s * 1000 / max(1, sum(len(part) for part in parts)),
+        generator_cpu_ms=cpu_s * 1000 / max(1, ended_at_all),
+        generator_cores=cpu_s / elapsed_s,
+        server_cpu_ms=server_cpu_ms(watch.server_cpu_s if watch else None, ended_at_all),
         server=stages,
         server_missing=window.missing,
         disturbance=disturbance,
+        **shares_of(inside, target.servers, window.counted),
     )
 
 

@@ -60,11 +60,15 @@ def disturbance_between(
 
 
 class Watch:
-    """Watches the machine from its creation until `end()`."""
+    """Watches the machine from its creation until `end()`.
+
+    `server_cpu_s` is then the CPU time that the server's processes took meanwhile, None where they are not seen here.
+    """
 
     def __init__(self, files: MachineFiles, own: OwnProcesses) -> None:
         self._files, self._own = files, own
         self._frequencies: list[float] = []
+        self.server_cpu_s: float | None = None
         self._before = files.read()
         if self._before is not None:
             own.of(self._before)  # remembers those that end before the end
@@ -76,6 +80,9 @@ class Watch:
         after = self._files.read() if self._before is not None else None
         if self._before is None or after is None:
             return None
+        server = self._own.servers(self._before) | self._own.servers(after)
+        if server:
+            self.server_cpu_s = own_ticks(self._before, after, server) / TICKS_PER_S
         frequency = sum(self._frequencies) / len(self._frequencies) if self._frequencies else None
         return disturbance_between(self._before, after, self._own.of(after), frequency)
 

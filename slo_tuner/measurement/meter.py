@@ -77,7 +77,7 @@ class Meter:
         self.payload: Payload = make_payload(
             control.metadata(model), self.config.max_batch_size, endpoint.shapes, values=declared(self.config)
         )
-        self._endpoint, self._load_master, self._unloaded_ms = endpoint, surroundings.load_master, 0.0
+        self._endpoint, self._load_master, self._unloaded_ms = endpoint.expanded(), surroundings.load_master, 0.0
         self.machine, self.patience = surroundings.machine, surroundings.patience
         self._unloaded_disturbance: Disturbance | None = None
         self._generator: Generator | None = None
@@ -91,10 +91,10 @@ class Meter:
             self._generator.close()
         endpoint = self._endpoint
         self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payload, endpoint.proxy)
-        self._generator = (
-            Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work.route())
+        self._generator = Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work)
+        self._target = Target(
+            counted_as(self.config), self._generator, endpoint.metrics(), self.machine, endpoint.addresses
         )
-        self._target = Target(counted_as(self.config), self._generator, endpoint.metrics(), self.machine)
 
     def _bound(self, objective: Objective) -> None:
         """Without a time-out that was asked for, a request gets 10 times its limit or its unloaded latency.

@@ -15,9 +15,10 @@ from ..results.schema import Latency, Point, Purpose
 from ..slo.objective import Objective
 from ..slo.sequential_test import judge_point
 from ..slo.stop_rule import is_over
-from ..triton.server_metrics import MetricsEndpoint, Window
+from ..triton.server_metrics import Metrics, Window
 from .disturbance import Machine
 from .request_ledger import RequestLedger
+from .shares import server_cpu_ms, shares_of
 from .validity import LoadCost, invalid_reason
 
 _LOOK_S = 0.25
@@ -27,12 +28,16 @@ _CATCH_UP_S = 1.0
 
 @dataclass(frozen=True)
 class Target:
-    """The model that counts the requests, what makes the load, where the server's metrics are, and the machine."""
+    """The model that counts the requests, what makes the load, where the server's metrics are, and the machine.
+
+    `servers` are the addresses of all, where requests are shared out to several.
+    """
 
     model: str
     generator: Generator
-    metrics: MetricsEndpoint | None
+    metrics: Metrics | None
     machine: Machine | None = None
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def measure_point(target: Target, objective: Objective, spec: PointSpec, timing:
         with closing(Window(target.metrics, target.model)) as window:
             ended = _watch(run, ledger, objective, timing)
             stages = window.stages()
-        cpu_ms = run.cpu_s * 1000 / max(1, ledger.answered)
+        cpu_s, elapsed_s = run.cpu_s, time.perf_counter() - run.started_at
+        cpu_ms = cpu_s * 1000 / max(1, ledger.answered)
         if not run.join(_CATCH_UP_S):
             run.stop()
             run.join()
@@ -102,9 +108,12 @@ def measure_point(target: Target, objective: Objective, spec: PointSpec, timing:
             "error_reasons": run.errors_between(counted_from, ended),
             "invalid_reason": invalid_reason(rows, due, objective, cost),
             "generator_cpu_ms": cpu_ms,
+            "generator_cores": cpu_s / elapsed_s,
+            "server_cpu_ms": server_cpu_ms(watch.server_cpu_s if watch else None, ledger.answered),
             "server": stages,
             "server_missing": window.missing,
             "disturbance": disturbance,
+            **shares_of(rows, target.servers, window.counted),
         }
     )
     return MeasuredPoint(point, rows)

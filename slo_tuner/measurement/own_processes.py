@@ -39,6 +39,15 @@ class OwnProcesses:
         self._known |= {reading.processes[pid].identity for pid in pids}
         return self._known
 
+    def servers(self, reading: Reading) -> set[Identity]:
+        """The server's processes among those of a reading; none where it is on another machine or can't be seen."""
+        if self._addresses and not any(is_loopback(address) for address in self._addresses):
+            return set()
+        roots = self._servers(reading) or set()
+        if not self._addresses:
+            roots = {p for p in reading.tree({self._pid}) if reading.processes[p].name == "tritonserver"}
+        return {reading.processes[pid].identity for pid in reading.tree(roots)}
+
     def _servers(self, reading: Reading) -> set[int] | None:
         """None: the server may be on this machine, and can't be seen."""
         if not self._addresses:

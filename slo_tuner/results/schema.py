@@ -75,11 +75,34 @@ class Disturbance(Record):
         return f"{' and '.join(said) or 'other programs took 0.0'} of {self.cores:g} cores"
 
 
+class ServerShare(Record):
+    """One of several servers that are measured as one: of the requests of a point those that were sent to it.
+
+    `counted` is what it has counted itself, None where its metrics are not known; `p95_ms` is of its answers.
+    """
+
+    address: str
+    requests: int
+    errors: int
+    share: float
+    counted: int | None = None
+    p95_ms: float | None = None
+
+
+def busiest_over_mean(servers: Sequence[ServerShare]) -> float | None:
+    """How much more the busiest of several servers has done than they do on average, by their own counts if known."""
+    own = [server.counted for server in servers if server.counted is not None]
+    done = own if len(own) == len(servers) else [server.requests for server in servers]
+    return max(done) * len(done) / sum(done) if sum(done) else None
+
+
 class Point(Record):
     """One open-loop measurement at one offered rate.
 
     `latency` and the objective's quantile are of the answered requests, None where none was answered. `server_missing`
-    says why the server's stages are not known.
+    says why the server's stages are not known. `generator_cores` is how many cores the load took, `server_cpu_ms` the
+    CPU time of a server on this machine for a request, None where it is elsewhere. `servers` are those of a target of
+    several, `busiest_over_mean` how evenly they were used.
     """
 
     number: int
@@ -102,8 +125,12 @@ class Point(Record):
     objective_quantile_ms: float | None
     send_delay_p95_ms: float
     generator_cpu_ms: float
+    generator_cores: float | None = None
+    server_cpu_ms: float | None = None
     server: ServerStages | None = None
     server_missing: str = ""
+    servers: tuple[ServerShare, ...] = ()
+    busiest_over_mean: float | None = None
     disturbance: Disturbance | None = None
     repeated: bool = False
     rows_file: str = ""
@@ -130,8 +157,12 @@ class SweepPoint(Record):
     rate_per_s: float
     latency: Latency
     generator_cpu_ms: float | None = None
+    generator_cores: float | None = None
+    server_cpu_ms: float | None = None
     server: ServerStages | None = None
     server_missing: str = ""
+    servers: tuple[ServerShare, ...] = ()
+    busiest_over_mean: float | None = None
     disturbance: Disturbance | None = None
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command_line.arguments import (
-    check_address,
+    check_addresses,
     check_output,
     check_protocol,
     default_control_address,
@@ -24,7 +24,7 @@ from .workers import Workers, read_workers
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """Validated options. `models` None means every model of the repository."""
+    """Validated options. `models` None means every model of the repository; `several` servers may be one target."""
 
     models: tuple[str, ...] | None
     objective: Objective | None
@@ -41,6 +41,7 @@ class MeasureOptions:
     workers: Workers
     server_machine: str = ""
     server_arguments: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def alone(self) -> bool:
@@ -52,13 +53,15 @@ class MeasureOptions:
 class Asked:
     """What each command asks for in its own options. `models` None: all of the repository; a `rate` ends the search.
 
-    `address`, the load's, and `title` are those of the common options where they are None.
+    `address`, the load's, and `title` are those of the common options where they are None. `several`: the command loads
+    and configures nothing, so that its target may be several servers.
     """
 
     models: tuple[str, ...] | None
     rate: str | None = None
     address: str | None = None
     title: str | None = None
+    several: bool = False
 
 
 def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOptions:
@@ -71,10 +74,13 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
     if options.proxy and protocol != "grpc":
         raise UsageError("proxy", options.proxy, f"the load over {protocol} takes no proxy; leave it out")
     at = asked.address or options.address
-    address = check_address("address", at, protocol) if at else ""
-    control = check_address("control-address", options.control_address) if options.control_address else ""
-    if options.metrics_url and not options.metrics_url.startswith(("http://", "https://")):
-        raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
+    address = check_addresses("address", at, protocol) if at else ""
+    control = check_addresses("control-address", options.control_address) if options.control_address else ""
+    if "," in address and not asked.several:
+        raise UsageError("address", address, "this command loads or configures models: give it one server")
+    for url in (options.metrics_url or "").split(",") if options.metrics_url else ():
+        if not url.startswith(("http://", "https://")):
+            raise UsageError("metrics-url", options.metrics_url, "write it like http://localhost:8002/metrics")
     timeout_s = positive("timeout-s", options.timeout_s) if options.timeout_s else None
     return MeasureOptions(
         models=asked.models,
@@ -99,6 +105,7 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
         configmap=ConfigMapStore(check_name(options.save_configmap)) if options.save_configmap else None,
         workers=read_workers(options),
         server_machine=options.server_machine,
+        several=asked.several,
     )
 
 

@@ -47,7 +47,7 @@ class Progress:
         self.say(
             f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
             f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
-            f"{'  disturbed' * point.disturbed}{_missing(point)}{self.step}"
+            f"{'  disturbed' * point.disturbed}{_shares(point)}{_missing(point)}{self.step}"
         )
 
     def point(self, objective: Objective, point: Point) -> None:
@@ -66,7 +66,14 @@ class Progress:
             f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
         )
         disturbed = Text.assemble(("  disturbed", "yellow"), f": {point.disturbance}") if point.disturbed else ""
-        self._console.print(Text.assemble(line, verdict, sure, disturbed, _missing(point), self.step))
+        self._console.print(Text.assemble(line, verdict, sure, disturbed, _shares(point), _missing(point), self.step))
+
+
+def _shares(point: Point | SweepPoint) -> str:
+    """How evenly several servers were used."""
+    if point.busiest_over_mean is None:
+        return ""
+    return f"  {len(point.servers)} servers, busiest {point.busiest_over_mean:.3f} of the mean"
 
 
 def _missing(point: Point | SweepPoint) -> str:

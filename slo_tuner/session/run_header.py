@@ -26,7 +26,7 @@ def make_header(
         software=describe_software(_PACKAGES),
         client=client,
         load_workers=load_workers,
-        proxy=proxy_for(endpoint.address, endpoint.proxy) if endpoint.protocol == "grpc" else "",
+        proxy=proxy_for(endpoint.addresses[0], endpoint.proxy) if endpoint.protocol == "grpc" else "",
         server=_server_facts(options, control, endpoint, client),
     )
 

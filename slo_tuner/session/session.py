@@ -54,7 +54,7 @@ class Session:
         """What measures a model that is loaded; its rows are kept in the folder `rows` beside the results."""
         folder = None if rows is None else self.options.output / rows
         where = endpoint or self.endpoint
-        machine = Machine(() if where.local else (where.address, where.control_address))
+        machine = Machine(() if where.local else (*where.addresses, *where.control_addresses))
         thoroughness = Thoroughness(self.options.effort, folder, seed)
         surroundings = Surroundings(self.load_master, machine, self.patience)
         return Meter(self.control, where, model, thoroughness, surroundings)

@@ -31,7 +31,8 @@ def read_sweep_options(options: argparse.Namespace) -> SweepOptions:
     protocol = check_protocol("protocol", options.protocol)
     targets, rounds = _targets(options.through, protocol), whole("rounds", options.rounds)
     title = f"{options.model} through {', '.join(target.name for target in targets)}"
-    measure = read_measure_options(options, Asked((options.model,), address=targets[0].address, title=title))
+    asked = Asked((options.model,), address=targets[0].address, title=title, several=True)
+    measure = read_measure_options(options, asked)
     objective = measure.objective
     if objective is None or objective.quantile not in QUANTILES:
         known = ", ".join(f"p{quantile * 100:g}" for quantile in QUANTILES)

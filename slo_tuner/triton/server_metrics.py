@@ -1,6 +1,7 @@
 """What the server itself counted during a measurement: the differences of Triton's metrics over the window."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import gevent
 import urllib3
@@ -29,6 +30,14 @@ class Counters:
     infer_us: float = 0.0
     output_us: float = 0.0
 
+    def __add__(self, other: "Counters") -> "Counters":
+        """The counters of two servers as those of one."""
+        return Counters(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def __sub__(self, earlier: "Counters") -> "Counters":
+        """What was counted since."""
+        return Counters(*(now - then for now, then in zip(astuple(self), astuple(earlier), strict=True)))
+
 
 _FIELDS = {
     names.REQUEST_SUCCESS: "requests",
@@ -56,6 +65,11 @@ class MetricsEndpoint:
     def __init__(self, url: str, gpus: Nvml | None = None) -> None:
         self.url, self._gpus = url, gpus
         self._http = urllib3.PoolManager(timeout=_ANSWER_S, retries=1)
+
+    @property
+    def parts(self) -> "tuple[MetricsEndpoint, ...]":
+        """Those of each server."""
+        return (self,)
 
     def _samples(self) -> list[tuple[str, dict[str, str], float]]:
         too_late = gevent.Timeout(_ANSWER_S)
@@ -106,22 +120,49 @@ class MetricsEndpoint:
         return GpuSample(sum(busy) / len(busy), sum(used)) if busy else None
 
 
+class MetricsGroup:
+    """The metrics of several servers that are measured as one, in their order."""
+
+    def __init__(self, parts: Sequence[MetricsEndpoint]) -> None:
+        self.parts = tuple(parts)
+
+    def check(self) -> None:
+        """ServerError unless those of each server can be read."""
+        for part in self.parts:
+            part.check()
+
+    def gpu(self) -> GpuSample | None:
+        """How busy the GPUs of all servers are on average, and the memory used on all; None where nobody says."""
+        looks = [look for part in self.parts if (look := part.gpu()) is not None]
+        if not looks:
+            return None
+        return GpuSample(sum(look.utilization for look in looks) / len(looks), sum(look.memory_bytes for look in looks))
+
+
+Metrics = MetricsEndpoint | MetricsGroup
+
+
 class Window:
     """Watches one model from its creation until `stages()`: counters at both ends, the GPUs every half second.
 
-    A server that does not tell costs the stages, never the measurement: `missing` says why there are none.
+    Of several servers the counters are summed; `counted` has the requests of each, in their order, after `stages()`. A
+    server that does not tell costs the stages, never the measurement: `missing` says why there are none.
     """
 
-    def __init__(self, endpoint: MetricsEndpoint | None, model: str) -> None:
+    def __init__(self, endpoint: Metrics | None, model: str) -> None:
         self._endpoint, self._model, self.missing = endpoint, model, ""
+        self.counted: tuple[int, ...] = ()
         self._gpu: list[GpuSample] = []
-        self._before, has_gpu = Counters(), False
+        self._before, has_gpu = list[Counters](), False
         if endpoint is not None:
             try:
-                self._before, has_gpu = endpoint.counters(model), endpoint.gpu() is not None
+                self._before, has_gpu = self._counters(endpoint), endpoint.gpu() is not None
             except ServerError as error:
                 self.missing = str(error)
         self._sampler = gevent.spawn(self._sample) if has_gpu else None
+
+    def _counters(self, endpoint: Metrics) -> list[Counters]:
+        return [part.counters(self._model) for part in endpoint.parts]
 
     def _sample(self) -> None:
         assert self._endpoint is not None
@@ -145,21 +186,23 @@ class Window:
         if self._endpoint is None or self.missing:
             return None
         try:
-            after, before = self._endpoint.counters(self._model), self._before
+            after = self._counters(self._endpoint)
         except ServerError as error:
             self.missing = str(error)
             return None
-        requests = after.requests - before.requests
-        executions = after.executions - before.executions
+        each = [now - then for now, then in zip(after, self._before, strict=True)]
+        self.counted = tuple(int(one.requests) for one in each)
+        total = sum(each, start=Counters())
+        requests, executions = total.requests, total.executions
         if requests <= 0 or executions <= 0:
             return None
         return ServerStages(
             requests=int(requests),
-            queue_ms=(after.queue_us - before.queue_us) / requests / 1000,
-            compute_input_ms=(after.input_us - before.input_us) / requests / 1000,
-            compute_infer_ms=(after.infer_us - before.infer_us) / requests / 1000,
-            compute_output_ms=(after.output_us - before.output_us) / requests / 1000,
-            batch_size=(after.items - before.items) / executions,
+            queue_ms=total.queue_us / requests / 1000,
+            compute_input_ms=total.input_us / requests / 1000,
+            compute_infer_ms=total.infer_us / requests / 1000,
+            compute_output_ms=total.output_us / requests / 1000,
+            batch_size=total.items / executions,
             gpu_utilization=sum(look.utilization for look in self._gpu) / len(self._gpu) if self._gpu else None,
             gpu_memory_mb=max(look.memory_bytes for look in self._gpu) / 1e6 if self._gpu else None,
         )

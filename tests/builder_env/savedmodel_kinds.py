@@ -166,3 +166,32 @@ def many_types(folder: Path, dtype: Any) -> Path:
     spec = tf.TensorSpec((None, 4), dtype, name="x")
     changed = tf.logical_not if dtype == tf.bool else lambda x: x + tf.cast(1, dtype)
     return save(folder, lambda x: {"y": changed(x)}, spec)
+
+
+def tabular(folder: Path) -> Path:
+    """Numbers of rows in two tables, one of them a list, beside plain numbers: what recommenders take."""
+    random = np.random.default_rng(2)
+    users, items = (tf.Variable(random.normal(size=(size, 8)).astype(np.float32)) for size in (1000, 500))
+    dense = tf.Variable(random.normal(size=(20, 2)).astype(np.float32))
+    specs = (
+        tf.TensorSpec((None,), tf.int64, name="user"),
+        tf.TensorSpec((None, 5), tf.int32, name="items"),
+        tf.TensorSpec((None, 4), tf.float32, name="features"),
+    )
+
+    def serve(user: Any, listed: Any, features: Any) -> dict[str, Any]:
+        joined = tf.concat([tf.gather(users, user), tf.reduce_mean(tf.gather(items, listed), 1), features], -1)
+        return {"score": tf.sigmoid(tf.matmul(joined, dense))}
+
+    return save(folder, serve, *specs, users=users, items=items, dense=dense)
+
+
+def convolved(folder: Path) -> Path:
+    """A convolution over a sequence of any length from 3 on, beside a number of its own."""
+    kernel = tf.Variable(np.random.default_rng(3).normal(size=(3, 4, 2)).astype(np.float32))
+    specs = tf.TensorSpec((None, None, 4), tf.float32, name="sequence"), tf.TensorSpec((None,), tf.float32, name="gain")
+
+    def serve(sequence: Any, gain: Any) -> dict[str, Any]:
+        return {"p": tf.reduce_max(tf.nn.conv1d(sequence, kernel, 1, "VALID"), 1) * gain[:, None]}
+
+    return save(folder, serve, *specs, kernel=kernel)

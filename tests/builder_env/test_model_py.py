@@ -1,5 +1,6 @@
 """The generated model.py answers a dynamic batch without this package, against a stand-in for Triton's module."""
 
+import io
 import json
 import runpy
 import sys
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from google.protobuf import json_format, text_format
+from PIL import Image
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.build import verify
 from model_repo_builder.engines.base import Job
 from model_repo_builder.plan.schema import Variant
-from model_repo_builder.repository import manifest
+from model_repo_builder.repository import manifest, model_py
+from triton_contract.encoded_image import EncodedImage
 
 
 class Request:
@@ -116,3 +119,50 @@ def test_an_artefact_is_verified_as_it_is_served_in_batches_that_it_takes(reposi
     served = verify.as_served(variant, job)({"image": images})["probabilities"]
     loaded = variant.resolved_engine.load(folder, made.signature)({"image": images})["probabilities"]
     assert served.shape == loaded.shape == (5, 10) and np.allclose(served, loaded, atol=1e-5)
+
+
+@pytest.fixture
+def decoder(tmp_path: Path, stand_in: None) -> Any:
+    """The decoder of a generated model.py, by what its parameter describes."""
+    path = tmp_path / "model.py"
+    path.write_text(model_py.generate("onnxruntime", encoded_images=True))
+    return runpy.run_path(str(path))["Decoder"]
+
+
+def stored(pixels: Any) -> Any:
+    """A PNG of these pixels, as a request of one row."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return np.array([file.getvalue()], object)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (EncodedImage((6, 5, 3), "uint8"), lambda pixels: pixels),
+        (EncodedImage((6, 5, 3), "float32"), lambda pixels: pixels.astype(np.float32)),
+        (EncodedImage((6, 5, 3), "float32", (-1, 1)), lambda pixels: pixels.astype(np.float32) / 255 * 2 - 1),
+        (
+            EncodedImage((3, 6, 5), "float32", (0, 1)),
+            lambda pixels: np.moveaxis(pixels.astype(np.float32), -1, 0) / 255,
+        ),
+        (EncodedImage((6, 5, 4), "uint8"), lambda pixels: np.dstack([pixels, np.full((6, 5), 255, np.uint8)])),
+        (
+            EncodedImage((6, 5, 1), "float16"),
+            lambda pixels: np.rint(pixels @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.float16),
+        ),
+    ],
+    ids=lambda one: str(one) if isinstance(one, EncodedImage) else "",
+)
+def test_a_file_becomes_what_the_artefact_takes(decoder: Any, image: EncodedImage, expected: Any) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+    found = decoder(str(image))(stored(pixels))
+    assert (found.dtype, found.shape) == (image.dtype, (1, *image.shape))
+    assert np.allclose(found[0], expected(pixels), atol=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0 no JPEG"])
+def test_a_file_that_is_no_image_is_named_with_its_row(decoder: Any, content: bytes) -> None:
+    files = np.array([stored(np.zeros((6, 5, 3), np.uint8))[0], content], object)
+    with pytest.raises(ValueError, match=rf"^image 1 of the request: {len(content)} bytes that are no image \(.+\)$"):
+        decoder(str(EncodedImage((6, 5, 3), "uint8")))(files[:, None])

@@ -22,6 +22,7 @@ from model_repo_builder.report import BuildLog
 from model_repo_builder.repository.manifest import Manifest
 
 TENSORFLOW = {"name": "tf", "engine": "tensorflow", "max_batch_size": 8}
+OPEN_IMAGES = tf.TensorSpec((None, None, None, 3), tf.float32, name="image")
 ONNX = {"name": "onnx", "engine": "onnxruntime", "max_batch_size": 8}
 
 
@@ -279,3 +280,65 @@ def test_init_writes_a_plan_that_builds(
     assert main(["validate", str(written)]) == 0
     assert main(["build", str(written), f"--output={tmp_path / 'models'}", "--only=original", "--quiet"]) == 0
     assert (tmp_path / "models" / "original" / "1" / "model.savedmodel").is_dir()
+
+
+FILES = {**ONNX, "name": "files", "encoded_images": True}
+
+
+def test_a_variant_of_files_has_the_artefact_of_the_one_of_pixels(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    pixels, files = built(kinds.scaled_classifier(tmp_path / "m"), ONNX, FILES, input={"range": [0, 1]})
+    assert files.artefact == pixels.artefact
+    described = config(tmp_path, "files").parameters["encoded_image.image"].string_value
+    assert described == '{"shape": [16, 16, 3], "dtype": "float32", "range": [0.0, 1.0]}'
+
+
+@pytest.mark.parametrize(
+    ("make", "taken"),
+    [
+        (kinds.two_numbers, "true, and the model takes Weight float32 [], user int64 []"),
+        (lambda folder: kinds.fixed_batch(folder, 1), "true, and the model takes image float32 [1, 16, 16, 3] without"),
+        (lambda folder: kinds.classifier(folder, OPEN_IMAGES), "true, and the model takes image float32 [-1, -1, 3]"),
+    ],
+)
+def test_files_for_a_model_of_anything_else_are_refused_before_any_work(
+    make: Callable[[Path], Path], taken: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidError) as refused:
+        check(plan(make(tmp_path / "m"), FILES))
+    assert str(refused.value).startswith(f"variants.files.encoded_images: {taken}")
+    assert str(refused.value).endswith("one image [batch, height, width, channels] of known size")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "variant",
+    [
+        TENSORFLOW,
+        ONNX,
+        {"name": "ov", "engine": "openvino", "max_batch_size": 8},
+        {**ONNX, "name": "dynamic", "precision": "int8", "options": {"quantisation": "dynamic"}},
+        {**ONNX, "name": "static", "precision": "int8"},
+        {**ONNX, "name": "percentile", "precision": "int8", "options": {"calibration_method": "percentile"}},
+        {"name": "ov_int8", "engine": "openvino", "precision": "int8", "max_batch_size": 8},
+    ],
+    ids=lambda one: str(one["name"]),
+)
+def test_look_ups_in_tables_of_numbers_are_built_by_every_engine(
+    variant: dict[str, Any], tmp_path: Path, log: BuildLog
+) -> None:
+    random = np.random.default_rng(4)
+    real = tmp_path / "rows.npz"
+    inputs = {"user": random.integers(0, 1000, 24), "items": random.integers(0, 500, (24, 5))}
+    np.savez(real, features=random.normal(size=(24, 4)), **inputs)
+    raw = {
+        "model": {"name": "own", "source": str(kinds.tabular(tmp_path / "m"))},
+        "calibration": {"arrays": str(real), "count": 16},
+        "agreement": {"arrays": str(real), "count": 8},
+        "runtime": "python",
+        "variants": [variant],
+    }
+    made = build(parse_plan(raw), tmp_path / "models", log)[0].manifest
+    assert made.signature.batched
+    assert made.agreement.max_abs_diff < (0.1 if made.precision == "int8" else 1e-5)

@@ -18,7 +18,7 @@ from model_repo_builder.engines import gpu, tensorrt, tensorrt_plan
 from model_repo_builder.errors import BuildError, UnsupportedError
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.signature import OPEN, Signature, Tensor
 
 PLANS = Path(__file__).parents[2] / "plans"
 T4 = gpu.Gpu("Tesla T4", "7.5")
@@ -182,10 +182,9 @@ def test_a_model_without_a_batch_needs_no_profile() -> None:
     assert not [one for one in tensorrt_plan.arguments(_wanted(shapes), Path("m.plan")) if "Shapes" in one]
 
 
-@pytest.mark.parametrize("tensor", [Tensor("words", "int32", (-1,)), Tensor("text", "string", ())])
-def test_an_input_that_no_profile_holds_is_named(tensor: Tensor) -> None:
-    with pytest.raises(UnsupportedError, match=f"can't take the input {tensor.name} .*; allowed: numbers, with every"):
-        tensorrt_plan.profiles(_signature(tensor), 16)
+def test_a_text_is_no_input_of_a_plan() -> None:
+    with pytest.raises(UnsupportedError, match=r"can't take the input text string \[\]; allowed: numbers"):
+        tensorrt_plan.profiles(_signature(Tensor("text", "string", ())), 16)
 
 
 def test_trtexec_is_asked_for_batches_of_one_to_the_largest_of_a_strongly_typed_network() -> None:
@@ -202,6 +201,14 @@ def test_trtexec_is_asked_for_batches_of_one_to_the_largest_of_a_strongly_typed_
         "--builderOptimizationLevel=3",
         "--skipInference",
     ]
+
+
+def test_open_sizes_reach_from_one_to_the_example_s_and_no_batch_is_added_where_there_is_none() -> None:
+    text = Tensor("tokens", "int32", (OPEN,), sample_shape=(96,))
+    (profile,) = tensorrt_plan.profiles(Signature((text,), ()), 8)
+    assert (profile.least, profile.best, profile.most) == ((1, 1), (8, 96), (8, 96))
+    (alone,) = tensorrt_plan.profiles(Signature((text,), (), batched=False), 8)
+    assert (alone.least, alone.best, alone.most) == ((1,), (96,), (96,))
 
 
 @pytest.mark.slow

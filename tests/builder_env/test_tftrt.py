@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import savedmodel_kinds as kinds
 
 from model_repo_builder.build.directory import build
 from model_repo_builder.engines import gpu, tftrt, tftrt_graph, tftrt_saved
 from model_repo_builder.engines.base import Job
-from model_repo_builder.errors import BuildError
+from model_repo_builder.errors import BuildError, UnsupportedError
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 
 
 def test_a_tensorflow_without_tensorrt_is_named_before_any_work(
@@ -67,6 +68,48 @@ def test_engines_cover_one_image_to_the_largest_batch(tmp_path: Path) -> None:
     assert tftrt.largest_batch(tftrt.TFTRTOptions(), 16) == 16
     assert tftrt.largest_batch(tftrt.TFTRTOptions(profile_max_batch=64), 16) == 64
     assert [len(batch["image"]) for batch in tftrt._profile(_job(tmp_path), 64)] == [1, 64]
+
+
+def _job_of(source: Path, signature: Signature) -> Job:
+    return Job(
+        savedmodel=source,
+        signature=signature,
+        base=source,
+        base_signature=signature,
+        precision="fp16",
+        options=tftrt.TFTRTOptions(),
+        calibration=None,
+        max_batch_size=4,
+        folder=source,
+    )
+
+
+def _shapes(job: Job) -> list[dict[str, tuple[int, ...]]]:
+    return [{name: array.shape for name, array in feed.items()} for feed in tftrt._profile(job, 4)]
+
+
+def test_engines_cover_every_input_from_the_least_length_to_the_example_s(tmp_path: Path) -> None:
+    inputs = (Tensor("sequence", "float32", (OPEN, 4), sample_shape=(32, 4)),)
+    signature = Signature(inputs, (Tensor("output_0", "float32", (3,)),))
+    lengths = [feed["sequence"] for feed in _shapes(_job_of(kinds.recurrent(tmp_path / "m"), signature))]
+    assert lengths == [(1, 1, 4), (1, 32, 4), (4, 1, 4), (4, 32, 4)]
+
+
+def test_a_length_that_the_model_refuses_is_no_part_of_an_engine(tmp_path: Path) -> None:
+    inputs = (Tensor("sequence", "float32", (OPEN, 4), sample_shape=(32, 4)), Tensor("gain", "float32", ()))
+    signature = Signature(inputs, (Tensor("p", "float32", (2,)),))
+    found = _shapes(_job_of(kinds.convolved(tmp_path / "m"), signature))
+    assert found == [{"sequence": (rows, 32, 4), "gain": (rows,)} for rows in (1, 4)]
+
+
+def test_a_model_without_a_batch_is_built_for_its_own_shapes(tmp_path: Path) -> None:
+    signature = Signature((Tensor("image", "float32", (1, 16, 16, 3)),), (Tensor("p", "float32", (1, 5)),), False)
+    assert _shapes(_job_of(tmp_path, signature)) == [{"image": (1, 16, 16, 3)}]
+
+
+def test_texts_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="TensorRT has no texts, and name is string; allowed: engine tensorflow"):
+        tftrt._refuse_texts(Signature((Tensor("name", STRING, ()),), ()))
 
 
 def test_nodes_outside_tensorrt_are_counted_by_type() -> None:

@@ -44,7 +44,8 @@ def main(folder: Path) -> None:
         outputs = {f"out_{key}".replace("/", "__"): _kept(array.numpy()) for key, array in answers.items()}
         np.savez(folder / f"{name}.npz", **{f"in_{k}".replace("/", "__"): v for k, v in inputs.items()}, **outputs)
         variants = [
-            {"name": f"{name}.{one}", "engine": one, "max_batch_size": 8} for one in ("tensorflow", "onnxruntime")
+            {"name": f"{name}.{one}", "engine": one, "max_batch_size": 8}
+            for one in ("tensorflow", "onnxruntime", "openvino")
         ]
         raw = {
             "model": {"name": "own", "source": str(source)},

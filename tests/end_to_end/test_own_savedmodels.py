@@ -15,10 +15,11 @@ from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
 from .conftest import python_of
 
-# No engine but TensorFlow has tables, or decodes JPEGs.
+# No engine but TensorFlow has tables, or decodes JPEGs; OpenVINO has no texts.
 VARIANTS = [
     *(f"{name}.tensorflow" for name in ("official", "alone", "texts", "numbers", "odd", "lengths", "table", "jpegs")),
     *(f"{name}.onnxruntime" for name in ("official", "alone", "texts", "numbers", "odd", "lengths")),
+    *(f"{name}.openvino" for name in ("official", "alone", "numbers", "odd", "lengths")),
 ]
 CLIENTS, ROUNDS = 12, 5
 Arrays = dict[str, Any]

@@ -5,6 +5,7 @@
 Exits 1 with one line that names the model and the step when something is wrong.
 """
 
+import base64
 import sys
 
 import numpy as np
@@ -13,21 +14,24 @@ import tritonclient.http as triton_http
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 TIMEOUT_S = 60
+# One grey pixel: the model makes of it an image of its own size.
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==")
 
 
-def example(tensor):
-    """A seeded array for an input's metadata; a free dimension becomes 1."""
+def example(tensor, parameters):
+    """A seeded array for an input's metadata; a free dimension becomes 1, an encoded image a grey one."""
     shape = [1 if int(size) < 0 else int(size) for size in tensor["shape"]]
     if tensor["datatype"] == "BYTES":
-        return np.full(shape, b"text", dtype=np.object_)
+        text = PNG if f"encoded_image.{tensor['name']}" in parameters else b"text"
+        return np.full(shape, text, dtype=np.object_)
     return np.random.default_rng(0).integers(0, 2, shape).astype(triton_to_np_dtype(tensor["datatype"]))
 
 
-def infer(protocol, client, model, metadata):
+def infer(protocol, client, model, metadata, parameters):
     """All outputs by name, from one request through the given client module."""
     inputs = []
     for tensor in metadata["inputs"]:
-        array = example(tensor)
+        array = example(tensor, parameters)
         inputs.append(protocol.InferInput(tensor["name"], list(array.shape), tensor["datatype"]))
         inputs[-1].set_data_from_numpy(array)
     result = client.infer(model, inputs)
@@ -41,8 +45,9 @@ def check(http, grpc, model):
     metadata = http.get_model_metadata(model)
     if grpc.get_model_metadata(model).name != metadata["name"]:
         raise ValueError("has other metadata over gRPC than over HTTP")
-    over_http = infer(triton_http, http, model, metadata)
-    over_grpc = infer(triton_grpc, grpc, model, metadata)
+    parameters = http.get_model_config(model).get("parameters", {})
+    over_http = infer(triton_http, http, model, metadata, parameters)
+    over_grpc = infer(triton_grpc, grpc, model, metadata, parameters)
     for name, value in over_http.items():
         if value is None or over_grpc[name] is None or value.shape != over_grpc[name].shape:
             raise ValueError(f"output {name} differs in shape between HTTP and gRPC")

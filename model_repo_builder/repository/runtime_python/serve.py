@@ -8,7 +8,11 @@ import triton_python_backend_utils as pb_utils
 
 if TYPE_CHECKING:
     from model_repo_builder.repository.runtime_python.batching import Batcher
+    from model_repo_builder.repository.runtime_python.decode_images import Decoder
     from model_repo_builder.repository.runtime_python.load_onnxruntime import load
+
+# Of a parameter in config.pbtxt that says what becomes of an input's encoded images; model.py decodes them only then.
+ENCODED = "encoded_image."
 
 
 class TritonPythonModel:
@@ -24,6 +28,10 @@ class TritonPythonModel:
         folder = Path(args["model_repository"], args["model_version"])
         run = load(folder, parameters, device, outputs)
         self.batcher = Batcher(run, self.inputs, batched=int(config.get("max_batch_size", 0)) > 0)
+        encoded = {key.removeprefix(ENCODED): text for key, text in parameters.items() if key.startswith(ENCODED)}
+        self.decoders = {name: Decoder(text) for name, text in encoded.items()}
+        if self.decoders:
+            run({name: decoder.blank() for name, decoder in self.decoders.items()})
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Run the joined batch; each response gets its own rows of the outputs.
@@ -35,8 +43,24 @@ class TritonPythonModel:
             {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs}
             for request in requests
         ]
+        if self.decoders:
+            return self.decode_and_execute(requests, sent)
         answers = self.batcher.answer(sent)
         return [respond(request, results) for request, results in zip(requests, answers, strict=True)]
+
+    def decode_and_execute(self, requests: list[Any], sent: list[dict[str, Any]]) -> list[Any]:
+        """The same where inputs are encoded images: what can't be decoded fails its own request alone."""
+        decoded: dict[int, dict[str, Any]] = {}
+        responses: dict[int, Any] = {}
+        for index, arrays in enumerate(sent):
+            try:
+                decoded[index] = {**arrays, **{name: one(arrays[name]) for name, one in self.decoders.items()}}
+            except ValueError as error:
+                responses[index] = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
+        answers = self.batcher.answer(list(decoded.values())) if decoded else []
+        for index, results in zip(decoded, answers, strict=True):
+            responses[index] = respond(requests[index], results)
+        return [responses[index] for index in range(len(requests))]
 
 
 def respond(request: Any, results: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import alias, config_pbtxt
 from model_repo_builder.sources import specification
+from triton_contract.encoded_image import declared
 
 
 def pair(raw: dict[str, Any]) -> tuple[Any, Any]:
@@ -30,6 +31,13 @@ def test_the_alias_looks_like_its_variant_to_a_client(changed: Callable[..., dic
     ensemble, variant = pair(changed("variants", 1, "input_dtype", value="uint8"))
     for field in ("input", "output", "max_batch_size"):
         assert getattr(ensemble, field) == getattr(variant, field)
+
+
+def test_the_alias_of_a_variant_with_encoded_images_takes_files(changed: Callable[..., dict[str, Any]]) -> None:
+    ensemble, variant = pair(changed("variants", 1, "encoded_images", value=True))
+    for one in (ensemble, variant):
+        assert [(tensor.name, tensor.data_type, *tensor.dims) for tensor in one.input] == [("image", pb.TYPE_STRING, 1)]
+    assert declared(ensemble) == declared(variant) != {}
 
 
 def test_a_model_with_a_variant_of_its_own_name_has_no_alias(changed: Callable[..., dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from model_repo_builder.plan.schema import load_plan, parse_plan
 from model_repo_builder.repository import config_pbtxt
 from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import specification
+from triton_contract.encoded_image import EncodedImage, declared
 
 PLANS = Path(__file__).parents[3] / "plans"
 GOLDEN = Path(__file__).parent / "golden"
@@ -158,6 +159,27 @@ def test_thread_options_become_parameters(changed: Callable[..., dict[str, Any]]
     message = configured(changed("variants", 1, "options", value=options), signature)
     parameters = {key: value.string_value for key, value in message.parameters.items()}
     assert parameters == {"intra_op_thread_count": "2", "session.intra_op.allow_spinning": "0"}
+
+
+def test_threads_and_streams_of_openvino_are_those_of_all_instances(
+    changed: Callable[..., dict[str, Any]], signature: Signature
+) -> None:
+    variant = {"name": "fast", "engine": "openvino", "precision": "bf16", "max_batch_size": 1, "instances": 3}
+    for runtime in ("python", "ngc"):
+        message = configured(changed("variants", 1, value=variant), signature, runtime)
+        parameters = {key: value.string_value for key, value in message.parameters.items()}
+        assert parameters == {"NUM_STREAMS": "3", "INFERENCE_NUM_THREADS": "3", "HINT_BF16": "YES"}
+
+
+def test_a_variant_with_encoded_images_takes_a_file_a_row_and_says_what_becomes_of_it(
+    changed: Callable[..., dict[str, Any]], signature: Signature
+) -> None:
+    message = configured(changed("variants", 1, "encoded_images", value=True), signature)
+    (files,) = message.input
+    assert (files.name, files.data_type, list(files.dims)) == ("image", pb.TYPE_STRING, [1])
+    assert files.HasField("reshape") and not files.reshape.shape
+    assert not message.model_warmup
+    assert declared(message) == {"image": EncodedImage((32, 32, 3), "float32")}
 
 
 def test_labels_are_named_on_the_output_only_where_there_are_any(raw: dict[str, Any], signature: Signature) -> None:

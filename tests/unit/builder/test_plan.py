@@ -32,8 +32,12 @@ REFUSED = [
     (("variants", 1, "name"), "original", "variants: original twice; allowed: each name once"),
     (("variants", 1, "name"), "../up", "variants.../up.name: ../up; allowed: letters, digits"),
     (("variants", 1, "presicion"), "int8", "variants.fast.presicion: unknown key; allowed: name, engine"),
-    (("variants", 1, "engine"), "onnx", "variants.fast.engine: onnx; allowed: onnxruntime, tensorflow, tensorrt"),
-    (("variants", 1, "precision"), "fp8", "variants.fast.precision: fp8; allowed: fp32, fp16, int8"),
+    (
+        ("variants", 1, "engine"),
+        "onnx",
+        "variants.fast.engine: onnx; allowed: onnxruntime, openvino, tensorflow, tensorrt",
+    ),
+    (("variants", 1, "precision"), "fp8", "variants.fast.precision: fp8; allowed: fp32, bf16, fp16, int8"),
     (("variants", 1, "precision"), "fp16", "variants.fast.precision: fp16; allowed: fp32, int8 for engine onnxruntime"),
     (("variants", 1, "max_batch_size"), "many", "variants.fast.max_batch_size: many; allowed: a whole number"),
     (("variants", 1, "max_batch_size"), 0, "variants.fast.max_batch_size: 0; allowed: at least 1"),
@@ -60,6 +64,25 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
         parse_plan(changed(*path, value=value))
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
+
+
+def test_a_backend_that_can_not_batch_is_given_one_request_at_a_time(changed: Callable[..., dict[str, Any]]) -> None:
+    raw = changed("variants", 1, value={"name": "fast", "engine": "openvino"})
+    parse_plan(raw, runtime="python")
+    with pytest.raises(InvalidError) as refused:
+        parse_plan(raw, runtime="ngc")
+    message = "variants.fast.max_batch_size: 64; allowed: at most 1 for engine openvino under runtime ngc"
+    assert str(refused.value) == message
+    parse_plan(changed("variants", 1, "max_batch_size", value=1), runtime="ngc")
+
+
+def test_encoded_images_are_decoded_by_the_python_runtime_alone(changed: Callable[..., dict[str, Any]]) -> None:
+    raw = changed("variants", 1, "encoded_images", value=True)
+    parse_plan(raw)
+    with pytest.raises(
+        InvalidError, match=r"variants\.fast\.encoded_images: true under runtime ngc; allowed: false, or"
+    ):
+        parse_plan(raw, runtime="ngc")
 
 
 @pytest.mark.parametrize(("section", "key"), [("model", "name"), ("model", "source")])

@@ -3,8 +3,8 @@
 import time
 from dataclasses import dataclass
 
-import pytest
 import numpy as np
+import pytest
 
 from slo_tuner.load.request_log import Floats, RequestLog
 from slo_tuner.measurement.open_loop import PointSpec, Target, Timing, measure_point

@@ -1,14 +1,18 @@
 """Requests are generated from a model's metadata: right size, sane values, and named when that can't be done."""
 
+import io
 import json
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 from tritonclient.grpc import model_config_pb2, service_pb2
 
 from command_line.errors import ModelError, UsageError
 from slo_tuner.load.payload import make_payload
+from triton_contract import encoded_image
+from triton_contract.encoded_image import EncodedImage
 from triton_contract.input_values import PREFIX, Values, declare, declared
 
 
@@ -43,6 +47,29 @@ def test_floats_are_finite_and_like_pixels(datatype: str) -> None:
 def test_texts_are_length_prefixed() -> None:
     raw = _sent("BYTES", [-1, 2]).raw_input_contents[0]
     assert raw == 2 * (struct.pack("<I", 4) + b"text")
+
+
+@pytest.mark.parametrize("shape", [(48, 64, 3), (3, 48, 64)])
+def test_an_encoded_image_is_a_jpeg_of_the_size_that_the_model_says(shape: tuple[int, ...]) -> None:
+    config = model_config_pb2.ModelConfig(name="m")
+    encoded_image.declare(config, {"image": EncodedImage(shape, "float32", (0, 1))})
+    payload = make_payload(_metadata("BYTES", [-1, 1]), 8, {}, values=declared(config))
+    request = service_pb2.ModelInferRequest.FromString(payload.grpc_body)
+    assert list(request.inputs[0].shape) == [1, 1]
+    (length,) = struct.unpack("<I", request.raw_input_contents[0][:4])
+    content = request.raw_input_contents[0][4:]
+    assert len(content) == length
+    with Image.open(io.BytesIO(content)) as image:
+        assert (image.format, image.size, image.mode) == ("JPEG", (64, 48), "RGB")
+        assert np.asarray(image).std() > 20
+
+
+@pytest.mark.parametrize("text", ["", "224x224", "{}", '{"shape": [0, 1, 3], "dtype": "uint8"}', '{"shape": 3}', "[]"])
+def test_a_parameter_that_describes_no_image_is_named(text: str) -> None:
+    config = model_config_pb2.ModelConfig(name="m")
+    config.parameters[f"{encoded_image.PREFIX}image"].string_value = text
+    with pytest.raises(ModelError, match=r"parameter encoded_image\.image of model 'm'"):
+        declared(config)
 
 
 def test_both_protocols_carry_the_same_tensor() -> None:

@@ -1,0 +1,159 @@
+"""The load of one model from one process over raw sockets: its connections, and the runs that use them."""
+
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from gevent.threadpool import ThreadPool
+
+from command_line.arguments import split_address
+
+from .messages import Assignment
+from .payload import Payload
+from .request_log import Failures, Floats, RequestLog, count_between
+from .wire.connection import Place, Poller
+from .wire.exchange import Channel
+from .wire.header_block import request_block
+from .wire.http1 import HttpChannel, request_of
+from .wire.http2 import GrpcChannel, message_of
+from .wire.sender import AnySender, Order, Sender
+
+_AHEAD_S = 0.02
+_SWITCH_S = 0.0005
+"""How long another thread may hold the interpreter while a request is due; Python's own 5 ms would be its delay."""
+
+
+class SenderLoad:
+    """Sends what is assigned, in a thread beside gevent's: neither waits for the other's work."""
+
+    def __init__(self, work: Assignment) -> None:
+        sys.setswitchinterval(_SWITCH_S)
+        self._work, self._pool, self._poller = work, ThreadPool(1), Poller()
+        self._sender: AnySender = Sender(self._poller, _contents(work), work.timeout_s)
+        self._channels: tuple[Channel[object], ...] = ()
+        self._places: list[list[Place]] = []
+        self._run: SenderRun | None = None
+
+    def open(self, offsets_s: Floats) -> "SenderRun":
+        """Send a request at each of these times, ascending, shape [n], whatever the server does."""
+        return self._started(Order(time.perf_counter() + _AHEAD_S, offsets_s.tolist()))
+
+    def closed(self, users: int) -> "SenderRun":
+        """Keep `users` requests in flight until told to stop."""
+        return self._started(Order(time.perf_counter() + _AHEAD_S, users=users))
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._run is not None:
+            self._run.close()
+        for channel in self._channels:
+            channel.close()
+        self._poller.close()
+        self._pool.kill()
+
+    def _started(self, order: Order) -> "SenderRun":
+        places = [find_places(address) for address in self._work.addresses]
+        if places != self._places:
+            for channel in self._channels:
+                channel.close()
+            addresses = zip(places, self._work.addresses, strict=True)
+            self._channels = tuple(self._channel(at, address) for at, address in addresses)
+            self._sender.connect(self._channels)
+            self._places = places
+        order.started_at = time.perf_counter() + _AHEAD_S
+        self._run = SenderRun(order, self._pool, self._sender)
+        return self._run
+
+    def _channel(self, places: Sequence[Place], address: str) -> Channel[object]:
+        work = self._work
+        made: Channel[object]
+        if work.protocol == "http":
+            made = HttpChannel(self._poller, places, self._sender.ended)  # type: ignore[assignment]
+        else:
+            block = request_block("/inference.GRPCInferenceService/ModelInfer", address, work.timeout_s)
+            made = GrpcChannel(self._poller, places, self._sender.ended, block)  # type: ignore[assignment]
+        return made
+
+
+class SenderRun:
+    """One run of a sender (see `generator.Run`)."""
+
+    def __init__(self, order: Order, pool: ThreadPool, sender: AnySender) -> None:
+        self._order, self.started_at = order, order.started_at
+        self._counted = 0
+        self._cpu_before = time.process_time()
+        self._work = pool.spawn(sender.work, order)
+
+    @property
+    def cpu_s(self) -> float:
+        return time.process_time() - self._cpu_before
+
+    def complete_until_s(self) -> float:
+        # Before its loop runs nothing can be answered: the first request is due at 0.
+        known_s = self._order.complete_until_s
+        return known_s if known_s > float("-inf") else min(0.0, time.perf_counter() - self.started_at)
+
+    def errors_between(self, start: float, end: float) -> dict[str, int]:
+        return count_between(_grouped(self._order.failures), start, end)
+
+    def take(self) -> RequestLog:
+        rows = self._order.rows
+        taken = rows[:]
+        del rows[: len(taken)]
+        return RequestLog.of_rows(taken)
+
+    def take_failures(self) -> Failures:
+        """The failures since the last call, for one who adds them up."""
+        fresh = self._order.failures[self._counted :]
+        self._counted += len(fresh)
+        return _grouped(fresh)
+
+    def stop(self) -> None:
+        self._order.stopping = True
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        if not self._work.ready():
+            self._work.wait(timeout_s)
+        if not self._work.ready():
+            return False
+        self._work.get()  # raises what has ended the loop
+        return True
+
+    def close(self) -> None:
+        self._order.stopping = self._order.aborting = True
+        self._work.wait()
+
+
+def find_places(address: str) -> list[Place]:
+    """Where `host:port` is, in the order in which to try: none for a name that nobody knows."""
+    host, port = split_address(address)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [(family, place) for family, _, _, _, place in found]
+
+
+def _contents(work: Assignment) -> list[list[object]]:
+    """For each server the requests as it gets them, in the order in which they are sent."""
+    payloads = (work.payload,)
+    if work.protocol == "grpc":
+        messages: list[object] = [message_of(payload.grpc_body) for payload in payloads]
+        return [messages for _ in work.addresses]
+    return [[_http_request(payload, address) for payload in payloads] for address in work.addresses]
+
+
+def _http_request(payload: Payload, address: str) -> object:
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Inference-Header-Content-Length": str(payload.http_json_bytes),
+    }
+    return request_of(f"/v2/models/{payload.model}/infer", address, headers, payload.http_body)
+
+
+def _grouped(failures: Sequence[tuple[str, float]]) -> Failures:
+    grouped: Failures = {}
+    for reason, due_s in failures:
+        grouped.setdefault(reason, []).append(due_s)
+    return grouped

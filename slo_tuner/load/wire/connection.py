@@ -1,0 +1,196 @@
+"""TCP connections that never block, and the poller that tells them when they can go on."""
+
+import errno
+import os
+from collections.abc import Sequence
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from socket import IPPROTO_TCP, SO_ERROR, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY
+from socket import socket as socket_type
+from typing import Any
+
+from gevent.monkey import get_original
+
+# The loop has a thread of its own, in which gevent's sockets would look for a hub of their own.
+_Socket: type[socket_type] = get_original("socket", "socket")
+_epoll = get_original("select", "epoll")
+_select = get_original("select", "select")
+
+_BUFFER_BYTES = 1 << 18
+_MOST_PARTS = 512  # of one sendmsg; Linux takes 1,024
+_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+_MOST_SELECTED = 1024  # select(2) takes file descriptors below it
+
+Place = tuple[int, Any]
+"""An address family and an address of it, as getaddrinfo finds them."""
+Part = bytes | memoryview
+
+
+class Poller:
+    """Waits for many connections at once; all of them share its buffer."""
+
+    def __init__(self) -> None:
+        self._epoll = _epoll()
+        self._connections: dict[int, Connection] = {}
+        self.buffer = bytearray(_BUFFER_BYTES)
+        self.view = memoryview(self.buffer)
+
+    def add(self, number: int, connection: "Connection") -> None:
+        """Tell `connection` from now on what happens to its socket, by the socket's number."""
+        self._connections[number] = connection
+        self._epoll.register(number, _EVENTS)
+
+    def remove(self, number: int) -> None:
+        """Tell nothing more of it; the socket is about to be closed."""
+        del self._connections[number]
+        self._epoll.unregister(number)
+
+    def wait(self, seconds: float) -> None:
+        """Let connections go on with what has happened; if nothing has, wait for it for so long at most.
+
+        epoll waits for whole milliseconds, select for microseconds: so select waits, for epoll.
+        """
+        number = self._epoll.fileno()
+        if seconds > 0 and number < _MOST_SELECTED:
+            _select((number,), (), (), seconds)
+            seconds = 0.0
+        for ready, events in self._epoll.poll(max(0.0, seconds), 256):
+            connection = self._connections.get(ready)
+            if connection is not None:
+                connection.happened(events)
+
+    def close(self) -> None:
+        """Wait for nothing more."""
+        self._epoll.close()
+
+
+class Connection:
+    """A connection to the first of `places` that takes it. What can't be sent yet waits in it, in order."""
+
+    def __init__(self, poller: Poller, places: Sequence[Place]) -> None:
+        self._poller, self._places = poller, list(places)
+        self._socket: socket_type | None = None
+        self._unsent: list[Part] = []
+        self._kept = b""
+        self._why = OSError(errno.EADDRNOTAVAIL, "the name has no address")
+        self.connected = self.closed = False
+        self._full = True  # it takes nothing yet
+
+    def open(self) -> None:
+        """Begin to connect; `lost` may be called at once."""
+        while self._places:
+            family, address = self._places.pop(0)
+            try:
+                self._socket = _Socket(family, SOCK_STREAM)
+                self._socket.setblocking(False)
+                self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+                error = self._socket.connect_ex(address)
+                if error in (0, errno.EINPROGRESS):
+                    self._poller.add(self._socket.fileno(), self)
+                    return
+                self._why = OSError(error, os.strerror(error))
+                self._socket.close()
+            except OSError as error:
+                self._why = error
+        self._socket = None
+        self._lose(self._why)
+
+    def close(self) -> None:
+        """Close it; nothing more happens to it."""
+        self.closed = True
+        if self._socket is not None:
+            self._poller.remove(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
+    def happened(self, events: int) -> None:
+        """Go on after these events of epoll."""
+        if not self.connected and not self._connect(events):
+            return
+        if events & EPOLLOUT and self._full:
+            self._full = False
+            if self._flush():
+                self.writable()
+        over = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+        if (over or events & EPOLLIN) and not self.closed:
+            self._receive(bool(over))
+
+    def write(self, *parts: Part) -> None:
+        """Send the parts, after all that waits."""
+        self._unsent += parts
+        if not self._full and not self.closed:
+            self._flush()
+
+    def received(self, total: int) -> int:
+        """Take in the first `total` bytes of the poller's buffer; how many of them are done with."""
+        raise NotImplementedError
+
+    def lost(self, error: OSError) -> None:
+        """The connection, which is closed now, could not be made, or has ended."""
+        raise NotImplementedError
+
+    def writable(self) -> None:
+        """All that waited was sent."""
+
+    def _connect(self, events: int) -> bool:
+        assert self._socket is not None
+        error = self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
+        if error:
+            self._why = OSError(error, os.strerror(error))
+            self._poller.remove(self._socket.fileno())
+            self._socket.close()
+            self.open()
+            return False
+        self.connected = bool(events & EPOLLOUT)
+        return self.connected
+
+    def _lose(self, error: OSError) -> None:
+        self.close()
+        self.lost(error)
+
+    def _flush(self) -> bool:
+        """Send what the system takes; whether that was all."""
+        assert self._socket is not None
+        unsent = self._unsent
+        while unsent:
+            try:
+                sent = self._socket.sendmsg(unsent if len(unsent) <= _MOST_PARTS else unsent[:_MOST_PARTS])
+            except OSError:
+                # The system takes no more now, or the connection has ended: then an event says so, and what the server
+                # said before it closed is read first.
+                self._full = True
+                return False
+            done = 0
+            while done < len(unsent) and sent >= len(unsent[done]):
+                sent -= len(unsent[done])
+                done += 1
+            del unsent[:done]
+            if sent:
+                unsent[0] = memoryview(unsent[0])[sent:]
+        return True
+
+    def _receive(self, to_the_end: bool) -> None:
+        """Take in what has come. Events are told once: of an end that was told already nothing more would come."""
+        poller = self._poller
+        while self._socket is not None:
+            kept = len(self._kept)
+            if kept:
+                poller.buffer[:kept] = self._kept
+            room = _BUFFER_BYTES - kept
+            try:
+                count = self._socket.recv_into(poller.view[kept:] if kept else poller.buffer, room)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lose(error)
+                return
+            if count == 0:
+                self._lose(ConnectionResetError(errno.ECONNRESET, "the server closed the connection"))
+                return
+            total = kept + count
+            done = self.received(total)
+            if done == 0 and total == _BUFFER_BYTES:
+                self._lose(OSError(errno.EMSGSIZE, "the server sent more than this protocol allows"))
+                return
+            self._kept = bytes(poller.view[done:total]) if done < total else b""
+            if count < room and not to_the_end:
+                return

@@ -1,0 +1,363 @@
+"""Requests over gRPC: prepared messages in the frames of HTTP/2 (RFC 9113), many of them on one connection."""
+
+import errno
+import struct
+from collections import deque
+from collections.abc import Sequence
+
+import grpc
+
+from .connection import Connection, Part, Place, Poller
+from .exchange import Ended, Exchange
+from .header_block import Answer, HeaderBlockError, read_answer
+
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PUSH, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
+    0,
+    1,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+)
+_ACK = _END_STREAM = 0x1
+_END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
+_NO_ERROR, _REFUSED, _CANCEL = 0, 7, 8
+_MOST_STREAMS, _INITIAL_WINDOW, _MAX_FRAME = 3, 4, 5  # identifiers of settings that the server tells
+
+_FRAME = struct.Struct(">HBBBI")
+_NUMBER = struct.Struct(">I")
+_SETTING = struct.Struct(">HI")
+_LARGEST = (1 << 31) - 1
+_FIRST_WINDOW, _FIRST_FRAME, _LARGEST_FRAME = 65_535, 16_384, 1 << 18
+_TOLD = 160
+_BATCH_PARTS = 64
+
+STATUS: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+# What an answer of HTTP without a status of gRPC, and an ended stream, mean (gRPC's documentation:
+# http-grpc-status-mapping.md, PROTOCOL-HTTP2.md).
+_OF_HTTP = {400: "INTERNAL", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "UNIMPLEMENTED"} | dict.fromkeys(
+    (429, 502, 503, 504), "UNAVAILABLE"
+)
+_OF_RESET = {_REFUSED: "UNAVAILABLE", _CANCEL: "CANCELLED", 11: "RESOURCE_EXHAUSTED", 12: "PERMISSION_DENIED"}
+
+
+def frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    """A frame of HTTP/2."""
+    return _frame_head(len(content), kind, flags, stream) + content
+
+
+def _frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
+    return (length << 48 | kind << 40 | flags << 32 | stream).to_bytes(9, "big")
+
+
+# No table for headers, no pushes, and windows that never close: what they'd hold back is what is measured.
+_PREFACE = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    + frame(_SETTINGS, 0, 0, _SETTING.pack(1, 0) + _SETTING.pack(2, 0) + _SETTING.pack(4, _LARGEST))
+    + frame(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(_LARGEST - _FIRST_WINDOW))
+)
+
+
+def message_of(body: bytes) -> memoryview:
+    """A serialised message as gRPC sends it: not compressed, with its length."""
+    return memoryview(b"\0" + _NUMBER.pack(len(body)) + body)
+
+
+class GrpcChannel:
+    """The connection to one server; a new one where it has ended, or is about to. `block` has a request's headers."""
+
+    def __init__(self, poller: Poller, places: Sequence[Place], ended: Ended[memoryview], block: bytes) -> None:
+        self.poller, self.places, self.ended, self.block = poller, places, ended, block
+        self._current: GrpcConnection | None = None
+        self._all: set[GrpcConnection] = set()
+
+    def send(self, exchange: Exchange[memoryview]) -> None:
+        """On the connection that there is, or on a new one."""
+        current = self._current
+        if current is None or current.leaving:
+            current = self._current = GrpcConnection(self)
+            self._all.add(current)
+            current.open()
+        if current.closed:
+            self.ended(exchange, current.reason)
+        else:
+            current.send(exchange)
+
+    def gone(self, connection: "GrpcConnection") -> None:
+        """It is closed."""
+        self._all.discard(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in tuple(self._all):
+            connection.close()
+        self._all.clear()
+        self._current = None
+
+
+class _Stream:
+    """An exchange on its stream: how much of it was sent, and how much more the server takes."""
+
+    __slots__ = ("answer", "done", "exchange", "number", "offset", "window")
+
+    def __init__(self, number: int, exchange: Exchange[memoryview], window: int) -> None:
+        self.number, self.exchange, self.window = number, exchange, window
+        self.offset, self.done, self.answer = 0, False, Answer()
+
+    @property
+    def unsent(self) -> bool:
+        return self.offset < len(self.exchange.content)
+
+
+class GrpcConnection(Connection):
+    """One connection. Numbers are given to streams as their first frame is sent: they have to ascend on the wire."""
+
+    def __init__(self, channel: GrpcChannel) -> None:
+        super().__init__(channel.poller, channel.places)
+        self._channel = channel
+        self._streams: dict[int, _Stream] = {}
+        self._waiting: deque[Exchange[memoryview]] = deque()
+        self._sending: deque[_Stream] = deque()
+        self._next, self._window, self._stream_window = 1, _FIRST_WINDOW, _FIRST_WINDOW
+        self._max_frame, self._most_streams, self._received = _FIRST_FRAME, _LARGEST, 0
+        self._block: tuple[int, int, bytes] | None = None
+        self.leaving, self.reason = False, ""
+        self._unsent.append(_PREFACE)
+
+    def send(self, exchange: Exchange[memoryview]) -> None:
+        """Send its request as soon as the server takes it."""
+        exchange.link = self
+        self._waiting.append(exchange)
+        if self.connected and not self._unsent:
+            self._pump()
+
+    def cancel(self, exchange: Exchange[memoryview]) -> None:
+        """Nobody waits for this answer: the server need not go on with it."""
+        stream = next((s for s in self._streams.values() if s.exchange is exchange), None)
+        if stream is not None:
+            self._release(stream)
+            self._reset(stream)
+
+    def writable(self) -> None:
+        self._pump()
+
+    def lost(self, error: OSError) -> None:
+        self.leaving = True
+        at_all = "" if self.connected else "failed to connect: "
+        self.reason = f"UNAVAILABLE: {at_all}{error.strerror or error}"[:_TOLD]
+        self._channel.gone(self)
+        broken, self._streams = self._streams, {}
+        for stream in broken.values():
+            stream.done = True
+            self._channel.ended(stream.exchange, self.reason)
+        for exchange in self._unstarted():
+            if self.connected:
+                self._channel.send(exchange)
+            else:
+                self._channel.ended(exchange, self.reason)
+
+    def received(self, total: int) -> int:
+        try:
+            return self._frames(total)
+        except (struct.error, IndexError):
+            self._lose(OSError(errno.EPROTO, "the server does not speak HTTP/2 as gRPC needs it"))
+            return total
+
+    def _frames(self, total: int) -> int:
+        buffer, start = self._poller.buffer, 0
+        while total - start >= 9 and not self.closed:
+            high, low, kind, flags, number = _FRAME.unpack_from(buffer, start)
+            end = start + 9 + (high << 8 | low)
+            if end - start - 9 > _FIRST_FRAME:  # it was told of no larger ones
+                raise struct.error
+            if end > total:
+                break
+            if kind == _DATA:
+                self._take_data(end - start - 9, flags, number)
+            elif kind == _WINDOW_UPDATE:
+                if end - start != 9 + _NUMBER.size:
+                    raise struct.error
+                self._widen(number, _NUMBER.unpack_from(buffer, start + 9)[0] & _LARGEST)
+            else:
+                self._take(kind, flags, number, bytes(buffer[start + 9 : end]))
+            start = end
+        if (self._waiting or self._sending) and not self._unsent and not self.closed:
+            self._pump()
+        return start
+
+    def _unstarted(self) -> list[Exchange[memoryview]]:
+        """Those that wait, and wait no longer here."""
+        waiting, self._waiting = self._waiting, deque()
+        return [exchange for exchange in waiting if not exchange.ended]
+
+    def _pump(self) -> None:
+        """Send what the windows, and the system, take."""
+        while not self._unsent and not self.closed:
+            parts: list[Part] = []
+            while len(parts) < _BATCH_PARTS and (stream := self._next_stream(parts)):
+                self._add_frames(stream, parts)
+                if stream.unsent and stream.window > 0 and not stream.done:
+                    self._sending.appendleft(stream)
+                    if self._window <= 0:
+                        break
+            if not parts:
+                return
+            self.write(*parts)
+
+    def _next_stream(self, parts: list[Part]) -> _Stream | None:
+        """The stream that has waited longest, or a new one, its headers added to `parts`; None when none can go on."""
+        while self._sending:
+            if self._window <= 0:
+                return None
+            if not (stream := self._sending.popleft()).done:
+                return stream
+        while self._waiting and len(self._streams) < self._most_streams and not self.leaving:
+            exchange = self._waiting.popleft()
+            if not exchange.ended:
+                stream = self._streams[self._next] = _Stream(self._next, exchange, self._stream_window)
+                block = self._channel.block
+                parts.append(_frame_head(len(block), _HEADERS, _END_HEADERS, self._next) + block)
+                self._next += 2
+                if self._next > _LARGEST:
+                    self._leave()
+                return stream
+        return None
+
+    def _add_frames(self, stream: _Stream, parts: list[Part]) -> None:
+        content, offset = stream.exchange.content, stream.offset
+        size = len(content)
+        most = min(self._window, stream.window, size - offset)
+        until = offset + max(0, most)
+        while offset < until and len(parts) < 2 * _BATCH_PARTS:
+            end = min(offset + self._max_frame, until)
+            head = (end - offset) << 48 | (end == size) << 32 | stream.number
+            parts.append(head.to_bytes(9, "big"))
+            parts.append(content[offset:end])
+            offset = end
+        self._window -= offset - stream.offset
+        stream.window -= offset - stream.offset
+        stream.offset = offset
+
+    def _take_data(self, length: int, flags: int, number: int) -> None:
+        self._received += length
+        if self._received > 1 << 29:
+            self.write(frame(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(self._received)))
+            self._received = 0
+        if flags & _END_STREAM and (stream := self._streams.get(number)):
+            self._finish(stream, self._verdict(stream.answer))
+
+    def _widen(self, number: int, by: int) -> None:
+        """The server takes so much more: on one stream, or on all of them together (0)."""
+        if number == 0:
+            self._window += by
+        elif stream := self._streams.get(number):
+            self._widen_stream(stream, by)
+
+    def _widen_stream(self, stream: _Stream, by: int) -> None:
+        blocked = stream.window <= 0
+        stream.window += by
+        if blocked and stream.window > 0 and stream.unsent:
+            self._sending.append(stream)
+
+    def _take(self, kind: int, flags: int, number: int, content: bytes) -> None:
+        if kind == _HEADERS:
+            if flags & _PADDED:
+                content = content[1 : len(content) - content[0]]
+            self._take_headers(number, flags, content[5:] if flags & _PRIORITY else content)
+        elif kind == _CONTINUATION and self._block is not None:
+            number, first, before = self._block
+            self._take_headers(number, first | flags, before + content)
+        elif kind == _PING and not flags & _ACK:
+            self.write(frame(_PING, _ACK, 0, content))
+        elif kind == _SETTINGS and not flags & _ACK:
+            self._apply(content)
+            self.write(frame(_SETTINGS, _ACK, 0, b""))
+        elif kind == _RST_STREAM:
+            self._take_reset(number, _NUMBER.unpack(content)[0])
+        elif kind == _GOAWAY:
+            self._leave(_NUMBER.unpack_from(content)[0] & _LARGEST)
+
+    def _take_headers(self, number: int, flags: int, block: bytes) -> None:
+        if not flags & _END_HEADERS:
+            self._block = (number, flags, block)
+            return
+        self._block = None
+        stream = self._streams.get(number)
+        if stream is None:
+            return
+        try:
+            answer = read_answer(block)
+        except HeaderBlockError as error:
+            self._finish(stream, f"INTERNAL: headers that can't be read: {error}")
+            return
+        if answer.http_status >= 200 or answer.grpc_status >= 0:
+            stream.answer = Answer(answer.http_status or stream.answer.http_status, answer.grpc_status, answer.message)
+        if flags & _END_STREAM:
+            self._finish(stream, self._verdict(stream.answer))
+
+    @staticmethod
+    def _verdict(answer: Answer) -> str:
+        """Why an answer is none; empty for one."""
+        if answer.grpc_status == 0:
+            return ""
+        if answer.grpc_status in STATUS:
+            return f"{STATUS[answer.grpc_status]}: {answer.message[:_TOLD]}"
+        if answer.http_status != 200:
+            name = _OF_HTTP.get(answer.http_status, "UNKNOWN")
+            return f"{name}: the answer is HTTP {answer.http_status} without a status of gRPC"
+        return "UNKNOWN: the answer has no status of gRPC"
+
+    def _take_reset(self, number: int, code: int) -> None:
+        stream = self._streams.get(number)
+        if stream is None:
+            return
+        exchange = stream.exchange
+        if code == _REFUSED and not exchange.retried:  # it was not begun
+            self._release(stream)
+            exchange.retried = True
+            self._channel.send(exchange)
+            return
+        self._finish(stream, f"{_OF_RESET.get(code, 'INTERNAL')}: the server reset the stream with error {code}")
+
+    def _apply(self, content: bytes) -> None:
+        for identifier, value in _SETTING.iter_unpack(content[: len(content) // 6 * 6]):
+            if identifier == _MOST_STREAMS:
+                self._most_streams = value
+            elif identifier == _MAX_FRAME:
+                self._max_frame = min(value, _LARGEST_FRAME)
+            elif identifier == _INITIAL_WINDOW:
+                change, self._stream_window = value - self._stream_window, value
+                for stream in self._streams.values():
+                    self._widen_stream(stream, change)
+
+    def _leave(self, last: int = _LARGEST) -> None:
+        """Begin nothing more here; streams after the `last` were not begun by the server."""
+        self.leaving = True
+        unstarted = [stream for number, stream in self._streams.items() if number > last]
+        for stream in unstarted:
+            self._release(stream)
+        for exchange in [*(stream.exchange for stream in unstarted), *self._unstarted()]:
+            self._channel.send(exchange)
+        self._close_if_left()
+
+    def _finish(self, stream: _Stream, failure: str) -> None:
+        self._release(stream)
+        if stream.unsent:
+            self._reset(stream)
+        self._channel.ended(stream.exchange, failure)
+        self._close_if_left()
+
+    def _reset(self, stream: _Stream) -> None:
+        self.write(frame(_RST_STREAM, 0, stream.number, _NUMBER.pack(_CANCEL)))
+
+    def _release(self, stream: _Stream) -> None:
+        stream.done = True
+        del self._streams[stream.number]
+
+    def _close_if_left(self) -> None:
+        if self.leaving and not self._streams and not self._waiting and not self.closed:
+            self.close()
+            self._channel.gone(self)
