@@ -6,7 +6,7 @@ The messages are described here by the few fields that matter, with the numbers 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,15 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
     "SignatureEntry": (("key", 1, "string", False), ("value", 2, "SignatureDef", False)),
     "SignatureDef": (("inputs", 1, "TensorEntry", True), ("outputs", 2, "TensorEntry", True)),
     "TensorEntry": (("key", 1, "string", False), ("value", 2, "TensorInfo", False)),
-    "TensorInfo": (("name", 1, "string", False), ("dtype", 2, "int32", False), ("shape", 3, "Shape", False)),
+    "TensorInfo": (
+        ("name", 1, "string", False),
+        ("dtype", 2, "int32", False),
+        ("shape", 3, "Shape", False),
+        ("coo_sparse", 4, "CooSparse", False),
+        ("composite", 5, "Composite", False),
+    ),
+    "CooSparse": (("values", 1, "string", False),),
+    "Composite": (("components", 2, "TensorInfo", True),),
     "Shape": (("dim", 2, "Dimension", True), ("unknown_rank", 3, "bool", False)),
     "Dimension": (("size", 1, "int64", False),),
     "Graph": (("node", 1, "Node", True), ("library", 2, "Library", False)),
@@ -95,18 +103,40 @@ def read(path: Path) -> Signatures:
         raise UnreadableError(f"a SavedModel with the tag serve (it has {tags or 'no graph'})")
     graph = min(graphs, key=lambda one: len(one.info.tags))
     signatures = {
-        entry.key: (_tensors(entry.value.inputs), _tensors(entry.value.outputs))
+        entry.key: (_sorted_tensors(entry.value.inputs, _inputs), _sorted_tensors(entry.value.outputs, _outputs))
         for entry in graph.signatures
         if entry.key != "__saved_model_init_op" and entry.value.outputs
     }
     return Signatures(signatures, tuple(graph.info.tags), frozenset(_operations(graph.graph)))
 
 
-def _tensors(entries: Any) -> tuple[Declared, ...]:
-    return tuple(
-        Declared(entry.key, DTYPES.get(entry.value.dtype, f"type {entry.value.dtype}"), _shape(entry.value))
-        for entry in sorted(entries, key=lambda entry: str(entry.key))
-    )
+def _sorted_tensors(entries: Any, tensors: Callable[[str, Any], Iterator[Declared]]) -> tuple[Declared, ...]:
+    by_key = sorted(entries, key=lambda entry: str(entry.key))
+    return tuple(one for entry in by_key for one in tensors(entry.key, entry.value))
+
+
+def _inputs(key: str, info: Any) -> Iterator[Declared]:
+    """An input of TensorFlow 1 may be several tensors: their names are those of TensorFlow's loader (load_v1_in_v2)."""
+    if info.HasField("coo_sparse"):
+        rank = len(info.shape.dim)
+        yield Declared(f"{key}_indices", "int64", (-1, rank))
+        yield Declared(f"{key}_values", _dtype(info), (-1,))
+        yield Declared(f"{key}_dense_shape", "int64", (rank,))
+    elif info.HasField("composite"):
+        for number, component in enumerate(info.composite.components):
+            yield Declared(f"{key}_component_{number}", _dtype(component), _shape(component))
+    else:
+        yield Declared(key, _dtype(info), _shape(info))
+
+
+def _outputs(key: str, info: Any) -> Iterator[Declared]:
+    """An output of several tensors has a type that no answer can have."""
+    several = "sparse tensor" if info.HasField("coo_sparse") else "ragged tensor" if info.HasField("composite") else ""
+    yield Declared(key, several or _dtype(info), _shape(info))
+
+
+def _dtype(info: Any) -> str:
+    return DTYPES.get(info.dtype, f"type {info.dtype}")
 
 
 def _shape(info: Any) -> tuple[int, ...] | None:

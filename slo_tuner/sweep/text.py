@@ -10,7 +10,18 @@ from .record import SweepRecord, SweepResults
 
 
 def sweep_headline(record: SweepRecord) -> str:
-    """What the first other target adds with one request in flight, and to the highest throughput."""
+    """What the first other target adds with one request in flight, and to the highest throughput; and if disturbed."""
+    return _headline(record) + _disturbed(record)
+
+
+def _disturbed(record: SweepRecord) -> str:
+    """A sentence where points of the two targets that a headline is about were disturbed; else empty."""
+    points = [point for target in record.targets[:2] for one_round in target.rounds for point in one_round]
+    found = [str(point.disturbance) for point in points if point.disturbed]
+    return f" Disturbed: {len(found)} of {len(points)} points, as the first: {found[0]}." if found else ""
+
+
+def _headline(record: SweepRecord) -> str:
     first, found = record.targets[0], levels(record)
     peak = best(first)
     if peak is None:

@@ -195,3 +195,16 @@ def convolved(folder: Path) -> Path:
         return {"p": tf.reduce_max(tf.nn.conv1d(sequence, kernel, 1, "VALID"), 1) * gain[:, None]}
 
     return save(folder, serve, *specs, kernel=kernel)
+
+
+def sparse(folder: Path) -> Path:
+    """A signature of TensorFlow 1 with a sparse input, which is three tensors."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        given, bias = v1.sparse_placeholder(tf.float32, [None, 10]), v1.placeholder(tf.float32, [None, 3])
+        score = tf.sparse.to_dense(given) @ tf.ones((10, 1)) + tf.reduce_sum(bias, 1, keepdims=True)
+        signature = v1.saved_model.predict_signature_def({"words": given, "bias": bias}, {"score": score})
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+    return folder

@@ -342,3 +342,25 @@ def test_look_ups_in_tables_of_numbers_are_built_by_every_engine(
     made = build(parse_plan(raw), tmp_path / "models", log)[0].manifest
     assert made.signature.batched
     assert made.agreement.max_abs_diff < (0.1 if made.precision == "int8" else 1e-5)
+
+
+def test_a_sparse_input_of_tensorflow_1_is_taken_as_its_three_tensors(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    places = np.array([[[0, 1], [1, 3]], [[0, 0], [1, 9]]])
+    np.savez(
+        tmp_path / "examples.npz",
+        words_indices=places,
+        words_values=np.array([[1, 2], [3, 4]], np.float32),
+        words_dense_shape=np.array([[2, 10], [2, 10]]),
+        bias=np.ones((2, 2, 3), np.float32),
+    )
+    sizes = {"words_indices": [2, 2], "words_values": [2], "words_dense_shape": [2], "bias": [2, 3]}
+    inputs = {name: {"shape": size} if name != "words_dense_shape" else {} for name, size in sizes.items()}
+    for name in ("words_indices", "words_dense_shape"):
+        inputs[name]["range"] = [0, 10]
+    agreement = {"count": 2, "arrays": str(tmp_path / "examples.npz")}
+    made = built(kinds.sparse(tmp_path / "export"), agreement=agreement, inputs=inputs)
+    assert [one.agreement.max_abs_diff for one in made] == [0, 0]
+    assert {tensor.name for tensor in config(tmp_path, "tf").input} == set(inputs)
+    assert config(tmp_path, "tf").max_batch_size == 0

@@ -5,65 +5,41 @@ import struct
 from collections import deque
 from collections.abc import Sequence
 
-import grpc
-
 from .connection import Connection, Part, Place, Poller
 from .exchange import Ended, Exchange
+from .frames import (
+    ACK,
+    CANCEL,
+    END_HEADERS,
+    END_STREAM,
+    FIRST_FRAME,
+    FIRST_WINDOW,
+    HEAD,
+    INITIAL_WINDOW,
+    LARGEST,
+    MAX_FRAME,
+    MOST_STREAMS,
+    NUMBER,
+    PADDED,
+    PREFACE,
+    PRIORITY,
+    REFUSED,
+    SETTING,
+    Kind,
+    frame,
+    frame_head,
+)
+from .grpc_status import reset_reason, verdict
 from .header_block import Answer, HeaderBlockError, read_answer
 
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PUSH, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
-    0,
-    1,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-)
-_ACK = _END_STREAM = 0x1
-_END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
-_NO_ERROR, _REFUSED, _CANCEL = 0, 7, 8
-_MOST_STREAMS, _INITIAL_WINDOW, _MAX_FRAME = 3, 4, 5  # identifiers of settings that the server tells
-
-_FRAME = struct.Struct(">HBBBI")
-_NUMBER = struct.Struct(">I")
-_SETTING = struct.Struct(">HI")
-_LARGEST = (1 << 31) - 1
-_FIRST_WINDOW, _FIRST_FRAME, _LARGEST_FRAME = 65_535, 16_384, 1 << 18
+_LARGEST_FRAME = 1 << 18
 _TOLD = 160
 _BATCH_PARTS = 64
-
-STATUS: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
-# What an answer of HTTP without a status of gRPC, and an ended stream, mean (gRPC's documentation:
-# http-grpc-status-mapping.md, PROTOCOL-HTTP2.md).
-_OF_HTTP = {400: "INTERNAL", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "UNIMPLEMENTED"} | dict.fromkeys(
-    (429, 502, 503, 504), "UNAVAILABLE"
-)
-_OF_RESET = {_REFUSED: "UNAVAILABLE", _CANCEL: "CANCELLED", 11: "RESOURCE_EXHAUSTED", 12: "PERMISSION_DENIED"}
-
-
-def frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
-    """A frame of HTTP/2."""
-    return _frame_head(len(content), kind, flags, stream) + content
-
-
-def _frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
-    return (length << 48 | kind << 40 | flags << 32 | stream).to_bytes(9, "big")
-
-
-# No table for headers, no pushes, and windows that never close: what they'd hold back is what is measured.
-_PREFACE = (
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    + frame(_SETTINGS, 0, 0, _SETTING.pack(1, 0) + _SETTING.pack(2, 0) + _SETTING.pack(4, _LARGEST))
-    + frame(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(_LARGEST - _FIRST_WINDOW))
-)
 
 
 def message_of(body: bytes) -> memoryview:
     """A serialised message as gRPC sends it: not compressed, with its length."""
-    return memoryview(b"\0" + _NUMBER.pack(len(body)) + body)
+    return memoryview(b"\0" + NUMBER.pack(len(body)) + body)
 
 
 class GrpcChannel:
@@ -121,11 +97,11 @@ class GrpcConnection(Connection):
         self._streams: dict[int, _Stream] = {}
         self._waiting: deque[Exchange[memoryview]] = deque()
         self._sending: deque[_Stream] = deque()
-        self._next, self._window, self._stream_window = 1, _FIRST_WINDOW, _FIRST_WINDOW
-        self._max_frame, self._most_streams, self._received = _FIRST_FRAME, _LARGEST, 0
+        self._next, self._window, self._stream_window = 1, FIRST_WINDOW, FIRST_WINDOW
+        self._max_frame, self._most_streams, self._received = FIRST_FRAME, LARGEST, 0
         self._block: tuple[int, int, bytes] | None = None
         self.leaving, self.reason = False, ""
-        self._unsent.append(_PREFACE)
+        self._unsent.append(PREFACE)
 
     def send(self, exchange: Exchange[memoryview]) -> None:
         """Send its request as soon as the server takes it."""
@@ -169,18 +145,18 @@ class GrpcConnection(Connection):
     def _frames(self, total: int) -> int:
         buffer, start = self._poller.buffer, 0
         while total - start >= 9 and not self.closed:
-            high, low, kind, flags, number = _FRAME.unpack_from(buffer, start)
+            high, low, kind, flags, number = HEAD.unpack_from(buffer, start)
             end = start + 9 + (high << 8 | low)
-            if end - start - 9 > _FIRST_FRAME:  # it was told of no larger ones
+            if end - start - 9 > FIRST_FRAME:  # it was told of no larger ones
                 raise struct.error
             if end > total:
                 break
-            if kind == _DATA:
+            if kind == Kind.DATA:
                 self._take_data(end - start - 9, flags, number)
-            elif kind == _WINDOW_UPDATE:
-                if end - start != 9 + _NUMBER.size:
+            elif kind == Kind.WINDOW_UPDATE:
+                if end - start != 9 + NUMBER.size:
                     raise struct.error
-                self._widen(number, _NUMBER.unpack_from(buffer, start + 9)[0] & _LARGEST)
+                self._widen(number, NUMBER.unpack_from(buffer, start + 9)[0] & LARGEST)
             else:
                 self._take(kind, flags, number, bytes(buffer[start + 9 : end]))
             start = end
@@ -219,9 +195,9 @@ class GrpcConnection(Connection):
             if not exchange.ended:
                 stream = self._streams[self._next] = _Stream(self._next, exchange, self._stream_window)
                 block = self._channel.block
-                parts.append(_frame_head(len(block), _HEADERS, _END_HEADERS, self._next) + block)
+                parts.append(frame_head(len(block), Kind.HEADERS, END_HEADERS, self._next) + block)
                 self._next += 2
-                if self._next > _LARGEST:
+                if self._next > LARGEST:
                     self._leave()
                 return stream
         return None
@@ -244,10 +220,10 @@ class GrpcConnection(Connection):
     def _take_data(self, length: int, flags: int, number: int) -> None:
         self._received += length
         if self._received > 1 << 29:
-            self.write(frame(_WINDOW_UPDATE, 0, 0, _NUMBER.pack(self._received)))
+            self.write(frame(Kind.WINDOW_UPDATE, 0, 0, NUMBER.pack(self._received)))
             self._received = 0
-        if flags & _END_STREAM and (stream := self._streams.get(number)):
-            self._finish(stream, self._verdict(stream.answer))
+        if flags & END_STREAM and (stream := self._streams.get(number)):
+            self._finish(stream, verdict(stream.answer))
 
     def _widen(self, number: int, by: int) -> None:
         """The server takes so much more: on one stream, or on all of them together (0)."""
@@ -263,25 +239,25 @@ class GrpcConnection(Connection):
             self._sending.append(stream)
 
     def _take(self, kind: int, flags: int, number: int, content: bytes) -> None:
-        if kind == _HEADERS:
-            if flags & _PADDED:
+        if kind == Kind.HEADERS:
+            if flags & PADDED:
                 content = content[1 : len(content) - content[0]]
-            self._take_headers(number, flags, content[5:] if flags & _PRIORITY else content)
-        elif kind == _CONTINUATION and self._block is not None:
+            self._take_headers(number, flags, content[5:] if flags & PRIORITY else content)
+        elif kind == Kind.CONTINUATION and self._block is not None:
             number, first, before = self._block
             self._take_headers(number, first | flags, before + content)
-        elif kind == _PING and not flags & _ACK:
-            self.write(frame(_PING, _ACK, 0, content))
-        elif kind == _SETTINGS and not flags & _ACK:
+        elif kind == Kind.PING and not flags & ACK:
+            self.write(frame(Kind.PING, ACK, 0, content))
+        elif kind == Kind.SETTINGS and not flags & ACK:
             self._apply(content)
-            self.write(frame(_SETTINGS, _ACK, 0, b""))
-        elif kind == _RST_STREAM:
-            self._take_reset(number, _NUMBER.unpack(content)[0])
-        elif kind == _GOAWAY:
-            self._leave(_NUMBER.unpack_from(content)[0] & _LARGEST)
+            self.write(frame(Kind.SETTINGS, ACK, 0, b""))
+        elif kind == Kind.RST_STREAM:
+            self._take_reset(number, NUMBER.unpack(content)[0])
+        elif kind == Kind.GOAWAY:
+            self._leave(NUMBER.unpack_from(content)[0] & LARGEST)
 
     def _take_headers(self, number: int, flags: int, block: bytes) -> None:
-        if not flags & _END_HEADERS:
+        if not flags & END_HEADERS:
             self._block = (number, flags, block)
             return
         self._block = None
@@ -295,45 +271,33 @@ class GrpcConnection(Connection):
             return
         if answer.http_status >= 200 or answer.grpc_status >= 0:
             stream.answer = Answer(answer.http_status or stream.answer.http_status, answer.grpc_status, answer.message)
-        if flags & _END_STREAM:
-            self._finish(stream, self._verdict(stream.answer))
-
-    @staticmethod
-    def _verdict(answer: Answer) -> str:
-        """Why an answer is none; empty for one."""
-        if answer.grpc_status == 0:
-            return ""
-        if answer.grpc_status in STATUS:
-            return f"{STATUS[answer.grpc_status]}: {answer.message[:_TOLD]}"
-        if answer.http_status != 200:
-            name = _OF_HTTP.get(answer.http_status, "UNKNOWN")
-            return f"{name}: the answer is HTTP {answer.http_status} without a status of gRPC"
-        return "UNKNOWN: the answer has no status of gRPC"
+        if flags & END_STREAM:
+            self._finish(stream, verdict(stream.answer))
 
     def _take_reset(self, number: int, code: int) -> None:
         stream = self._streams.get(number)
         if stream is None:
             return
         exchange = stream.exchange
-        if code == _REFUSED and not exchange.retried:  # it was not begun
+        if code == REFUSED and not exchange.retried:  # it was not begun
             self._release(stream)
             exchange.retried = True
             self._channel.send(exchange)
             return
-        self._finish(stream, f"{_OF_RESET.get(code, 'INTERNAL')}: the server reset the stream with error {code}")
+        self._finish(stream, reset_reason(code))
 
     def _apply(self, content: bytes) -> None:
-        for identifier, value in _SETTING.iter_unpack(content[: len(content) // 6 * 6]):
-            if identifier == _MOST_STREAMS:
+        for identifier, value in SETTING.iter_unpack(content[: len(content) // 6 * 6]):
+            if identifier == MOST_STREAMS:
                 self._most_streams = value
-            elif identifier == _MAX_FRAME:
+            elif identifier == MAX_FRAME:
                 self._max_frame = min(value, _LARGEST_FRAME)
-            elif identifier == _INITIAL_WINDOW:
+            elif identifier == INITIAL_WINDOW:
                 change, self._stream_window = value - self._stream_window, value
                 for stream in self._streams.values():
                     self._widen_stream(stream, change)
 
-    def _leave(self, last: int = _LARGEST) -> None:
+    def _leave(self, last: int = LARGEST) -> None:
         """Begin nothing more here; streams after the `last` were not begun by the server."""
         self.leaving = True
         unstarted = [stream for number, stream in self._streams.items() if number > last]
@@ -351,7 +315,7 @@ class GrpcConnection(Connection):
         self._close_if_left()
 
     def _reset(self, stream: _Stream) -> None:
-        self.write(frame(_RST_STREAM, 0, stream.number, _NUMBER.pack(_CANCEL)))
+        self.write(frame(Kind.RST_STREAM, 0, stream.number, NUMBER.pack(CANCEL)))
 
     def _release(self, stream: _Stream) -> None:
         stream.done = True

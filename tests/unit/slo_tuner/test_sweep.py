@@ -7,7 +7,7 @@ from test_report import _results
 
 from slo_tuner.cli import main
 from slo_tuner.report.page import render_report
-from slo_tuner.results.schema import Latency, SweepPoint, write_results
+from slo_tuner.results.schema import Disturbance, Latency, SweepPoint, write_results
 from slo_tuner.slo.objective import parse_objective
 from slo_tuner.sweep.compare import Spread, best, levels
 from slo_tuner.sweep.record import SweepRecord, SweepResults, SweepTarget
@@ -48,6 +48,16 @@ def test_what_a_way_adds_is_found_within_each_round_whatever_drifts_between_them
         assert level.p50_ms.added.lowest == pytest.approx(1.5)
         assert level.p50_ms.added.highest == pytest.approx(1.5)
     assert gateway[0].p50_ms.value == Spread(pytest.approx(11.5), pytest.approx(9.5), pytest.approx(17.5))
+
+
+def test_the_headline_says_that_points_were_disturbed() -> None:
+    busy = Disturbance(cores=2, foreign_cores=0.4, disturbed=True)
+    first, *others = _target("service", 0.0).rounds
+    rounds = ((first[0].model_copy(update={"disturbance": busy}), first[1]), *others)
+    record = _targets(SweepTarget(name="service", address="s:1", rounds=rounds), _target("gateway", 1.5))
+    said = "Disturbed: 1 of 12 points, as the first: other programs took 0.4 of 2 cores."
+    assert sweep_headline(record).endswith(said)
+    assert "Disturbed" not in sweep_headline(BOTH)
 
 
 def test_shares_refer_to_the_first_way_in_the_same_round() -> None:

@@ -19,7 +19,7 @@ from slo_tuner.load.generator import InProcess
 from slo_tuner.load.request_log import RequestLog
 from slo_tuner.load.request_outcome import RequestOutcome
 from slo_tuner.load.sender_load import SenderLoad
-from slo_tuner.load.wire.http2 import frame
+from slo_tuner.load.wire.frames import frame
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 MESSAGE = b"\0" + struct.pack(">I", len(BODY)) + BODY
