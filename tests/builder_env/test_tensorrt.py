@@ -302,3 +302,29 @@ def test_an_int8_graph_has_the_pairs_that_tensorrt_reads_and_agrees(
 def _feeds(graph: Any, node: Any) -> set[str]:
     """The types of the nodes that take what a node gives."""
     return {other.op_type for other in graph.node if node.output[0] in other.input}
+
+
+def test_pairs_round_as_they_say_where_a_cpu_s_own_sums_would_saturate(tmp_path: Path) -> None:
+    import onnx
+    from onnx import helper, numpy_helper
+
+    from model_repo_builder.engines.onnxruntime import ARTEFACT
+
+    steps, point = np.float32(0.01), np.int8(0)
+    constants = {"weights": np.ones((64, 8), np.float32) * 1.27, "steps": steps, "point": point}
+    nodes = [
+        *(helper.make_node("QuantizeLinear", [name, "steps", "point"], [f"{name}_q"]) for name in ("image", "weights")),
+        *(
+            helper.make_node("DequantizeLinear", [f"{name}_q", "steps", "point"], [f"{name}_dq"])
+            for name in ("image", "weights")
+        ),
+        helper.make_node("MatMul", ["image_dq", "weights_dq"], ["scores"]),
+    ]
+    sizes = {"image": ["batch", 64], "scores": ["batch", 8]}
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes[name]) for name in sizes]
+    initialisers = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "pairs", values[:1], values[1:], initialisers)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / ARTEFACT)
+    signature = Signature((Tensor("image", "float32", (64,)),), (Tensor("scores", "float32", (8,)),))
+    found = tensorrt.ENGINE.load(tmp_path, signature)({"image": np.full((2, 64), 1.27, np.float32)})["scores"]
+    assert np.allclose(found, 64 * 1.27 * 1.27, rtol=1e-5)
