@@ -11,7 +11,8 @@ from pathlib import Path
 from command_line.exit_codes import ExitCode
 from model_repo_builder import __version__, bucket
 from model_repo_builder.errors import BuilderError, InvalidError
-from model_repo_builder.plan.schema import load_plan
+from model_repo_builder.plan import native_runtime
+from model_repo_builder.plan.schema import Plan, load_plan
 from model_repo_builder.report import BuildLog, Row, console, table
 from model_repo_builder.repository import manifest
 from model_repo_builder.speed_test import command as speed_test
@@ -33,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, status: int) -> int:
     print(f"model-repo-builder: error: {message}", file=sys.stderr)
     return status
+
+
+def _warn(plan: Plan) -> None:
+    for warning in native_runtime.warnings(plan):
+        print(f"model-repo-builder: warning: {warning}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> int:
     only = [name for name in options.only.split(",") if name]
     valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
+    if not options.quiet:
+        _warn(valid)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
     on_cpu = all(variant.device == "cpu" for variant in valid.chosen)
     # TensorRT says only in its log why it could not build an engine.
@@ -99,6 +107,7 @@ def _validate(options: argparse.Namespace) -> int:
 
     valid = load_plan(options.plan, options.runtime)
     check(valid)
+    _warn(valid)
     for variant in valid.variants:
         for warning in variant.warnings:
             print(f"WARNING: variants.{variant.name}: {warning}")
@@ -111,6 +120,7 @@ def _config(options: argparse.Namespace) -> int:
     from model_repo_builder.sources import specification
 
     valid = load_plan(options.plan, options.runtime)
+    _warn(valid)
     known = specification.signature(valid.model)
     if known is None:
         allowed = f"{specification.KNOWN_SIGNATURES} for this command; build writes the others"

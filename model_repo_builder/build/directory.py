@@ -218,7 +218,8 @@ def _verified(variant: Variant, cache: BuildCache, job: Job) -> agreement.Result
     """How far the artefact agrees with the source; BuildError where it is another model, or mixes rows."""
     plan, signature, form = cache.plan, job.signature, cache.plan.form(variant)
     examples = cache.evaluation_set(form)
-    predict = variant.resolved_engine.load(job.folder, signature)
+    engine = variant.resolved_engine
+    predict = verify.as_served(variant, job) if engine.executes_here() else engine.load(job.folder, signature)
     candidate = agreement.run(predict, examples, signature)
     kind = kind_of(signature).sample_kind
     result = agreement.compare(cache.reference(form), candidate, signature, plan.agreement.outputs, kind)

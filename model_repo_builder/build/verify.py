@@ -9,14 +9,16 @@ import numpy as np
 
 from model_repo_builder.agreement import Result
 from model_repo_builder.errors import BuildError
-from model_repo_builder.examples.kinds import Examples, alike, as_sent, cycled
+from model_repo_builder.examples.kinds import Examples, alike, as_sent, batches, cycled
+from model_repo_builder.repository import model_py
 from model_repo_builder.repository.runtime_python.batching import Batcher
 from model_repo_builder.signature import FLOATS, OPEN, Signature, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from model_repo_builder.engines.base import Predict
+    from model_repo_builder.engines.base import Job, Outputs, Predict
+    from model_repo_builder.plan.schema import Variant
 
 # Requests of one example each that are joined into a batch.
 REQUESTS = 3
@@ -27,6 +29,22 @@ TOLERANCE = 0.01
 ROUNDINGS = 2
 # Requests of this size where a dimension is open: longer than the examples, and no multiple of them.
 STRETCH = (3, 1)
+
+
+def as_served(variant: Variant, job: Job) -> Predict:
+    """The artefact executed as its model.py does, on the first GPU where it is for one, in batches that it takes."""
+    load = model_py.load(variant.resolved_engine.loader)
+    names = [tensor.name for tensor in job.signature.outputs]
+    execute = load(job.folder, {}, 0 if variant.device == "gpu" else None, names)
+
+    def predict(samples: Examples) -> Outputs:
+        sent = as_sent(samples, job.signature)
+        if not job.signature.batched:
+            return execute(dict(sent))
+        parts = [execute(dict(part)) for part in batches(sent, job.max_batch_size)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+    return predict
 
 
 def rows(predict: Predict, samples: Examples, signature: Signature, result: Result) -> None:

@@ -67,8 +67,11 @@ class Engine:
     `build` writes the artefact into Job.folder and returns notes for the manifest;
     `load` opens the artefact in a version folder for the agreement check.
     `needs_calibration` says whether a precision, with the engine's options, is built from examples of the inputs.
-    `loader` is the module of runtime_python that executes the artefact in the python runtime, empty where none can.
+    `loader` is the module of runtime_python that executes the artefact in the python runtime.
+    `executes_here` says whether agreement is taken by that loader: where `load` opens only what it was made of.
     `extra_files` are files that belong to the artefact and lie beside it.
+    `native_parameters` are those that only the native backend reads, the same for every variant.
+    `stalls_on` are the devices on which the first batch of each size takes long.
     `build_facts` gives what else decides the artefact, from the options and the largest batch: the CPU or GPU at hand.
     `unavailable` says why it can't build here for the compute capability that the plan wants (None: any), and None
     when it can: asked before any work.
@@ -90,8 +93,11 @@ class Engine:
     load: Callable[[Path, Signature], Predict]
     loader: str
     extra_files: tuple[str, ...] = ()
+    native_parameters: Mapping[str, str] = field(default_factory=dict)
+    stalls_on: frozenset[str] = frozenset()
     needs_calibration: Callable[[str, Any], bool] = field(default=lambda precision, _: precision == "int8")
     build_facts: Callable[[Any, int], dict[str, str]] = field(default=lambda _, __: {})
     unavailable: Callable[[str | None], str | None] = field(default=lambda _: None)
+    executes_here: Callable[[], bool] = field(default=lambda: False)
     largest_batch: Mapping[str, int] = field(default_factory=dict)
     warnings: Callable[[str, Any], tuple[str, ...]] = field(default=lambda _, __: ())

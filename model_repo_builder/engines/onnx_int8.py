@@ -1,4 +1,4 @@
-"""INT8 quantisation of an ONNX file, static or dynamic: weights signed and per channel, activations unsigned."""
+"""INT8 quantisation of an ONNX file, static or dynamic: weights signed and per channel, activations by what runs it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ QUANTISED_TYPES = [
     *("Relu", "Clip", "MaxPool", "GlobalAveragePool", "AveragePool"),
     *("Pad", "Transpose", "Squeeze", "Reshape", "Flatten", "Concat"),
 ]
+# Layers that TensorRT runs in INT8. Others take what they are given: a residual Add finds its shortcut quantised, as
+# that is an input of the next convolution, and is fused with the convolution before it.
+TENSORRT_TYPES = ["Conv", "MatMul", "Gemm"]
 # What is worth it where the range of each activation is found as it comes: products with weights, and look-up tables.
 DYNAMIC_TYPES = ["MatMul", "Gemm", "Gather"]
 
@@ -53,6 +56,49 @@ def quantise(path: Path, *, feed: Feed, method: str, reduce_range: bool) -> None
     Types follow ONNX Runtime's advice for x86: unsigned activations, signed per-channel weights
     (documentation, "Quantize ONNX models", "Data type selection").
     """
+    from onnxruntime.quantization import QuantType
+
+    _quantise_statically(
+        path,
+        feed,
+        method,
+        op_types_to_quantize=QUANTISED_TYPES,
+        reduce_range=reduce_range,
+        activation_type=QuantType.QUInt8,
+    )
+
+
+def quantise_for_tensorrt(path: Path, *, feed: Feed, method: str) -> None:
+    """Replace the FP32 model at `path` by one that says by explicit Q/DQ pairs what TensorRT runs in INT8.
+
+    TensorRT takes signed numbers with a zero point of 0 alone, weights as floating point before a pair of their own,
+    and no quantised bias (TensorRT documentation, "Working with Quantized Types", "Explicit Quantization"). A pair
+    stands before each quantised layer and none behind it, so that what follows can be fused into the layer.
+    """
+    from onnxruntime.quantization import QuantType
+
+    _quantise_statically(
+        path,
+        feed,
+        method,
+        op_types_to_quantize=TENSORRT_TYPES,
+        activation_type=QuantType.QInt8,
+        extra_options={
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "AddQDQPairToWeight": True,
+            "QuantizeBias": False,
+            "OpTypesToExcludeOutputQuantization": TENSORRT_TYPES,
+            # Columns of the second matrix, where ONNX Runtime's default is one scale for all.
+            "QDQOpTypePerChannelSupportToAxis": {"MatMul": 1},
+            # Products of two activations (attention) gain less than their two ranges cost.
+            "MatMulConstBOnly": True,
+        },
+    )
+
+
+def _quantise_statically(path: Path, feed: Feed, method: str, **options: Any) -> None:
+    """Q/DQ pairs by ONNX Runtime, with the ranges that the examples show; `options` are those of quantize_static."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -66,19 +112,17 @@ def quantise(path: Path, *, feed: Feed, method: str, reduce_range: bool) -> None
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         ranges = Path(scratch) / "ranges.json"
         if method != "minmax":
-            onnx_calibration.write_ranges(prepared, feed, methods[method], QUANTISED_TYPES, ranges)
+            onnx_calibration.write_ranges(prepared, feed, methods[method], options["op_types_to_quantize"], ranges)
         quantize_static(
             str(prepared),
             str(path),
             _reader(feed),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=QUANTISED_TYPES,
             per_channel=True,
-            reduce_range=reduce_range,
-            activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=methods[method],
             calibration_cache_path=ranges,
+            **options,
         )
 
 

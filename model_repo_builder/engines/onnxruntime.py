@@ -76,11 +76,18 @@ def _build(job: Job) -> dict[str, str]:
     return {"weight_range": weight_range, "quantisation": job.options.quantisation}
 
 
-def _load(folder: Path, signature: Signature) -> Predict:
+def load(folder: Path, signature: Signature, *, fused: bool = True) -> Predict:
+    """A function from examples to the outputs of the graph in a version folder; UnsupportedError where it can't run.
+
+    Without `fused` each Q/DQ pair rounds by itself, as it says, where this CPU's own INT8 sums may saturate.
+    """
     import onnxruntime as ort
 
+    options = ort.SessionOptions()
+    if not fused:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
-        session = ort.InferenceSession(str(folder / ARTEFACT), providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(folder / ARTEFACT), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise UnsupportedError(f"ONNX Runtime can't load it: {' '.join(str(error).split())[:300]}") from None
     names = [output.name for output in signature.outputs]
@@ -112,7 +119,7 @@ ENGINE = Engine(
     session_options=frozenset({"intra_op_threads", "allow_spinning"}),
     parameters=_parameters,
     build=_build,
-    load=_load,
+    load=load,
     loader="onnxruntime",
     needs_calibration=lambda precision, options: precision == "int8" and options.quantisation != "dynamic",
     build_facts=lambda options, _: {"weight_range": cpu.weight_range(options.weight_range)},

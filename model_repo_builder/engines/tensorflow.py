@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from model_repo_builder.engines.base import Outputs, Predict
 
 ARTEFACT = "model.savedmodel"
+# All instances of a model on a device use one session: without it each has the weights once more. The number is the
+# largest of a plan, as a tuned model may get other instances.
+SESSION_SHARE = {"MAX_SESSION_SHARE_COUNT": "256"}
 
 
 class TensorFlowOptions(Options):
-    """Threads of one server process; 0 lets TensorFlow use every core."""
+    """Threads of a process, which is an instance in the python runtime and the whole server in the native one.
+
+    0 lets TensorFlow use every core.
+    """
 
     intra_op_threads: int = Field(default=0, ge=0, le=1024)
     inter_op_threads: int = Field(default=0, ge=0, le=1024)
@@ -73,4 +79,7 @@ ENGINE = Engine(
     build=_build,
     load=_load,
     loader="tensorflow",
+    native_parameters=SESSION_SHARE,
+    # The first batch of each size took up to a quarter of a second: docs/tuning.md.
+    stalls_on=frozenset({"gpu"}),
 )

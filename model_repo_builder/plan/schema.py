@@ -23,6 +23,7 @@ from model_repo_builder.signature import InputForm
 Runtime = Literal["ngc", "python"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Batch = Annotated[int, Field(ge=1, le=4096)]
+WarmUp = bool | Literal["all"]
 # Agreement is checked on these where the plan names no examples at all.
 SYNTHETIC = "synthetic:1"
 # The SavedModel's own requests, as TensorFlow Serving replays them when it loads it.
@@ -106,7 +107,7 @@ class Variant(Section):
     preferred_batch_sizes: tuple[Batch, ...] = ()
     max_queue_delay_us: int = Field(default=0, ge=0, le=10_000_000)
     instances: int = Field(default=1, ge=1, le=256)
-    warm_up: bool = True
+    warm_up: WarmUp | None = None
     priority: Literal["default", "max", "min"] = "default"
     queue: Queue | None = None
     tier: Literal[1, 2] | None = None
@@ -118,6 +119,13 @@ class Variant(Section):
     def _known_engine(cls, value: str) -> str:
         if value not in ENGINES:
             raise Disallowed(", ".join(sorted(ENGINES)))
+        return value
+
+    @field_validator("warm_up", mode="before")
+    @classmethod
+    def _known_warm_up(cls, value: object) -> object:
+        if value not in (True, False, "all", None):
+            raise Disallowed("true, false, all")
         return value
 
     @model_validator(mode="after")
@@ -148,6 +156,13 @@ class Variant(Section):
     def resolved_engine(self) -> Engine:
         """The engine itself."""
         return ENGINES[self.engine]
+
+    @property
+    def warms_up(self) -> WarmUp:
+        """What runs before it is ready; unless the plan says it, `all` on devices where each new batch size stalls."""
+        if self.warm_up is None:
+            return "all" if self.device in self.resolved_engine.stalls_on else True
+        return self.warm_up
 
     @property
     def parameters(self) -> dict[str, str]:

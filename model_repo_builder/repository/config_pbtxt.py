@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from model_repo_builder.plan.schema import Variant
 from model_repo_builder.repository import encoded_images
 from model_repo_builder.repository.tiers import priority_of, queue_of, set_tier
-from model_repo_builder.signature import FLOATS, STRING, Signature, Tensor
+from model_repo_builder.signature import FLOATS, STRING, Signature
 from triton_contract import encoded_image
 from triton_contract.input_values import Values, declare
 
@@ -30,6 +30,8 @@ TYPES = {
     STRING: "TYPE_STRING",
 }
 LABELS_FILE = "labels.txt"
+# The runtime of NVIDIA's image, whose backends load an artefact themselves.
+NATIVE = "ngc"
 # Types that any number is right for; integers are often places in a table.
 RANDOM = ("uint8", *FLOATS)
 HEADER = "# Written by model-repo-builder: change the plan and build again.\n"
@@ -58,13 +60,16 @@ def model_config(variant: Variant, signature: Signature, runtime: str, *, labels
     if signature.batched:
         _batching(config, variant)
     _priority(config, variant)
-    for key, text in variant.parameters.items():
+    parameters = variant.parameters
+    if runtime == NATIVE:
+        parameters = {**parameters, **variant.resolved_engine.native_parameters}
+    for key, text in parameters.items():
         config.parameters[key].string_value = text
     declare_values(config, signature)
     encoded_image.declare(config, images)
-    if variant.warm_up and signature.warm_up:
-        for batch in _warm_up_sizes(variant) if signature.batched else (0,):
-            config.model_warmup.append(_warm_up(batch, signature.inputs))
+    if variant.warms_up and signature.warm_up:
+        for batch in _warm_up_sizes(variant) if signature.batched else [1]:
+            config.model_warmup.append(_warm_up(batch, signature))
     return config
 
 
@@ -104,19 +109,23 @@ def _priority(config: Any, variant: Variant) -> None:
 
 
 def _warm_up_sizes(variant: Variant) -> list[int]:
-    """One image and the largest batch that the server prefers to form; on a GPU the powers of two as well.
+    """One image and the largest batch that the server prefers to form; on a GPU the powers of two as well; or all.
 
     A GPU's first run of another batch size allocates memory and sets up its engines; on a CPU only time would be lost.
     """
+    if variant.warms_up == "all":
+        return list(range(1, variant.max_batch_size + 1))
     sizes = {1, max(variant.preferred_batch_sizes, default=1)}
     if variant.device == "gpu":
         sizes |= {2**power for power in range(variant.max_batch_size.bit_length())} | {variant.max_batch_size}
     return sorted(sizes)
 
 
-def _warm_up(batch: int, inputs: tuple[Tensor, ...]) -> Any:
-    sample = pb.ModelWarmup(name=f"batch_{batch}" if batch else "alone", batch_size=batch, count=1)
-    for tensor in inputs:
+def _warm_up(batch: int, signature: Signature) -> Any:
+    """A run of so many examples; Triton passes over a sample of batch 0, so a model without a batch has one of 1."""
+    name = f"batch_{batch}" if signature.batched else "alone"
+    sample = pb.ModelWarmup(name=name, batch_size=batch, count=1)
+    for tensor in signature.inputs:
         data = sample.inputs[tensor.name]
         data.data_type = TYPES[tensor.dtype]
         data.dims.extend(tensor.example_shape or (1,))

@@ -14,7 +14,10 @@ from google.protobuf import json_format, text_format
 from PIL import Image
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.repository import model_py
+from model_repo_builder.build import verify
+from model_repo_builder.engines.base import Job
+from model_repo_builder.plan.schema import Variant
+from model_repo_builder.repository import manifest, model_py
 from triton_contract.encoded_image import EncodedImage
 
 
@@ -103,6 +106,28 @@ def test_a_single_request_is_used_where_it_lies_unless_it_lies_askew(repository:
     assert _joined(repository).join([straight]) is straight
     moved = _joined(repository).join([askew])
     assert moved.ctypes.data % 64 == 0 and np.array_equal(moved, askew)
+
+
+def test_an_artefact_is_verified_as_it_is_served_in_batches_that_it_takes(repository: Path) -> None:
+    variant = Variant(name="onnx_fp32", engine="onnxruntime", max_batch_size=2)
+    made = manifest.read(repository / "onnx_fp32")
+    assert made is not None
+    folder = repository / "onnx_fp32" / "1"
+    job = Job(
+        savedmodel=folder,
+        signature=made.signature,
+        base=folder,
+        base_signature=made.signature,
+        precision="fp32",
+        options=variant.engine_options,
+        calibration=None,
+        max_batch_size=2,
+        folder=folder,
+    )
+    images = np.random.default_rng(0).uniform(0, 255, (5, 32, 32, 3)).astype(np.float32)
+    served = verify.as_served(variant, job)({"image": images})["probabilities"]
+    loaded = variant.resolved_engine.load(folder, made.signature)({"image": images})["probabilities"]
+    assert served.shape == loaded.shape == (5, 10) and np.allclose(served, loaded, atol=1e-5)
 
 
 @pytest.fixture

@@ -128,6 +128,45 @@ RULES = [
         built(PLAN, alias="resnet50"),
         source(alias="tiny"),
     ),
+    Rule(
+        "modelRepository.engines.fast: modelRepository.models does not hold this model, only original",
+        source(engines={"fast": "tensorrt"}),
+        source(models=["fast"]),
+    ),
+    *(
+        Rule(
+            f"modelRepository.models holds {model} of the engine {engine}: image.tag 26.03-py3 has no backend "
+            "tensorflow, 25.02 is the last release with it",
+            with_values(at("image.tag", "26.03-py3"), source(models=[model])),
+            mended,
+        )
+        for model, engine, mended in (
+            ("original", "tensorflow", at("image.tag", "25.02-py3")),
+            ("tftrt_int8", "tftrt", source(models=["tensorrt_int8"])),
+            ("original", "tensorflow", source(engines={"original": "onnxruntime"})),
+        )
+    ),
+    Rule(
+        "modelRepository.models holds mine of the engine tensorflow: image.tag 25.03-py3 has no backend tensorflow",
+        with_values(at("image.tag", "25.03-py3"), source(models=["mine"], engines={"mine": "tensorflow"})),
+        source(engines={"mine": "tensorrt"}),
+    ),
+    Rule(
+        "modelRepository.models holds tensorrt_fp16 of the engine tensorrt: image.tag 25.02-tf2-python-py3 has no "
+        "backend tensorrt: choose 25.02-py3",
+        with_values(at("image.tag", "25.02-tf2-python-py3"), source(models=["tensorrt_fp16"])),
+        source(models=["tftrt_fp16"]),
+    ),
+    Rule(
+        "modelRepository.models holds tensorrt_fp16 of the engine tensorrt, so gpu.count must be 1 or more",
+        with_values(at("gpu.count", 0), source(models=["tensorrt_fp16"])),
+        at("gpu.count", 1),
+    ),
+    Rule(
+        "modelRepository.models holds original of the engine tensorflow: image.tag 26.03-py3",
+        with_values(at("image.tag", "26.03-py3"), built(PLAN)),
+        built(f"runtime: python\n{PLAN}"),
+    ),
     Rule("modelRepository.path a/../b leaves the volume", source(path="a/../b"), source(path="a/..b")),
     Rule(
         "server.extraArgs holds --http-port=1",

@@ -18,6 +18,7 @@ def plan(name: str) -> dict[str, Any]:
 PLAN = plan("resnet50-cpu")
 HOSTS = {"gateway": {"http": {"hostnames": ["a.example.com"]}, "grpc": {"hostnames": ["a.example.com"]}}}
 GPU_VARIANTS = ["original", "tftrt_fp32", "tftrt_fp16", "tftrt_int8", "tftrt_int8_bs16_count4", "tftrt_int8_tuned"]
+GPU_VARIANTS += ["tensorrt_fp16", "tensorrt_int8"]
 CPU_VARIANTS = ["original", "onnx_fp32", "onnx_int8", "onnx_int8_tuned"]
 
 CASES: list[tuple[list[str], dict[str, Any]]] = [

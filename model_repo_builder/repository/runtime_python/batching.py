@@ -11,11 +11,12 @@ Arrays = dict[str, Any]
 class Joined:
     """The rows of a dynamic batch, one after the other in memory that is kept and that frameworks can use as it is.
 
-    Fresh memory for each batch would cost more than the copy into it: the kernel clears every page first.
+    Fresh memory for each batch would cost more than the copy into it: the kernel clears every page first. A loader may
+    give memory of its own, as many bytes as its largest batch has.
     """
 
-    def __init__(self) -> None:
-        self.memory = numpy.empty(0, numpy.uint8)
+    def __init__(self, memory: Any = None) -> None:
+        self.memory = numpy.empty(0, numpy.uint8) if memory is None else memory
 
     def join(self, parts: list[Any]) -> Any:
         """One array of all rows; a single part that lies on a 64-byte boundary is given back without a copy."""
@@ -35,12 +36,16 @@ class Joined:
 
 
 class Batcher:
-    """Runs requests through `run`: joined along their first dimension, or one after the other without a batch."""
+    """Runs requests through `run`: joined along their first dimension, or one after the other without a batch.
+
+    `run.memory`, where it has one, is what batches of each input are joined in.
+    """
 
     def __init__(self, run: Callable[[Arrays], Arrays], inputs: list[str], *, batched: bool) -> None:
         self.run = run
         self.batched = batched
-        self.joined = {name: Joined() for name in inputs}
+        memory = getattr(run, "memory", {})
+        self.joined = {name: Joined(memory.get(name)) for name in inputs}
 
     def answer(self, requests: list[Arrays]) -> list[Arrays]:
         """The outputs of each request; ValueError where the rows of an output are not those of the requests."""

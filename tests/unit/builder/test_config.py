@@ -10,7 +10,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import load_plan, parse_plan
 from model_repo_builder.repository import config_pbtxt
-from model_repo_builder.signature import Signature
+from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import specification
 from triton_contract.encoded_image import EncodedImage, declared
 
@@ -79,6 +79,47 @@ def test_warm_up_on_a_gpu_covers_the_powers_of_two_and_the_largest_batch() -> No
     variant = named.model_copy(update={"max_batch_size": 24, "preferred_batch_sizes": ()})
     message = config_pbtxt.model_config(variant, specification.keras_signature(chosen.model), "python")
     assert [sample.batch_size for sample in message.model_warmup] == [1, 2, 4, 8, 16, 24]
+
+
+def _original(**changes: object) -> Any:
+    chosen = load_plan(PLANS / "resnet50-t4.yaml")
+    variant = chosen.variants[0].model_copy(update={"max_batch_size": 5, **changes})
+    return config_pbtxt.model_config(variant, specification.keras_signature(chosen.model), "ngc")
+
+
+def test_plain_tensorflow_on_a_gpu_warms_up_every_batch_size() -> None:
+    assert [sample.batch_size for sample in _original().model_warmup] == [1, 2, 3, 4, 5]
+    assert [sample.batch_size for sample in _original(warm_up=True).model_warmup] == [1, 2, 4, 5, 64]
+
+
+@pytest.mark.parametrize("runtime", ["python", "ngc"])
+def test_any_variant_can_warm_up_every_batch_size(
+    changed: Callable[..., dict[str, Any]], signature: Signature, runtime: str
+) -> None:
+    message = configured(changed("variants", 1, "warm_up", value="all"), signature, runtime)
+    assert [sample.batch_size for sample in message.model_warmup] == list(range(1, 17))
+
+
+def test_a_model_without_a_batch_warms_up_as_well(raw: dict[str, Any], signature: Signature) -> None:
+    message = configured(raw, signature.unbatched())
+    assert [(sample.name, sample.batch_size) for sample in message.model_warmup] == [("alone", 1)]
+
+
+def test_instances_of_tensorflow_s_native_backend_share_their_session() -> None:
+    assert _original().parameters["MAX_SESSION_SHARE_COUNT"].string_value == "256"
+    chosen = load_plan(PLANS / "resnet50-t4.yaml", "python")
+    signature = specification.keras_signature(chosen.model)
+    for name, runtime in (("original", "python"), ("tftrt_int8_tuned", "ngc")):
+        variant = next(one for one in chosen.variants if one.name == name)
+        assert "MAX_SESSION_SHARE_COUNT" not in config_pbtxt.model_config(variant, signature, runtime).parameters
+
+
+def test_a_number_for_each_example_has_a_dimension_that_is_reshaped_away(raw: dict[str, Any]) -> None:
+    number = Signature((Tensor("age", "int32", ()),), (Tensor("score", "float32", ()),))
+    for runtime in ("ngc", "python"):
+        message = configured(raw, number, runtime)
+        for tensor in (*message.input, *message.output):
+            assert list(tensor.dims) == [1] and tensor.HasField("reshape") and not tensor.reshape.shape
 
 
 def test_warm_up_can_be_left_out(changed: Callable[..., dict[str, Any]], signature: Signature) -> None:
