@@ -4,10 +4,11 @@ from .boxes import OVERLAP
 from .compare import compare, run
 from .methods import Method, methods
 from .result import Answers, OutputResult, Result
-from .threshold import more_than_rounding, shortfall
+from .threshold import TF32_ROUNDING, more_than_rounding, shortfall
 
 __all__ = [
     "OVERLAP",
+    "TF32_ROUNDING",
     "Answers",
     "Method",
     "OutputResult",

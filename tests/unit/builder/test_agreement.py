@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_repo_builder.agreement import Result, compare, methods, more_than_rounding, run, shortfall
+from model_repo_builder.agreement import (
+    TF32_ROUNDING,
+    Result,
+    compare,
+    methods,
+    more_than_rounding,
+    run,
+    shortfall,
+)
 from model_repo_builder.plan.schema import Threshold
 from model_repo_builder.signature import Signature, Tensor
 
@@ -142,6 +150,13 @@ def test_fp32_that_is_another_answer_is_found_without_a_threshold() -> None:
     wrong = more_than_rounding(result_of(reference, {"positive": SCORES[:, 1:]}, unit))
     assert wrong is not None
     assert wrong.startswith("output positive differs by 0.8 where the source's largest number is 0.8")
+
+
+def test_rounding_to_tf32_is_allowed_on_a_gpu_and_another_answer_is_not() -> None:
+    rounded = result_of({"scores": SCORES}, {"scores": SCORES + 0.09}, CLASSES)
+    assert more_than_rounding(rounded) is not None
+    assert more_than_rounding(rounded, TF32_ROUNDING) is None
+    assert more_than_rounding(result_of({"scores": SCORES}, {"scores": 1 - SCORES}, CLASSES), TF32_ROUNDING)
 
 
 @pytest.mark.parametrize(
