@@ -56,7 +56,10 @@ def test_every_pod_keeps_pod_security_restricted(files: list[str], values: dict[
 
 def test_pod_security_check_sees_a_host_path() -> None:
     values = {"modelRepository": {"source": "hostPath", "hostPath": {"path": "/srv"}}}
-    assert restricted_violations(render(values)) == ["Deployment/demo-triton: volume models is a hostPath"]
+    found = restricted_violations(render(values))
+    assert found == [
+        f"{where}: volume models is a hostPath" for where in ("Deployment/demo-triton", "Pod/demo-triton-test")
+    ]
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS[1:])
