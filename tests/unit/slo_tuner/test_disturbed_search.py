@@ -39,6 +39,8 @@ class OneModel:
 class ToldMachine:
     """Says after each measurement what it is told to, and is quiet or busy between them."""
 
+    server_cpu_s = None
+
     def __init__(self, *after: Disturbance, between: Disturbance) -> None:
         self._after, self._between = list(after), between
 

@@ -176,9 +176,10 @@ def test_commands_that_configure_models_take_one_server(capsys: pytest.CaptureFi
 def test_measure_takes_several_and_writes_each_ones_share(servers: tuple[str, str], tmp_path: Path) -> None:
     where = f"--address={','.join(servers)}"
     code = main(["measure", "m", where, "--rate=60", "--effort=smoke", f"--output={tmp_path}", "--quiet"])
+    # 3 and 4: on a busy machine it may miss, or be sent late; the shares are there all the same.
     results = json.loads((tmp_path / "results.json").read_text())
     (point,) = results["models"][0]["points"]
-    assert code in (0, 3) and [share["address"] for share in point["servers"]] == list(servers)
+    assert code in (0, 3, 4) and [share["address"] for share in point["servers"]] == list(servers)
     assert point["busiest_over_mean"] == pytest.approx(1.0, abs=0.1)
     assert results["run"]["server"]["address"] == ",".join(servers)
     assert servers[0] in (tmp_path / "report.html").read_text()

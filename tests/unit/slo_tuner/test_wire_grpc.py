@@ -172,7 +172,7 @@ def test_a_failure_of_the_model_is_told_as_grpc_tells_it() -> None:
 def test_a_request_without_an_answer_times_out() -> None:
     with known_server("never") as server:
         work = assignment(server.address)
-        rows, failures = send_all(type(work)("grpc", server.address, 0.3, work.payload), 3)
+        rows, failures = send_all(type(work)("grpc", server.address, 0.3, work.payloads), 3)
     assert sum(failures.values()) == 3
     assert all(reason.startswith("DEADLINE_EXCEEDED") for reason in failures)
     assert (rows.done - rows.sent < 2.0).all()
