@@ -34,6 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict]]:
     return [[item for item in yaml.load_all(path.read_text(), Loader) if item] for path in files]
 
 
+@pytest.mark.slow
 def test_every_installation_is_valid_and_restricted(installed: list[list[dict]]) -> None:
     assert len(installed) == 10
     for manifests in installed:

@@ -61,6 +61,7 @@ def commands(lines: list[str]) -> list[list[str]]:
     return [command for command in words if not is_question(command)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["create", "images", "install", "test", "delete"])
 def test_dry_run_prints_what_a_run_does_and_does_nothing(desk: Desk, script: str) -> None:
     if script in ("test", "delete"):
@@ -113,6 +114,7 @@ def test_everybody_outside_of_the_ranges_is_refused(desk: Desk) -> None:
     assert (others[5], option(others, "--action")) == ("2147483647", "deny-403")
 
 
+@pytest.mark.slow
 def test_repeated_creation_makes_nothing_twice(desk: Desk) -> None:
     desk.done("create", **PUBLIC)
     there = desk.cloud.resources()
@@ -120,6 +122,7 @@ def test_repeated_creation_makes_nothing_twice(desk: Desk) -> None:
     assert desk.cloud.resources() == there
 
 
+@pytest.mark.slow
 def test_deletion_leaves_nothing(desk: Desk) -> None:
     desk.done("create", **PUBLIC)
     desk.done("install", **PUBLIC)
@@ -128,6 +131,7 @@ def test_deletion_leaves_nothing(desk: Desk) -> None:
     assert desk.cloud.resources() == set()
 
 
+@pytest.mark.slow
 def test_bucket_is_kept_by_choice(desk: Desk) -> None:
     desk.done("create")
     desk.done("delete", "--keep-bucket")

@@ -203,6 +203,7 @@ def test_a_taken_port_is_named(repository: Path, capsys: pytest.CaptureFixture[s
     assert _error(capsys).startswith(f"slo-tuner: error: grpc-port: {port} is not allowed; the port is not free")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_an_error_with_its_address(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,7 @@ def test_every_outcome_is_read_as_it_was_written(outcome: Results, tmp_path: Pat
     assert read_any_results(path) == outcome
 
 
+@pytest.mark.slow
 def test_every_outcome_is_a_page_and_a_table(
     outcome: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

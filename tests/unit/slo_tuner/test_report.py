@@ -117,6 +117,7 @@ def test_void_repeats_do_not_count_as_confirmations() -> None:
     assert len(_model("original", 10.0, points=points).confirmations) == 1
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_page() -> None:
     results = _results(_model("original", 10.0))
     assert render_report(results) == render_report(results)

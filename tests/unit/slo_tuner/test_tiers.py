@@ -117,6 +117,7 @@ def test_a_model_that_is_late_to_the_end_has_not_recovered() -> None:
     assert recovered_s(MODELS[1], late) is None
 
 
+@pytest.mark.slow
 def test_the_page_shows_each_scenario_with_and_without_tiers() -> None:
     page = render_report(results(scenario(played(), played(SHEDDING))))
     assert "interactive keeps p95&lt;=100ms in 1 of 1 bursts with tiers, in 0 of 1 without." in page
@@ -176,6 +177,7 @@ def test_a_wrong_option_is_named(
     assert capsys.readouterr().err.startswith(f"slo-tuner: error: {message}")
 
 
+@pytest.mark.slow
 def test_each_tier_is_told_with_the_quantile_of_its_own_objective() -> None:
     first, second = MODELS[0], MODELS[1].model_copy(update={"objective": Objective(quantile=0.999, limit_ms=500.0)})
     assert " P95 " in phase_line(first, played()) and " P99.9 " in phase_line(second, played())
