@@ -42,6 +42,7 @@ def test_every_installation_is_valid_and_restricted(installed: list[list[dict]])
         assert restricted_violations(manifests) == []
 
 
+@pytest.mark.slow
 def test_workload_identity_is_bound_to_the_service_account_of_the_release(installed: list[list[dict]]) -> None:
     account = one(installed[0], "ServiceAccount", "-triton")
     bound = re.search(r"svc\.id\.goog\[\$NAMESPACE/([a-z-]+)\]", (ROOT / "ci/gke/create.sh").read_text())
@@ -51,6 +52,7 @@ def test_workload_identity_is_bound_to_the_service_account_of_the_release(instal
     assert account["metadata"]["annotations"] == {"iam.gke.io/gcp-service-account": address}
 
 
+@pytest.mark.slow
 def test_steps_install_what_they_say(installed: list[list[dict]]) -> None:
     there = [set(kinds(manifests)) for manifests in installed]
     assert "Job" in there[1]
