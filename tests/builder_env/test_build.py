@@ -108,10 +108,10 @@ def test_an_unknown_variant_is_named(raw: dict[str, Any]) -> None:
 
 
 def test_what_is_not_chosen_need_not_fit(raw: dict[str, Any]) -> None:
-    raw["variants"].append({"name": "tensorrt_fp16", "engine": "tensorrt", "device": "gpu", "precision": "fp16"})
-    with pytest.raises(InvalidError, match=r"variants\.tensorrt_fp16\.engine: tensorrt under runtime python"):
-        parse_plan(raw, runtime="python")
-    parsed = parse_plan(raw, runtime="python", only=["original"])
+    raw["variants"].append({"name": "files", "engine": "onnxruntime", "encoded_images": True})
+    with pytest.raises(InvalidError, match=r"variants\.files\.encoded_images: "):
+        parse_plan(raw, runtime="ngc")
+    parsed = parse_plan(raw, runtime="ngc", only=["original"])
     assert [variant.name for variant in parsed.chosen] == ["original"]
 
 

@@ -249,7 +249,7 @@ def test_the_graph_stays_beside_the_plan_when_only_the_configuration_changes(
         rows = build(parse_plan(raw), tmp_path / "models", BuildLog(Console(), quiet=True))
         assert rows[0].action == action
         names = {path.name for path in (tmp_path / "models" / "half" / "1").iterdir()}
-        assert names == {"model.plan", "model.onnx", "manifest.json", "alias"}
+        assert names == {"model.plan", "model.onnx", "manifest.json", "examples.jsonl.gz", "alias"}
 
 
 def test_what_tensorrt_says_is_passed_on(trtexec: Callable[[str], None], tmp_path: Path) -> None:
