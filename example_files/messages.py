@@ -19,6 +19,30 @@ TYPES = {
     "bytes": 12,
     "uint32": 13,
 }
+# DataType of TensorFlow's types.proto, as NumPy and TensorFlow name them.
+DTYPES = {
+    1: "float32",
+    2: "float64",
+    3: "int32",
+    4: "uint8",
+    5: "int16",
+    6: "int8",
+    7: "string",
+    8: "complex64",
+    9: "int64",
+    10: "bool",
+    11: "qint8",
+    12: "quint8",
+    13: "qint32",
+    14: "bfloat16",
+    17: "uint16",
+    18: "complex128",
+    19: "float16",
+    20: "resource",
+    21: "variant",
+    22: "uint32",
+    23: "uint64",
+}
 # The fields of a message as (name, number, type, repeated). Fields that are not described are skipped in reading.
 Fields = tuple[tuple[str, int, str, bool], ...]
 

@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from example_files.errors import ExampleFileError
-from example_files.messages import Fields, message_classes
+from example_files.messages import DTYPES, Fields, message_classes
 from example_files.wanted import OPEN, STRING, Input, Row, Wanted, fitted
 
 if TYPE_CHECKING:
@@ -63,21 +63,21 @@ _MESSAGES: dict[str, Fields] = {
     "Shape": (("dim", 2, "Dimension", True),),
     "Dimension": (("size", 1, "int64", False),),
 }
-# DataType: NumPy's name, and the field that holds values one by one.
-_TYPES = {
-    1: ("float32", "float_val"),
-    2: ("float64", "double_val"),
-    3: ("int32", "int_val"),
-    4: ("uint8", "int_val"),
-    5: ("int16", "int_val"),
-    6: ("int8", "int_val"),
-    7: (STRING, "string_val"),
-    9: ("int64", "int64_val"),
-    10: ("bool", "bool_val"),
-    17: ("uint16", "int_val"),
-    19: ("float16", "half_val"),
-    22: ("uint32", "uint32_val"),
-    23: ("uint64", "uint64_val"),
+# The field of a tensor that holds values one by one, by its DataType.
+_VALUES = {
+    1: "float_val",
+    2: "double_val",
+    3: "int_val",
+    4: "int_val",
+    5: "int_val",
+    6: "int_val",
+    7: "string_val",
+    9: "int64_val",
+    10: "bool_val",
+    17: "int_val",
+    19: "half_val",
+    22: "uint32_val",
+    23: "uint64_val",
 }
 LARGEST = 1 << 31
 """Numbers of a tensor: beyond it a shape is an error, not a request."""
@@ -178,9 +178,9 @@ def _feature(feature: Any, wanted: Input, where: str) -> NDArray[Any]:
 
 def tensor(message: Any, name: str, where: str) -> NDArray[Any]:
     """A TensorProto as an array; texts as objects of bytes. The last of fewer values than the shape has is repeated."""
-    if message.dtype not in _TYPES:
+    if message.dtype not in _VALUES:
         raise ExampleFileError(where, f"{name} is of TensorFlow's type {message.dtype}", "numbers, bool and strings")
-    dtype, field = _TYPES[message.dtype]
+    dtype, field = DTYPES[message.dtype], _VALUES[message.dtype]
     shape = tuple(one.size for one in message.tensor_shape.dim)
     count = 1
     for size in shape:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,16 +20,16 @@ _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None).prctl
 
 
-class Started:
+class Started(ABC):
     """What is started with a `with` block and stopped at its end, also when its start fails or is interrupted."""
 
+    @abstractmethod
     def start(self) -> None:
         """Start, and wait until it is ready."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """End whatever of it has been started."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         try:

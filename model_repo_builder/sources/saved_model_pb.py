@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from example_files.messages import Fields, message_classes
+from example_files.messages import DTYPES, Fields, message_classes
 
 FILE = "saved_model.pb"
 _PACKAGE = "saved_model_reader"
@@ -40,30 +40,6 @@ _MESSAGES: dict[str, Fields] = {
     "Node": (("name", 1, "string", False), ("op", 2, "string", False)),
     "Library": (("function", 1, "Function", True),),
     "Function": (("node", 3, "Node", True),),
-}
-# DataType of types.proto, as NumPy and TensorFlow name them.
-DTYPES = {
-    1: "float32",
-    2: "float64",
-    3: "int32",
-    4: "uint8",
-    5: "int16",
-    6: "int8",
-    7: "string",
-    8: "complex64",
-    9: "int64",
-    10: "bool",
-    11: "qint8",
-    12: "quint8",
-    13: "qint32",
-    14: "bfloat16",
-    17: "uint16",
-    18: "complex128",
-    19: "float16",
-    20: "resource",
-    21: "variant",
-    22: "uint32",
-    23: "uint64",
 }
 
 

@@ -11,11 +11,8 @@ from command_line.arguments import PROTOCOLS
 
 from .messages import Assignment
 from .request_log import Failures, Floats, Recorder, RequestLog, count_between
-from .sender_load import SenderLoad
+from .sender_load import AHEAD_S, SenderLoad
 from .users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
-
-# Between the order to start and the first request that can be due: spawning users takes a moment.
-_AHEAD_S = 0.02
 
 
 class Run(Protocol):
@@ -75,7 +72,7 @@ class UsersRun:
         self._runner, self._stopping = environment.runner, Event()
         self._recorder = Recorder(environment)
         self._cpu_before = time.process_time()
-        self.started_at = time.perf_counter() + _AHEAD_S
+        self.started_at = time.perf_counter() + AHEAD_S
         chosen = make_user(user, begun_at=self.started_at, stopping=self._stopping)
         environment.user_classes = [chosen]
         self._runner.spawn_users({chosen.__name__: users})

@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+MOST_TOLD = 160
+"""Characters of why a request failed: a reason groups with its like, and results hold many."""
+
 
 class RequestOutcome(IntEnum):
     """As rows keep it; whatever is above 0 was answered."""

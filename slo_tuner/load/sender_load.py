@@ -19,7 +19,8 @@ from .wire.http1 import HttpChannel, request_of
 from .wire.http2 import GrpcChannel, message_of
 from .wire.sender import AnySender, Order, Sender
 
-_AHEAD_S = 0.02
+AHEAD_S = 0.02
+"""Between the order to start and the first request that can be due: the loop, or users, take a moment to start."""
 _SWITCH_S = 0.0005
 """How long another thread may hold the interpreter while a request is due; Python's own 5 ms would be its delay."""
 
@@ -37,11 +38,11 @@ class SenderLoad:
 
     def open(self, offsets_s: Floats) -> "SenderRun":
         """Send a request at each of these times, ascending, shape [n], whatever the server does."""
-        return self._started(Order(time.perf_counter() + _AHEAD_S, offsets_s.tolist()))
+        return self._started(offsets_s=offsets_s.tolist())
 
     def closed(self, users: int) -> "SenderRun":
         """Keep `users` requests in flight until told to stop."""
-        return self._started(Order(time.perf_counter() + _AHEAD_S, users=users))
+        return self._started(users=users)
 
     def close(self) -> None:
         """Close every connection."""
@@ -52,7 +53,7 @@ class SenderLoad:
         self._poller.close()
         self._pool.kill()
 
-    def _started(self, order: Order) -> "SenderRun":
+    def _started(self, offsets_s: Sequence[float] | None = None, users: int = 0) -> "SenderRun":
         places = [find_places(address) for address in self._work.addresses]
         if places != self._places:
             for channel in self._channels:
@@ -61,7 +62,7 @@ class SenderLoad:
             self._channels = tuple(self._channel(at, address) for at, address in addresses)
             self._sender.connect(self._channels)
             self._places = places
-        order.started_at = time.perf_counter() + _AHEAD_S
+        order = Order(time.perf_counter() + AHEAD_S, offsets_s, users)
         self._run = SenderRun(order, self._pool, self._sender)
         return self._run
 

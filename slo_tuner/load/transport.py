@@ -11,6 +11,7 @@ from command_line.proxy import channel_options
 
 from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
 from .payload import Payloads
+from .request_outcome import MOST_TOLD
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -57,7 +58,7 @@ class GrpcTransport:
         try:
             return len(self._call(self._bodies[turn % len(self._bodies)], timeout=self._timeout_s))
         except grpc.RpcError as error:
-            raise RequestError(f"{error.code().name}: {(error.details() or '')[:160]}") from None
+            raise RequestError(f"{error.code().name}: {(error.details() or '')[:MOST_TOLD]}") from None
 
     def close(self) -> None:
         self._channel.close()
@@ -86,9 +87,9 @@ class HttpTransport:
             response = self._client.post(self._path, body=body, headers=headers)
             content = bytes(response.read())
         except Exception as error:  # sockets, time-outs and the parser each have their own exceptions
-            raise RequestError(f"{type(error).__name__}: {error}"[:160]) from None
+            raise RequestError(f"{type(error).__name__}: {error}"[:MOST_TOLD]) from None
         if response.status_code != 200:
-            raise RequestError(f"HTTP {response.status_code}: {content.decode(errors='replace')[:160]}")
+            raise RequestError(f"HTTP {response.status_code}: {content.decode(errors='replace')[:MOST_TOLD]}")
         return len(content)
 
     def close(self) -> None:

@@ -31,6 +31,13 @@ def build_plan(plan: Path, output: Path) -> Path:
     return output
 
 
+def run_in_builder_env(script: str, *arguments: str) -> None:
+    """Run a script of this folder in the builder's environment; AssertionError, with its last words, where it fails."""
+    command = [python_of("BUILDER_PYTHON"), str(Path(__file__).with_name(script)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def run_tuner(arguments: Sequence[str], timeout_s: float = 180.0) -> Completed:
     """Run slo-tuner with the real command line."""
     command = [str(Path(sys.executable).with_name("slo-tuner")), *arguments]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import known_answers
 import numpy as np
 import tensorflow as tf
 
@@ -41,8 +42,7 @@ def main(folder: Path) -> None:
         source = make(folder / "sources" / name)
         model = tf.saved_model.load(str(source))
         answers = model.signatures["serving_default"](**{key: tf.constant(array) for key, array in inputs.items()})
-        outputs = {f"out_{key}".replace("/", "__"): _kept(array.numpy()) for key, array in answers.items()}
-        np.savez(folder / f"{name}.npz", **{f"in_{k}".replace("/", "__"): v for k, v in inputs.items()}, **outputs)
+        known_answers.save(folder / f"{name}.npz", inputs, {key: array.numpy() for key, array in answers.items()})
         variants = [
             {"name": f"{name}.{one}", "engine": one, "max_batch_size": 8}
             for one in ("tensorflow", "onnxruntime", "openvino")
@@ -57,11 +57,6 @@ def main(folder: Path) -> None:
             build(parse_plan(raw), folder / "models", BuildLog(console(), quiet=True))
         except BuildError as error:
             print(error)
-
-
-def _kept(array: Any) -> Any:
-    """Texts as NumPy's S, which needs no pickle."""
-    return array.astype("S") if array.dtype.hasobject else array
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import known_answers
 import numpy as np
 import tensorflow as tf
 import yaml
@@ -68,14 +69,8 @@ def main(packages: Path, folder: Path) -> None:
         build(parse_plan(raw), folder / "models", BuildLog(console(), quiet=True))
         run = tf.saved_model.load(str(source)).signatures["serving_default"]
         answers = run(**{key: tf.constant(array) for key, array in model.inputs.items()})
-        outputs = {f"out_{key}": array.numpy() for key, array in answers.items()}
-        inputs = {f"in_{key}": array for key, array in model.inputs.items()}
-        np.savez(folder / f"{name}.npz", **{key: _kept(array) for key, array in (inputs | outputs).items()})
-
-
-def _kept(array: Any) -> Any:
-    """Texts as bytes of one length: an .npz without pickled objects."""
-    return array.astype(bytes) if array.dtype == object else array
+        outputs = {key: array.numpy() for key, array in answers.items()}
+        known_answers.save(folder / f"{name}.npz", model.inputs, outputs)
 
 
 if __name__ == "__main__":

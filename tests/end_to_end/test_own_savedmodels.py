@@ -1,6 +1,5 @@
 """SavedModels of every kind on the real server: the answers of the source, alone, in batches and among others."""
 
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,8 @@ import tritonclient.grpc as triton
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
-from .conftest import python_of
+from .conftest import run_in_builder_env
+from .known_answers import Arrays, known
 
 # No engine but TensorFlow has tables, or decodes JPEGs; OpenVINO has no texts.
 VARIANTS = [
@@ -22,18 +22,13 @@ VARIANTS = [
     *(f"{name}.openvino" for name in ("official", "alone", "numbers", "odd", "lengths")),
 ]
 CLIENTS, ROUNDS = 12, 5
-Arrays = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository in models/, and inputs and answers of each case."""
     path = tmp_path_factory.mktemp("own")
-    script = Path(__file__).with_name("own_savedmodels.py")
-    done = subprocess.run(
-        [python_of("BUILDER_PYTHON"), str(script), str(path)], capture_output=True, text=True, timeout=400, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_in_builder_env("own_savedmodels.py", str(path))
     return path
 
 
@@ -43,11 +38,6 @@ def client(folder: Path, server_python: str) -> Iterator[Any]:
     server = find_tritonserver(None, server_python)
     with TritonProcess(server, folder / "models", pick_ports(), folder / "triton.log") as process:
         yield triton.InferenceServerClient(process.grpc_address)
-
-
-def known(folder: Path, case: str, prefix: str) -> Arrays:
-    with np.load(folder / f"{case}.npz") as stored:
-        return {k.removeprefix(prefix).replace("__", "/"): stored[k] for k in stored.files if k.startswith(prefix)}
 
 
 def ask(client: Any, variant: str, arrays: Arrays) -> Arrays:

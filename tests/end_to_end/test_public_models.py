@@ -1,7 +1,6 @@
 """SavedModels that others made: planned by `init`, built, served, measured and tuned; the answers are TensorFlow's."""
 
 import json
-import subprocess
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,9 @@ import tritonclient.grpc as triton
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
-from .conftest import python_of, run_tuner
-from .test_own_savedmodels import ask, differs, known
+from .conftest import python_of, run_in_builder_env, run_tuner
+from .known_answers import known
+from .test_own_savedmodels import ask, differs
 
 VARIANTS = ["notes.original", "notes.onnx_fp32", "thrush.original", "thrush.onnx_fp32", "language.original"]
 
@@ -24,10 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository in models/, and inputs and answers of each model."""
     path = tmp_path_factory.mktemp("public")
     site = sysconfig.get_path("purelib", vars={"base": str(Path(python_of("PUBLIC_MODELS_PYTHON")).parents[1])})
-    script = Path(__file__).with_name("public_models.py")
-    command = [python_of("BUILDER_PYTHON"), str(script), site, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_in_builder_env("public_models.py", site, str(path))
     return path
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from socket import IPPROTO_TCP, SO_ERROR, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY
@@ -63,7 +64,7 @@ class Poller:
         self._epoll.close()
 
 
-class Connection:
+class Connection(ABC):
     """A connection to the first of `places` that takes it. What can't be sent yet waits in it, in order."""
 
     def __init__(self, poller: Poller, places: Sequence[Place]) -> None:
@@ -120,15 +121,15 @@ class Connection:
         if not self._full and not self.closed:
             self._flush()
 
+    @abstractmethod
     def received(self, total: int) -> int:
         """Take in the first `total` bytes of the poller's buffer; how many of them are done with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lost(self, error: OSError) -> None:
         """The connection, which is closed now, could not be made, or has ended."""
-        raise NotImplementedError
 
-    def writable(self) -> None:
+    def writable(self) -> None:  # noqa: B027  only some wait for it
         """All that waited was sent."""
 
     def _connect(self, events: int) -> bool:

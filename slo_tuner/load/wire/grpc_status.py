@@ -2,9 +2,9 @@
 
 import grpc
 
+from ..request_outcome import MOST_TOLD
 from .header_block import Answer
 
-_TOLD = 160
 _NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 # What an answer of HTTP without a status of gRPC, and an ended stream, mean (gRPC's documentation:
 # http-grpc-status-mapping.md, PROTOCOL-HTTP2.md).
@@ -19,7 +19,7 @@ def verdict(answer: Answer) -> str:
     if answer.grpc_status == 0:
         return ""
     if answer.grpc_status in _NAMES:
-        return f"{_NAMES[answer.grpc_status]}: {answer.message[:_TOLD]}"
+        return f"{_NAMES[answer.grpc_status]}: {answer.message[:MOST_TOLD]}"
     if answer.http_status != 200:
         name = _OF_HTTP.get(answer.http_status, "UNKNOWN")
         return f"{name}: the answer is HTTP {answer.http_status} without a status of gRPC"

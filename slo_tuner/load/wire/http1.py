@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..request_outcome import MOST_TOLD
 from .connection import Connection, Place, Poller
 from .exchange import Ended, Exchange
 
 MOST_CONNECTIONS = 900
 """To one server: a process may usually have 1,024 open files."""
-_TOLD = 160
 _END_OF_HEAD = b"\r\n\r\n"
 
 Request = tuple[bytes, bytes]
@@ -144,7 +144,7 @@ class HttpConnection(Connection):
             try:
                 done = self._body(done, total) if self._head else self._begin(done, total)
             except ValueError as error:
-                self._end(f"ValueError: {error}"[:_TOLD], closes=True)
+                self._end(f"ValueError: {error}"[:MOST_TOLD], closes=True)
                 return total
             if done == before:
                 break
@@ -162,7 +162,7 @@ class HttpConnection(Connection):
             self._channel.send_anew(exchange)
             return
         elif exchange is not None:
-            self._channel.ended(exchange, f"{type(error).__name__}: {error}"[:_TOLD])
+            self._channel.ended(exchange, f"{type(error).__name__}: {error}"[:MOST_TOLD])
         self._channel.gone(self)
 
     def _begin(self, start: int, total: int) -> int:
@@ -186,7 +186,7 @@ class HttpConnection(Connection):
         if head.chunked and not self._left:
             return self._chunk(head, start, total)
         end = total if head.length is None and not head.chunked else min(total, start + self._left)
-        if head.status != 200 and len(self._said) < _TOLD:
+        if head.status != 200 and len(self._said) < MOST_TOLD:
             self._said += bytes(self._poller.view[start:end])
         self._left -= end - start
         if head.length is not None and self._left == 0:
@@ -230,4 +230,4 @@ class HttpConnection(Connection):
 
 def _failure(head: Head, said: bytes) -> str:
     """Why an answer is none; empty for one."""
-    return "" if head.status == 200 else f"HTTP {head.status}: {said.decode(errors='replace').strip()[:_TOLD]}"
+    return "" if head.status == 200 else f"HTTP {head.status}: {said.decode(errors='replace').strip()[:MOST_TOLD]}"

@@ -5,6 +5,7 @@ import struct
 from collections import deque
 from collections.abc import Sequence
 
+from ..request_outcome import MOST_TOLD
 from .connection import Connection, Part, Place, Poller
 from .exchange import Ended, Exchange
 from .frames import (
@@ -33,7 +34,6 @@ from .grpc_status import reset_reason, verdict
 from .header_block import Answer, HeaderBlockError, read_answer
 
 _LARGEST_FRAME = 1 << 18
-_TOLD = 160
 _BATCH_PARTS = 64
 
 
@@ -123,7 +123,7 @@ class GrpcConnection(Connection):
     def lost(self, error: OSError) -> None:
         self.leaving = True
         at_all = "" if self.connected else "failed to connect: "
-        self.reason = f"UNAVAILABLE: {at_all}{error.strerror or error}"[:_TOLD]
+        self.reason = f"UNAVAILABLE: {at_all}{error.strerror or error}"[:MOST_TOLD]
         self._channel.gone(self)
         broken, self._streams = self._streams, {}
         for stream in broken.values():
