@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from ..capacity.configuration import Configuration
+from ..capacity.fit import Saturation, effective_batch, fit_service_time
+from ..capacity.queue_model import ServiceTime, best_rates
+from ..capacity.surrogate import Expected, Observation, expect
 from ..slo.miss_curve import crossing
-from .fit import Saturation, effective_batch, fit_service_time
-from .queue_model import ServiceTime, best_rates
-from .space import Configuration
-from .surrogate import Expected, Observation, expect
 from .trial import Trial, TrialObjective, rate_of, rates_of
 
 _MOST_LIMITED = 2

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .configuration import Configuration
 from .queue_model import Floats
-from .space import Configuration
 
 # Standard deviations of the logarithm of measured / predicted: of all together, and of each by itself.
 _COMMON = 0.25
