@@ -42,6 +42,8 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "locustfile":
         print(Path(__file__).with_name("locustfile.py"))
         return ExitCode.DONE
+    if options.command == "fleet":
+        return _command("fleet")(options, given)
     if options.command in _PLAIN:
         return _command(options.command)(options)
     # Locust replaces the standard library's sockets with gevent's: before anything opens one.

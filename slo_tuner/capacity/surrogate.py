@@ -59,11 +59,11 @@ def expect(configurations: Sequence[Configuration], predicted: Floats, observati
 
 
 def carry_over(places: Floats, log_predicted: Floats, seen: Places, log_seen: Floats, errors: Floats) -> Expected:
-    """Predictions [n] at `places` [n, dimensions], corrected by a Gaussian process over what those `seen` [m] missed by.
+    """Predictions [n] at `places` [n, dimensions], corrected by what those `seen` [m] missed by.
 
-    `log_seen` are the logarithms that were found there, give or take `errors`. The covariance is a common part, as a
-    model that is 10 % too high is so everywhere, and one that falls with the distance, of which 1 tells little
-    (Rasmussen and Williams, Gaussian Processes, 2006, eq. 2.25).
+    `log_seen` are the logarithms that were found there, give or take `errors`. A Gaussian process carries the misfit
+    over. Its covariance is a common part, as a model that is 10 % too high is so everywhere, and one that falls with
+    the distance, of which 1 tells little (Rasmussen and Williams, Gaussian Processes, 2006, eq. 2.25).
     """
     if not len(seen):
         return Expected(log_predicted, np.full(len(log_predicted), math.hypot(_COMMON, _OWN)))

@@ -81,8 +81,9 @@ class Autoscaler:
     def __init__(self, settings: ScalingSettings, capacity_per_s: float) -> None:
         self._settings, self._capacity = settings, capacity_per_s
         self._recommended: deque[tuple[float, int]] = deque()
-        self._added: deque[tuple[float, int]] = deque()
-        self._removed: deque[tuple[float, int]] = deque()
+        # Of the last periods: as many events as the longest period, half an hour, has syncs.
+        self._added: deque[tuple[float, int]] = deque(maxlen=120)
+        self._removed: deque[tuple[float, int]] = deque(maxlen=120)
         self._active_s = 0.0
 
     def sync(self, now_s: float, pods: Pods, seen: Seen | None) -> int:
@@ -94,16 +95,14 @@ class Autoscaler:
         wanted = self._bounded(max(self._wishes(pods, seen), default=pods.present))
         stable = self._stabilized(now_s, pods.present, wanted)
         if stable > pods.present:
-            limit = max(
-                math.ceil(self._before(now_s, pods.present, settings.up_period_s) * (1 + settings.up_percent / 100)),
-                self._before(now_s, pods.present, settings.up_period_s) + settings.up_pods,
-            )
+            before = self._before(now_s, pods.present, settings.up_period_s)
+            limit = max(math.ceil(before * (1 + settings.up_percent / 100)), before + settings.up_pods)
             stable = max(min(stable, limit), pods.present)
             if stable > pods.present:
                 self._added.append((now_s, stable - pods.present))
         elif stable < pods.present:
-            removed = _recent(self._removed, now_s, settings.down_period_s)
-            limit = int((pods.present + removed) * (1 - settings.down_percent / 100))
+            before = self._before(now_s, pods.present, settings.down_period_s)
+            limit = int(before * (1 - settings.down_percent / 100))
             stable = min(max(stable, limit), pods.present)
             if stable < pods.present:
                 self._removed.append((now_s, pods.present - stable))
@@ -173,11 +172,6 @@ class Autoscaler:
         return min(max(present, up), down)
 
     def _before(self, now_s: float, present: int, period_s: float) -> int:
-        """How many Pods there were at the start of the period, less those that were removed since."""
-        return present - _recent(self._added, now_s, period_s)
-
-
-def _recent(events: deque[tuple[float, int]], now_s: float, period_s: float) -> int:
-    while events and events[0][0] <= now_s - period_s:
-        events.popleft()
-    return sum(count for _, count in events)
+        """How many Pods there were at the start of the period."""
+        changes = ((self._removed, 1), (self._added, -1))
+        return present + sum(sign * n for events, sign in changes for at, n in events if at > now_s - period_s)

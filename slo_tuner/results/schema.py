@@ -283,7 +283,7 @@ class Results(Record):
     """One run of the tuner: of `measure` or `ladder` as it stands, of the other commands with more fields."""
 
     schema_version: Literal[2] = 2
-    kind: Literal["ladder", "sweep", "tiers", "tuning"] = "ladder"
+    kind: Literal["ladder", "sweep", "tiers", "tuning", "fleet"] = "ladder"
     run: RunHeader
     objective: Objective
     objective_source: str
