@@ -19,6 +19,12 @@ from ..results.schema import Results, write_results
 from ..sweep.record import SweepResults
 from ..tiers.record import TierResults
 
+_WITHOUT_RATE: dict[type[Results], str] = {
+    SweepResults: "a sweep finds",
+    TierResults: "a run of tiers finds",
+    FleetResults: "a fleet's simulation finds",
+}
+
 
 def cost_command(options: argparse.Namespace) -> int:
     """Price the results, keep the costs with the first of them, write its report, and print the table."""
@@ -43,12 +49,7 @@ def cost_command(options: argparse.Namespace) -> int:
 
 def _read(path: Path) -> Results:
     results = read_any_results(path)
-    kinds = {
-        SweepResults: "a sweep finds",
-        TierResults: "a run of tiers finds",
-        FleetResults: "a fleet's simulation finds",
-    }
-    if (command := kinds.get(type(results))) is not None:
+    if (command := _WITHOUT_RATE.get(type(results))) is not None:
         raise UsageError(
             "results", str(path), f"{command} no rate within an objective; give those of measure or ladder"
         )

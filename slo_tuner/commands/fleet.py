@@ -149,9 +149,7 @@ def _notes(results: Results, measured: Measured, offer: Offer) -> list[str]:
     if measured.disturbed:
         notes.append(f"The capacity of {measured.model} was measured disturbed ({measured.disturbed}): measure again.")
     if measured.at_least:
-        notes.append(
-            f"The load generator set the capacity of {measured.model}: a Pod may serve more, a fleet cost less."
-        )
+        notes.append(f"The load generator set the capacity of {measured.model}: a Pod may serve more.")
     server, machine = results.run.server, results.run.server.machine
     if machine is None:
         notes.append(f"What the capacity was measured on is not known; it is priced as {offer.name}.")

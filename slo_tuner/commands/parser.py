@@ -44,6 +44,11 @@ def _measure(commands: Commands) -> None:
     parser = commands.add_parser("measure", help="measure one model: its highest rate, or one rate")
     parser.add_argument("model", help="the model's name in the repository")
     parser.add_argument("--rate", metavar="REQ_PER_S", help="measure only this offered rate, without a search")
+    _add_traffic(parser, required=False)
+    parser.add_argument("--most-s", default="3600", metavar="S", help="longest trace to send (default %(default)s)")
+    parser.add_argument(
+        "--most-rate", default="5000", metavar="REQ_PER_S", help="highest rate of a trace to send (default %(default)s)"
+    )
     _add_measurement(parser)
 
 
@@ -165,19 +170,16 @@ def _fleet(commands: Commands) -> None:
         help="what a Pod runs on, such as n1-standard-4+T4: one for each of the results, in their order",
     )
     parser.add_argument("--prices", type=Path, metavar="FILE", help=_PRICES)
+    parser.add_argument("--rate", metavar="REQ_PER_S", help="usual rate of generated traffic, of daily the mean")
     _add_traffic(parser, required=True)
     parser.add_argument("--worst-share", metavar="SHARE", help="share late allowed in ten minutes (default: as in all)")
     parser.add_argument("--most-pods", default="1000", metavar="N", help="most Pods of all (default %(default)s)")
     parser.add_argument("--zones", default="3", metavar="N", help="zones of the nodes (default %(default)s)")
-    parser.add_argument(
-        "--nodes-per-zone", default="1000", metavar="N", help="most nodes of a zone (default %(default)s)"
-    )
+    parser.add_argument("--nodes-per-zone", default="1000", metavar="N", help="most of a zone (default %(default)s)")
     for part, what in (("node", "a new node"), ("image", "the image on it"), ("warm-up", "warming up")):
         parser.add_argument(f"--{part}-s", metavar="S", help=f"seconds that {what} takes (default: an assumption)")
     parser.add_argument("--load-s", metavar="S", help="seconds that loading the model takes (default: as measured)")
-    parser.add_argument(
-        "--idle-s", default="600", metavar="S", help="a node is kept without a Pod (default %(default)s)"
-    )
+    parser.add_argument("--idle-s", default="600", metavar="S", help="a node without a Pod stays (default %(default)s)")
     parser.add_argument("--drain-s", default="30", metavar="S", help="a Pod drains (default %(default)s)")
     parser.add_argument(
         "--reclaims-per-hour", default="0", metavar="N", help="how often a spot node is taken in an hour (default 0)"
@@ -199,14 +201,14 @@ def _fleet(commands: Commands) -> None:
 
 
 def _add_traffic(parser: argparse.ArgumentParser, required: bool) -> None:
+    """The options of `load.traffic.options`; `--rate` is each command's own."""
     which = parser.add_mutually_exclusive_group(required=required)
     which.add_argument(
         "--trace",
         metavar="FILE",
-        help="CSV or Parquet of times of requests, or of times and rates; Prometheus' answer to query_range, or its URL",
+        help="CSV or Parquet of times, or of times and rates; Prometheus' answer to query_range, or its URL",
     )
     which.add_argument("--traffic", metavar="KIND", help="generated: steady, daily, bursts, step or flash")
-    parser.add_argument("--rate", metavar="REQ_PER_S", help="usual rate of generated traffic, of daily the mean")
     parser.add_argument("--hours", default="24", metavar="H", help="how long generated traffic lasts (default 24)")
     parser.add_argument("--peak", metavar="TIMES", help="highest over usual rate of generated traffic")
     _add_scaling(parser)

@@ -3,19 +3,14 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from command_line.arguments import check_output, not_negative, positive, whole
 from command_line.errors import UsageError
 
 from ..cost.prices import OWN_TABLE, PriceTable, read_prices
-from ..load.traffic.checked import GAPS, Gaps
-from ..load.traffic.files import read_trace
-from ..load.traffic.kinds import Shape, generated
+from ..load.traffic.options import read_traffic
 from ..load.traffic.trace import Trace
 from .settings import Nodes, Requests
-
-_MOST_DAYS = 92
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,8 @@ class FleetOptions:
 def read_fleet_options(options: argparse.Namespace) -> FleetOptions:
     """Check every option; UsageError names the first that is wrong."""
     trace = read_traffic(options)
+    if trace.duration_s < 60:
+        raise UsageError("trace", trace.name, f"it lasts {trace.duration_s:g} s; a fleet needs a minute at least")
     nodes = Nodes(
         zones=whole("zones", options.zones, 100),
         per_zone=whole("nodes-per-zone", options.nodes_per_zone),
@@ -70,33 +67,6 @@ def read_fleet_options(options: argparse.Namespace) -> FleetOptions:
         output=check_output(options.output),
         name=_name(options.name),
     )
-
-
-def read_traffic(options: argparse.Namespace) -> Trace:
-    """The trace of --trace, or of --traffic, scaled; UsageError names the first option or row that is wrong."""
-    if options.gaps not in GAPS:
-        raise UsageError("gaps", options.gaps, f"choose one of {', '.join(GAPS)}")
-    if options.trace is not None:
-        if options.rate is not None or options.peak is not None:
-            raise UsageError("rate", options.rate or options.peak, "a trace has its own rates: --rate-scale")
-        trace = read_trace(options.trace, cast(Gaps, options.gaps))
-    else:
-        if options.rate is None:
-            raise UsageError("rate", "", f"say how much {options.traffic} traffic is, in requests per second")
-        peak = positive("peak", options.peak) if options.peak is not None else None
-        if peak is not None and not 1 <= peak <= 1000:
-            raise UsageError("peak", options.peak, "give how many times the usual rate it is, from 1 to 1000")
-        hours = positive("hours", options.hours)
-        shape = Shape(positive("rate", options.rate), min(hours, 24 * _MOST_DAYS + 1), peak, seed=1)
-        trace = generated(options.traffic, shape)
-    trace = trace.scaled(positive("time-scale", options.time_scale), positive("rate-scale", options.rate_scale))
-    if trace.duration_s > _MOST_DAYS * 86400:
-        raise UsageError("trace", trace.name, f"it lasts {trace.duration_s / 86400:.4g} days; {_MOST_DAYS} at most")
-    if trace.duration_s < 60:
-        raise UsageError("trace", trace.name, f"it lasts {trace.duration_s:g} s; a fleet needs a minute at least")
-    if trace.requests <= 0:
-        raise UsageError("trace", trace.name, "it has no request")
-    return trace
 
 
 def _requests(options: argparse.Namespace) -> Requests:

@@ -82,9 +82,7 @@ class Fleet:
         chosen = [self._choice("thrifty", thrifty, usual, exact), self._choice("balanced", balanced, always, exact)]
         chosen.append(self._safe(search, always, exact, rough))
         fixed = self._fixed(always, exact, rough)
-        frontier = [
-            _trade(settings[i], search.found.get(i, search.rough[i]), i in search.found) for i in range(len(settings))
-        ]
+        frontier = [_trade(one, search, number) for number, one in enumerate(settings)]
         return FleetRecord(
             model=question.measured.model,
             capacity_per_s=question.measured.capacity_per_s,
@@ -149,10 +147,9 @@ class Fleet:
         """The cheapest settings that keep the worst ten minutes even when a zone is lost at the busiest time."""
         if self._question.nodes.zones == 1:
             return self._choice("safe", search.cheapest(always), always, exact)
-        likely = [i for i, outcome in enumerate(search.rough) if always.excess(outcome) <= 2] or range(
-            len(search.rough)
-        )
-        settings = [search.candidates[i] for i in likely]
+        both = list(zip(search.candidates, search.rough, strict=True))
+        # What misses by far with all zones will not keep it with fewer.
+        settings = [one for one, outcome in both if always.excess(outcome) <= 2] or list(search.candidates)
         lost = Search(
             settings,
             [self._with_zone_lost(rough, one) for one in settings],
@@ -283,13 +280,14 @@ def series(outcome: Outcome, first: int, last: int, every: int) -> Series:
     )
 
 
-def _trade(scaling: ScalingSettings, outcome: Outcome, exact: bool) -> Trade:
+def _trade(scaling: ScalingSettings, search: Search, number: int) -> Trade:
+    outcome = search.found.get(number, search.rough[number])
     return Trade(
         scaling=scaling,
         usd=outcome.usd,
         late_share=outcome.late_share,
         worst_share=outcome.worst_share,
-        exact=exact,
+        exact=number in search.found,
     )
 
 

@@ -18,7 +18,7 @@ def fleet_headline(fleet: FleetRecord) -> str:
     if not balanced.kept:
         return (
             f"No settings that were tried keep the objective in the worst ten minutes: with {balanced.scaling} "
-            f"{percent(balanced.worst_share)} of the requests are late in them. New Pods take too long; see the headroom."
+            f"{percent(balanced.worst_share)} of the requests are late in them."
         )
     saved = 1 - balanced.usd / fixed.usd
     compared = f"{100 * saved:.0f} % less than" if saved >= 0.005 else "no less than"

@@ -52,7 +52,8 @@ def values_text(results: FleetResults, choice: Choice) -> str:
     if choice.scaling.mode != "fixed":
         values["monitoring"] = {"podMonitor": {"enabled": True}}
     said = (
-        f"# Written by slo-tuner fleet on {results.run.created[:10]}: {fleet.model} on {fleet.machine}, {choice.name}.\n"
+        f"# Written by slo-tuner fleet on {results.run.created[:10]}: "
+        f"{fleet.model} on {fleet.machine}, {choice.name}.\n"
         f"# Trace: {fleet.trace.name}. {100 * choice.late_share:.2g} % late over all, {100 * choice.worst_share:.2g} % "
         f"in the worst ten minutes, at {choice.mean_pods:.1f} Pods on average (simulated).\n"
     )
