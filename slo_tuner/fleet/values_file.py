@@ -1,5 +1,6 @@
 """The values file of charts/triton that a choice becomes."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import yaml
 
 from command_line.errors import ResultsError
 
-from .record import Choice, FleetResults
+from .autoscaler import TOLERANCE
+from .record import Choice, FleetRecord, FleetResults
 from .settings import ScalingSettings
 
 
@@ -45,12 +47,27 @@ def scaling_values(settings: ScalingSettings, capacity_per_s: float) -> dict[str
     }
 
 
+def kept_headroom_percent(fleet: FleetRecord, settings: ScalingSettings) -> int:
+    """What the Pods have to spare, in percent, as long as the autoscaler works as it should; 0 for nothing.
+
+    Below its tolerance above the target it adds no Pod. Where the trace never rises by so much until new nodes come,
+    its steepest rise is enough.
+    """
+    if settings.rate_target_percent is None:
+        return 0
+    kept = 100 * (100 / (settings.rate_target_percent * (1 + TOLERANCE)) - 1)
+    rises = [one.highest for one in fleet.headroom if one.start_up_s >= fleet.start_up.new_node_s]
+    return max(0, math.floor(min(kept, 100 * rises[0] if rises else kept)))
+
+
 def values_text(results: FleetResults, choice: Choice) -> str:
     """The file's text, with what the choice was made for."""
     fleet = results.fleet
     values: dict[str, Any] = {"scaling": scaling_values(choice.scaling, fleet.capacity_per_s)}
     if choice.scaling.mode != "fixed":
         values["monitoring"] = {"podMonitor": {"enabled": True}}
+        if spare := kept_headroom_percent(fleet, choice.scaling):
+            values["monitoring"]["prometheusRule"] = {"thresholds": {"headroomPercent": spare}}
     said = (
         f"# Written by slo-tuner fleet on {results.run.created[:10]}: "
         f"{fleet.model} on {fleet.machine}, {choice.name}.\n"
