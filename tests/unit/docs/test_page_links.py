@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from pages import ROOT, anchors, links, pages
+from doc_pages import ROOT, anchors, links, pages
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)
