@@ -148,8 +148,9 @@ def measure(count: int, servers: int) -> dict[str, Any]:
     lost = [number for number in range(count) if ZONES[number % 3] == "c"]
     for first in range(0, len(lost), 100):
         kubectl("delete", "node", "--wait=false", *(f"fleet-{number}" for number in lost[first : first + 100]))
-    until(lambda: sum(map(ready, pods())) < servers, "the Pods of the lost zone are gone")
-    figures["zone_lost_ready_again_s"] = until(all_ready, "the lost zone's Pods are ready elsewhere")
+    noticed = until(lambda: sum(map(ready, pods())) < servers, "the Pods of the lost zone are gone")
+    figures["zone_lost_noticed_s"] = noticed
+    figures["zone_lost_ready_again_s"] = noticed + until(all_ready, "the lost zone's Pods are ready elsewhere")
     figures["zone_lost"] = spread(zones)
     create_nodes(lost)
     kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/fleet-triton")

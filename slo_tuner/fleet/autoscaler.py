@@ -8,14 +8,10 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from .settings import ScalingSettings
+from .settings import SYNC_S, ScalingSettings
 
-SYNC_S = 15.0
-"""`--horizontal-pod-autoscaler-sync-period`."""
 TOLERANCE = 0.1
 """`--horizontal-pod-autoscaler-tolerance`."""
-SCRAPE_S = 10.0
-"""`monitoring.podMonitor.interval` of the chart."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 import numpy as np
 
 from ..load.traffic.trace import Floats, Trace
-from .autoscaler import SCRAPE_S, SYNC_S
 from .record import Headroom
-from .settings import ScalingSettings
+from .settings import SCRAPE_S, SYNC_S, ScalingSettings
 
 _STEP_S = 5.0
 START_UPS_S = (15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0)

@@ -6,6 +6,10 @@ from pydantic import Field
 
 from ..results.record import Record
 
+SYNC_S = 15.0
+"""`--horizontal-pod-autoscaler-sync-period` of the controller manager."""
+SCRAPE_S = 10.0
+"""`monitoring.podMonitor.interval` of the chart."""
 Mode = Literal["fixed", "keda", "hpa"]
 Balancing = Literal["requests", "connections"]
 
@@ -110,9 +114,11 @@ class Requests(Record):
 
 
 class FleetPlan(Record):
-    """A fleet as it is simulated."""
+    """A fleet as it is simulated; the controller decides every `sync_s`, and Prometheus scrapes every `scrape_s`."""
 
     scaling: ScalingSettings
     start_up: StartUp = StartUp()
     nodes: Nodes = Nodes()
     requests: Requests = Requests()
+    sync_s: float = SYNC_S
+    scrape_s: float = SCRAPE_S

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..capacity.queue_model import Floats
 from ..load.traffic.trace import Trace
-from .autoscaler import SCRAPE_S, SYNC_S, Autoscaler, Counters, Pods, Prometheus
+from .autoscaler import Autoscaler, Counters, Pods, Prometheus
 from .balance import Load
 from .cluster import Cluster
 from .pod_table import PodTable
@@ -103,7 +103,7 @@ class _Run:
     def run(self) -> Outcome:
         steps, step_s, cluster = len(self._rates), self._step_s, self._cluster
         late, shed, pods, present, nodes = (np.zeros(steps) for _ in range(5))
-        scrape_at, sync_at, poll_at = 0.0, SYNC_S, 0.0
+        scrape_at, sync_at, poll_at = 0.0, self._plan.sync_s, 0.0
         for step, rate in enumerate(self._rates.tolist()):
             now_s = step * step_s
             cluster.advance(now_s, step_s)
@@ -114,14 +114,14 @@ class _Run:
                 continue
             if now_s >= scrape_at:
                 self._prometheus.scrape(Counters(now_s, self._served, self._queued_s, self._pods_s, self._busy_s))
-                scrape_at = now_s + SCRAPE_S
+                scrape_at = now_s + self._plan.scrape_s
             if now_s >= poll_at:
                 self._resize(self._autoscaler.poll(now_s, cluster.present, rate > 0), now_s)
                 poll_at = now_s + self._plan.scaling.polling_s
             if now_s >= sync_at:
                 seen = self._prometheus.ask(now_s)
                 self._resize(self._autoscaler.sync(now_s, Pods(cluster.present, cluster.serving), seen), now_s)
-                sync_at = now_s + SYNC_S
+                sync_at = now_s + self._plan.sync_s
         return Outcome(step_s, self._rates, late, shed, pods, present, nodes, self._pod.usd_per_hour, cluster.reclaimed)
 
     def _resize(self, wanted: int, now_s: float) -> None:
