@@ -17,7 +17,7 @@ from ..cost.prices import Offer, PriceTable
 from ..fleet.measured import Measured, measured_pod
 from ..fleet.options import FleetOptions, read_fleet_options
 from ..fleet.record import FleetResults
-from ..fleet.run import PUBLISHED_MACHINES, Fleet, Question, Variant
+from ..fleet.run import PUBLISHED_MACHINES, Fleet, Question, Variant, check_possible
 from ..fleet.settings import StartUp
 from ..fleet.text import print_fleet
 from ..fleet.values_file import write_values
@@ -37,6 +37,8 @@ def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCo
     sources = [read_any_results(path) for path in options.results]
     offers = _offers(sources, options.machine, checked.prices)
     main, result = _asked_model(sources, options.results, options.model)
+    if result.rate_per_s:
+        check_possible(checked.trace, result.rate_per_s, checked.most)
     measured = _measured(main, result)
     question = _question(checked, main, measured, offers[sources.index(main)])
 

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..capacity.queue_model import Floats
 from ..plot_style import COLORS, STYLE, logarithmic
 from .record import Choice, FleetRecord, Series
 
@@ -106,10 +107,10 @@ def _mark(axes: Axes, seconds: float, text: str) -> None:
     )
 
 
-def _hours(series: Series) -> np.ndarray:
-    return (series.start_s + np.arange(len(series.pods)) * series.step_s) / 3600
+def _hours(series: Series) -> Floats:
+    return np.asarray((series.start_s + np.arange(len(series.pods)) * series.step_s) / 3600)
 
 
-def _shown(shares: tuple[float, ...] | list[float]) -> np.ndarray:
+def _shown(shares: tuple[float, ...] | list[float]) -> Floats:
     """In per cent; a logarithmic axis can't show 0."""
-    return 100 * np.maximum(np.array(shares), _LEAST_SHARE)
+    return np.asarray(100 * np.maximum(np.array(shares), _LEAST_SHARE))

@@ -1,5 +1,6 @@
 """The queue of one Pod, event by event: many lanes side by side, each with its own arrivals and its own start."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,12 +57,17 @@ class Played:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Lanes to play: `waiting` requests at the start, shape [lanes], and Poisson arrivals of one rate after it."""
+    """Lanes to play: `waiting` requests at the start, shape [lanes], and Poisson arrivals of one rate after it.
+
+    `repeats` neighbours begin alike. Their numbers of arrivals are not drawn but spread evenly over the Poisson
+    distribution, each the middle of an equal share of it: so that of few lanes the mean load is right, too.
+    """
 
     waiting: Whole
     rate_per_s: float
     seconds: float
     limit_s: float
+    repeats: int = 1
 
 
 def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
@@ -79,7 +85,8 @@ def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
     wanted = (configuration.preferred or (configuration.batch,))[-1]
     ahead = np.arange(configuration.batch)
     at = most - lanes.waiting
-    late, wait, waiting, busy = (np.zeros(count) for _ in range(4))
+    late, wait, waiting = (np.zeros(count) for _ in range(3))
+    busy = np.minimum(free, lanes.seconds).sum(axis=1)
     while len(lane := np.flatnonzero(arrivals[np.arange(count), at] <= lanes.seconds)):
         here = at[lane]
         window = arrivals[lane[:, None], here[:, None] + ahead]
@@ -113,10 +120,26 @@ def _arrivals(lanes: Lanes, most: int, random: np.random.Generator) -> Floats:
     count = len(lanes.waiting)
     if lanes.rate_per_s <= 0:
         return np.concatenate([np.zeros((count, most)), np.full((count, 4097), np.inf)], axis=1)
-    expected = lanes.rate_per_s * (lanes.seconds + lanes.limit_s)
-    columns = int(expected + 6 * np.sqrt(expected) + 10)
-    came = np.cumsum(random.exponential(1 / lanes.rate_per_s, (count, columns)), axis=1)
-    return np.concatenate([np.zeros((count, most)), came, np.full((count, 4097), np.inf)], axis=1)
+    if lanes.repeats > 1:
+        levels = (np.arange(lanes.repeats) + 0.5) / lanes.repeats
+        counts = np.tile(_poisson_quantiles(lanes.rate_per_s * lanes.seconds, levels), count // lanes.repeats)
+    else:
+        counts = random.poisson(lanes.rate_per_s * lanes.seconds, count)
+    # Given their number, the times of a Poisson process are independent and uniform.
+    came = random.uniform(0.0, lanes.seconds, (count, int(counts.max(initial=0))))
+    came[np.arange(came.shape[1]) >= counts[:, None]] = np.inf
+    expected = lanes.rate_per_s * lanes.limit_s
+    gaps = random.exponential(1 / lanes.rate_per_s, (count, int(expected + 6 * np.sqrt(expected) + 10)))
+    later = lanes.seconds + np.cumsum(gaps, axis=1)
+    in_turn = np.sort(np.concatenate([came, later], axis=1), axis=1)
+    return np.concatenate([np.zeros((count, most)), in_turn, np.full((count, 4097), np.inf)], axis=1)
+
+
+def _poisson_quantiles(mean: float, levels: Floats) -> Whole:
+    """The smallest numbers that a Poisson variable exceeds with no more than one minus each level."""
+    numbers = np.arange(int(mean + 8 * math.sqrt(mean) + 20))
+    logs = numbers * math.log(mean) - mean - np.cumsum(np.log(np.maximum(numbers, 1)))
+    return np.searchsorted(np.cumsum(np.exp(logs)), levels).astype(np.int64)
 
 
 def _busy_until(pod: PodModel, lanes: Lanes, random: np.random.Generator) -> Floats:

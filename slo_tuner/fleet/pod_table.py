@@ -5,18 +5,35 @@ number of waiting requests, many times each; a fleet then carries along the shar
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..capacity.queue_model import Floats
 from .pod_queue import Lanes, PodModel, play
 
-_PLAYED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.58, 0.65, 0.71, 0.76, 0.81, 0.85, 0.88, 0.91, 0.935, 0.96, 0.98)
+_PLAYED: tuple[float, ...] = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.58,
+    0.65,
+    0.71,
+    0.76,
+    0.81,
+    0.85,
+    0.88,
+    0.91,
+    0.935,
+    0.96,
+    0.98,
+)
 _PLAYED += (1.0, 1.03, 1.08, 1.15, 1.25)
 _FLOWING = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 """Rates as shares of the saturation: those that are played, and those at which the queue grows like a liquid."""
-_GROWTH = 1.12
+_GROWTH, _EACH = 1.08, 24
 _LATE, _REFUSED, _WAIT, _BUSY = range(-4, 0)
 
 
@@ -76,6 +93,21 @@ class PodTable:
         return PodTable(self.step_s * times, self.nodes, self.rates, np.concatenate([now, happened], axis=2))
 
 
+def aligned(table: PodTable, capacity_per_s: float, allowed_share: float) -> PodTable:
+    """The table with its rates multiplied by one factor, so that `capacity_per_s` is late by just `allowed_share`.
+
+    Few requests were played for a pair, and the service time was calibrated by as few: both are off by some percent.
+    """
+    low, high = 0.0, float(table.rates[-len(_FLOWING)])
+    long = table.coarser(60)
+    for _ in range(20):
+        middle, state = (low + high) / 2, table.idle()
+        for _ in range(20):
+            state, happened = long.advance(state, middle)
+        low, high = (low, middle) if happened.late > allowed_share else (middle, high)
+    return replace(table, rates=table.rates * (capacity_per_s / max(low, 1e-9)))
+
+
 def step_for(pod: PodModel) -> int:
     """Seconds of a step: one, or five service times of a slow model, so that what runs at its end matters little."""
     took = float(pod.service.seconds(np.asarray(1.0), np.asarray(1.0)))
@@ -85,12 +117,13 @@ def step_for(pod: PodModel) -> int:
 @dataclass(frozen=True)
 class TableSpec:
     """What a table is made for: the limit of a request in seconds, how much work may wait in a Pod before it refuses
-    more, in seconds, and how many requests are played for each pair."""
+    more, in seconds, how many requests are played for each pair, and at which `loads`, as shares of the saturation."""
 
     limit_s: float
     patience_s: float
-    samples: int = 6000
+    samples: int = 3000
     seed: int = 1
+    loads: tuple[float, ...] = _PLAYED
 
 
 def make_table(pod: PodModel, spec: TableSpec) -> PodTable:
@@ -102,9 +135,9 @@ def make_table(pod: PodModel, spec: TableSpec) -> PodTable:
     # With more waiting than this, every request of the step is late.
     played = int(np.searchsorted(nodes, saturation * (limit_s + step_s) + pod.configuration.batch) + 1)
     played = min(played, len(nodes))
-    rates = np.array([0.0, *(saturation * share for share in (*_PLAYED, *_FLOWING))])
+    rates = np.array([0.0, *(saturation * share for share in (*spec.loads, *_FLOWING))])
     moves = np.stack([_flow(pod, nodes, rate, step_s, limit_s) for rate in rates])
-    for number in range(1, len(_PLAYED) + 1):
+    for number in range(1, len(spec.loads) + 1):
         moves[number, :played] = _played(pod, nodes, played, float(rates[number]), step_s, limit_s, spec)
     moves[0, :, -4:] = 0.0
     return PodTable(step_s, nodes, rates, moves)
@@ -112,7 +145,7 @@ def make_table(pod: PodModel, spec: TableSpec) -> PodTable:
 
 def _nodes(most: float) -> Floats:
     """Numbers of waiting requests: each of the first, then farther and farther apart."""
-    nodes = list(range(17))
+    nodes = list(range(_EACH + 1))
     while nodes[-1] < most:
         nodes.append(math.ceil(nodes[-1] * _GROWTH))
     return np.array(nodes, dtype=np.float64)
@@ -134,9 +167,9 @@ def _played(
     pod: PodModel, nodes: Floats, played: int, rate: float, step_s: float, limit_s: float, spec: TableSpec
 ) -> Floats:
     """A rate's rows of the table, from lanes that are played; shape [played, nodes + 4]."""
-    times = int(np.clip(spec.samples / max(rate * step_s, 1e-9), 4, 1000))
+    times = int(np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 1000))
     waiting = np.repeat(nodes[:played].astype(np.int64), times)
-    found = play(pod, Lanes(waiting, rate, step_s, limit_s), spec.seed)
+    found = play(pod, Lanes(waiting, rate, step_s, limit_s, times), spec.seed)
 
     def mean(values: Floats) -> Floats:
         return np.asarray(values.reshape(played, times, -1).mean(axis=1))

@@ -14,7 +14,7 @@ from ..slo.objective import Objective
 from .headroom import busiest_s, headroom, reaction_s, smoothed, steepest_rise_s
 from .measured import Measured, scaled
 from .pod_queue import PodModel
-from .pod_table import PodTable, TableSpec, make_table
+from .pod_table import PodTable, TableSpec, aligned, make_table
 from .record import Choice, ChoiceName, FleetRecord, PublishedRatio, Series, TraceFacts, Trade, VariantCost
 from .search import Load, Promise, Search, Tried, candidates
 from .settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
@@ -52,15 +52,26 @@ class Variant:
     offer: Offer
 
 
+def check_possible(trace: Trace, capacity_per_s: float, most: int) -> None:
+    """UsageError, which says from how many Pods on it could, where so many can't serve the trace's busiest minute."""
+    needed = math.ceil(trace.peak_per_s / capacity_per_s - 1e-9)
+    if needed > most:
+        raise UsageError(
+            "most-pods",
+            most,
+            f"the busiest minute asks for {trace.peak_per_s:.4g} requests/s, and {most} Pods serve "
+            f"{most * capacity_per_s:.4g}: it can be served from {needed} Pods on",
+        )
+
+
 class Fleet:
     """Answers one question; `say` is told what goes on."""
 
     def __init__(self, question: Question, say: Callable[[str], None]) -> None:
         self._question, self._say = question, say
-        self._check_possible()
         measured = question.measured
         say(f"{measured.model}: playing the queue of one Pod at {measured.capacity_per_s:.4g} requests/s")
-        self._table = self._made(measured.pod, 1.0)
+        self._table = self._made(measured.pod, measured.capacity_per_s, 1.0)
 
     def answer(self, variants: Sequence[Variant], notes: Sequence[str], prices: Sequence[Offer]) -> FleetRecord:
         """The choices, the frontier around them, and the variants at the trace."""
@@ -105,22 +116,11 @@ class Fleet:
             notes=tuple(notes),
         )
 
-    def _check_possible(self) -> None:
-        question = self._question
-        capacity, peak = question.measured.capacity_per_s, question.trace.peak_per_s
-        needed = math.ceil(peak / capacity - 1e-9)
-        if needed > question.most:
-            raise UsageError(
-                "most-pods",
-                question.most,
-                f"the busiest minute asks for {peak:.4g} requests/s, and {question.most} Pods serve "
-                f"{question.most * capacity:.4g}: it can be served from {needed} Pods on",
-            )
-
-    def _made(self, pod: PodModel, slower: float) -> PodTable:
+    def _made(self, pod: PodModel, capacity_per_s: float, slower: float) -> PodTable:
         question = self._question
         limit_s = question.objective.limit_ms / 1000
-        return make_table(pod, TableSpec(limit_s * slower, question.patience_s * slower))
+        table = make_table(pod, TableSpec(limit_s * slower, question.patience_s * slower))
+        return aligned(table, capacity_per_s, question.objective.miss_share)
 
     def _pod(self, steps: int, step_s: float) -> PricedPod:
         return PricedPod(
@@ -223,7 +223,7 @@ class Fleet:
         nodes = self._question.nodes.model_copy(update={"per_zone": 20_000})
         least, most = max(1, round(scaling.least * times)), max(1, math.ceil(scaling.most * times))
         other = scaling.model_copy(update={"least": least, "most": most})
-        table = coarse(self._made(pod, slower), self._question.trace, _ROUGH_STEPS, _ROUGH_S)
+        table = coarse(self._made(pod, capacity, slower), self._question.trace, _ROUGH_STEPS, _ROUGH_S)
         return simulate(self._question.trace, PricedPod(table, capacity, offer.usd_per_hour), self._plan(other, nodes))
 
     def _published(self, scaling: ScalingSettings, offers: Sequence[Offer]) -> PublishedRatio | None:

@@ -19,7 +19,7 @@ _SHRUNK = 0.2
 _LEAST_SHARE = 1e-4
 _TARGETS = (50, 60, 70, 80, 90, 100)
 _COOLDOWNS_S = (180, 600)
-_WINDOWS_S = (40, 90)
+_WINDOW_S = 60
 # Of the limit: a mean queue time beyond which more Pods are wanted, whatever the rate says.
 _QUEUE_SHARE = 0.2
 
@@ -35,7 +35,7 @@ class Load:
 
 
 def candidates(load: Load) -> list[ScalingSettings]:
-    """Every combination that may be best: targets, least Pods, cool-downs, windows, with and without queue time."""
+    """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time."""
     quantiles = np.quantile(load.needed_pods, (0.0, 0.5, 0.9))
     leasts = sorted({min(max(load.zones, 1, math.ceil(value)), load.most) for value in quantiles})
     queue_ms = round(_QUEUE_SHARE * load.limit_ms, 1)
@@ -45,13 +45,12 @@ def candidates(load: Load) -> list[ScalingSettings]:
             most=load.most,
             rate_target_percent=target,
             cooldown_s=cooldown,
-            window_s=window,
+            window_s=_WINDOW_S,
             queue_target_ms=queue,
         )
         for target in _TARGETS
         for least in leasts
         for cooldown in _COOLDOWNS_S
-        for window in _WINDOWS_S
         for queue in (None, queue_ms)
     ]
 

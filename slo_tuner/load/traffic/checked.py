@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from command_line.errors import UsageError
 
@@ -55,7 +56,7 @@ def checked_trace(columns: Columns, gaps: Gaps = "refuse") -> Trace:
     return _of_rates(columns, rates, gaps)
 
 
-def _refuse_first(columns: Columns, wrong: np.ndarray, values: Floats, allowed: str) -> None:
+def _refuse_first(columns: Columns, wrong: NDArray[np.bool_], values: Floats, allowed: str) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise columns.wrong(row, values[row], allowed)

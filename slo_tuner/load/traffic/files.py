@@ -14,7 +14,7 @@ import numpy as np
 from command_line.errors import UsageError
 
 from .checked import Columns, Gaps, checked_trace, mixed, seconds_of, utc
-from .trace import Trace
+from .trace import Floats, Trace
 
 _TIMES = ("time", "timestamp", "time_s", "due_s")
 _RATES = ("rate", "rate_per_s", "requests_per_s", "value")
@@ -113,7 +113,7 @@ def _parquet(path: Path) -> Columns:
     return Columns(path.name, seconds, rates, 1, utc(float(seconds[0])) if len(seconds) else "")
 
 
-def _numbers(column: Any, path: Path, name: str) -> np.ndarray:
+def _numbers(column: Any, path: Path, name: str) -> Floats:
     try:
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
     except (TypeError, ValueError):

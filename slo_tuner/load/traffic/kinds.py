@@ -28,7 +28,7 @@ def _steady(times: Floats, peak: float, seed: int) -> Floats:
 
 def _daily(times: Floats, peak: float, seed: int) -> Floats:
     """A sine with its highest point at 14:00; its lowest is as far below the mean, and not below a twentieth of it."""
-    return np.maximum(1 + (peak - 1) * np.cos(2 * np.pi * (times / 3600 - 14) / 24), 0.05)
+    return np.asarray(np.maximum(1 + (peak - 1) * np.cos(2 * np.pi * (times / 3600 - 14) / 24), 0.05))
 
 
 def _bursts(times: Floats, peak: float, seed: int) -> Floats:
@@ -48,7 +48,8 @@ def _step(times: Floats, peak: float, seed: int) -> Floats:
 def _flash(times: Floats, peak: float, seed: int) -> Floats:
     """A crowd that comes within a minute in the middle, and goes with a half-life of a quarter of an hour."""
     since = times - times[-1] / 2
-    return 1 + (peak - 1) * np.where(since < 0, 0.0, np.minimum(since / 60, 0.5 ** (np.maximum(since - 60, 0) / 900)))
+    crowd = np.where(since < 0, 0.0, np.minimum(since / 60, 0.5 ** (np.maximum(since - 60, 0) / 900)))
+    return np.asarray(1 + (peak - 1) * crowd)
 
 
 _Kind = Callable[[Floats, float, int], Floats]

@@ -94,6 +94,7 @@ def test_a_lost_zone_costs_its_share_until_it_is_noticed() -> None:
     assert outcome.pods[400] == 6 and outcome.pods[-1] == 9
 
 
+@pytest.mark.slow
 def test_connections_load_pods_unevenly_and_reach_new_ones_late() -> None:
     steady = _steps((280, 1200))
     fixed = {"scaling": ScalingSettings(mode="fixed", replicas=4)}
@@ -130,6 +131,7 @@ def test_no_pod_of_a_full_zone_is_paid_for() -> None:
     assert outcome.nodes.max() == 6 and outcome.present.max() > 6
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_cheapest_that_keeps_its_promise() -> None:
     """Against all of its candidates, simulated exactly."""
     trace = generated("bursts", Shape(300.0, hours=2.0))
@@ -166,6 +168,7 @@ def test_headroom_is_the_rise_until_pods_serve() -> None:
     assert headroom(slow, SCALING, (15.0,))[0].highest < headroom(slow, SCALING, (600.0,))[0].highest < 0.2
 
 
+@pytest.mark.slow
 def test_a_measured_pod_keeps_the_rate_that_was_measured() -> None:
     results = read_results(LADDER, Results)
     measured = measured_pod(results.models[3], results.objective)
@@ -270,7 +273,7 @@ def test_a_disturbed_capacity_and_another_kind_of_machine_are_said(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"rate_per_s": None}, "has no rate within the objective"),
+        ({"rate_per_s": None}, "no rate within the objective"),
         ({"unloaded_ms": None}, "no unloaded latency"),
         ({"sweep": ()}, "no closed loops"),
     ],
