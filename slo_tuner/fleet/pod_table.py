@@ -12,25 +12,8 @@ import numpy as np
 from ..capacity.queue_model import Floats
 from .pod_queue import Lanes, PodModel, play
 
-_PLAYED: tuple[float, ...] = (
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.58,
-    0.65,
-    0.71,
-    0.76,
-    0.81,
-    0.85,
-    0.88,
-    0.91,
-    0.935,
-    0.96,
-    0.98,
-)
-_PLAYED += (1.0, 1.03, 1.08, 1.15, 1.25)
+_BELOW = (0.1, 0.2, 0.3, 0.4, 0.5, 0.58, 0.65, 0.71, 0.76, 0.81, 0.85, 0.88, 0.91, 0.935, 0.96, 0.98)
+_PLAYED = (*_BELOW, 1.0, 1.03, 1.08, 1.15, 1.25)
 _FLOWING = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 """Rates as shares of the saturation: those that are played, and those at which the queue grows like a liquid."""
 _GROWTH, _EACH = 1.08, 24

@@ -2,10 +2,9 @@
 
     python3 load.py RATE BURST STREAM=PROTOCOL@ADDRESS/MODEL[?server=HOST]...
 
-The requests of each stream arrive at random, BURST at once, RATE a second in the mean: a number, or steps of seconds and
-rates, 60x5,30x20. Prints `steady` when every stream
-has answers, and at the end one line of JSON: each stream's requests and failures. HOST is the server's, where the
-address is that of a gateway. Runs in a Pod of the load
+The requests of each stream arrive at random, BURST at once, RATE a second in the mean: a number, or steps of seconds
+and rates, 60x5,30x20. Prints `steady` when every stream has answers, and at the end one line of JSON: each stream's
+requests and failures. HOST is the server's, where the address is that of a gateway. Runs in a Pod of the load
 generator's image.
 """
 
