@@ -59,15 +59,16 @@ class Played:
 class Lanes:
     """Lanes to play: `waiting` requests at the start, shape [lanes], and Poisson arrivals of one rate after it.
 
-    `repeats` neighbours begin alike. Their numbers of arrivals are not drawn but spread evenly over the Poisson
-    distribution, each the middle of an equal share of it: so that of few lanes the mean load is right, too.
+    `groups`, which sum up to the lanes, are how many neighbours begin alike. Their numbers of arrivals are not drawn
+    but spread evenly over the Poisson distribution, each the middle of an equal share of it: so that of few lanes the
+    mean load is right, too.
     """
 
     waiting: Whole
     rate_per_s: float
     seconds: float
     limit_s: float
-    repeats: int = 1
+    groups: tuple[int, ...] = ()
 
 
 def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
@@ -120,9 +121,9 @@ def _arrivals(lanes: Lanes, most: int, random: np.random.Generator) -> Floats:
     count = len(lanes.waiting)
     if lanes.rate_per_s <= 0:
         return np.concatenate([np.zeros((count, most)), np.full((count, 4097), np.inf)], axis=1)
-    if lanes.repeats > 1:
-        levels = (np.arange(lanes.repeats) + 0.5) / lanes.repeats
-        counts = np.tile(_poisson_quantiles(lanes.rate_per_s * lanes.seconds, levels), count // lanes.repeats)
+    if lanes.groups:
+        levels = np.concatenate([(np.arange(size) + 0.5) / size for size in lanes.groups])
+        counts = _poisson_quantiles(lanes.rate_per_s * lanes.seconds, levels)
     else:
         counts = random.poisson(lanes.rate_per_s * lanes.seconds, count)
     # Given their number, the times of a Poisson process are independent and uniform.

@@ -16,7 +16,7 @@ _BELOW = (0.1, 0.2, 0.3, 0.4, 0.5, 0.58, 0.65, 0.71, 0.76, 0.81, 0.85, 0.88, 0.9
 _PLAYED = (*_BELOW, 1.0, 1.03, 1.08, 1.15, 1.25)
 _FLOWING = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 """Rates as shares of the saturation: those that are played, and those at which the queue grows like a liquid."""
-_GROWTH, _EACH = 1.08, 24
+_GROWTH, _EACH, _RARER = 1.08, 24, 0.93
 _LATE, _REFUSED, _WAIT, _BUSY = range(-4, 0)
 
 
@@ -99,12 +99,15 @@ def step_for(pod: PodModel) -> int:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a table is made for: the limit of a request in seconds, how much work may wait in a Pod before it refuses
-    more, in seconds, how many requests are played for each pair, and at which `loads`, as shares of the saturation."""
+    """What a table is made for: the limit of a request in seconds, and how much work, in seconds, may wait in a Pod
+    before it refuses more.
+
+    `samples` requests are played of each pair, fewer where many wait at first; `loads` are shares of the saturation.
+    """
 
     limit_s: float
     patience_s: float
-    samples: int = 3000
+    samples: int = 6000
     seed: int = 1
     loads: tuple[float, ...] = _PLAYED
 
@@ -150,12 +153,16 @@ def _played(
     pod: PodModel, nodes: Floats, played: int, rate: float, step_s: float, limit_s: float, spec: TableSpec
 ) -> Floats:
     """A rate's rows of the table, from lanes that are played; shape [played, nodes + 4]."""
-    times = int(np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 1000))
+    most = np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 1000)
+    # Long queues are rare, and less depends on chance in them.
+    times = np.maximum(most * _RARER ** nodes[:played], 8).astype(np.int64)
     waiting = np.repeat(nodes[:played].astype(np.int64), times)
-    found = play(pod, Lanes(waiting, rate, step_s, limit_s, times), spec.seed)
+    found = play(pod, Lanes(waiting, rate, step_s, limit_s, tuple(times.tolist())), spec.seed)
+    firsts = np.concatenate([[0], np.cumsum(times)[:-1]])
 
     def mean(values: Floats) -> Floats:
-        return np.asarray(values.reshape(played, times, -1).mean(axis=1))
+        of_lanes = values.reshape(len(waiting), -1)
+        return np.asarray(np.add.reduceat(of_lanes, firsts, axis=0) / times[:, None])
 
     shares = mean(_spread(nodes, found.waiting))
     arrived = np.maximum(mean(found.arrived), 1e-9)
