@@ -1,12 +1,14 @@
 """Traces are read from files of every kind, and a bad one is refused with its row and value."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from command_line.errors import UsageError
+from slo_tuner.cli import main
 from slo_tuner.load.traffic.files import read_trace
 from slo_tuner.load.traffic.kinds import KINDS, Shape, generated
 from slo_tuner.load.traffic.trace import Trace
@@ -145,3 +147,42 @@ def test_arrivals_follow_the_rates() -> None:
     assert np.histogram(times, [0, 10, 20, 30])[0].tolist() == [1000, 0, 300]
     assert (np.diff(times) >= 0).all()
     assert (times == trace.arrivals(1)).all() and len(times) != len(np.intersect1d(times, trace.arrivals(2)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--traffic=steady", "--rate=20", "--hours=2"], "most-s: '3600' is not allowed; the trace lasts 7200 s"),
+        (["--traffic=flash", "--rate=2000", "--hours=0.5"], "most-rate: '5000' is not allowed; the busiest minute has"),
+        (["--traffic=daily", "--rate=1", "--most-s=0"], "most-s: '0' is not allowed"),
+    ],
+)
+def test_a_trace_beyond_its_bounds_is_sent_to_nobody(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["measure", "m", "--address=127.0.0.1:9", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_parquet_without_its_package_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="install the extra `parquet`"):
+        read_trace(_file(tmp_path, "", "t.parquet"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zoned", [True, False])
+def test_parquet_is_read_as_csv_is(zoned: bool, tmp_path: Path) -> None:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    times = arrow.array([0, 60_000, 120_000], arrow.timestamp("ms", "UTC" if zoned else None))
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.table({"time": times, "rate": arrow.array([1.0, 2.0, 3.0])}), path)
+    if zoned:
+        trace = read_trace(str(path))
+        assert (trace.step_s, trace.rates.tolist()) == (60.0, [1, 2, 3])
+        return
+    with pytest.raises(UsageError, match="have no time zone"):
+        read_trace(str(path))
