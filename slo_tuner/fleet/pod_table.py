@@ -153,7 +153,7 @@ def _played(
     pod: PodModel, nodes: Floats, played: int, rate: float, step_s: float, limit_s: float, spec: TableSpec
 ) -> Floats:
     """A rate's rows of the table, from lanes that are played; shape [played, nodes + 4]."""
-    most = np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 1000)
+    most = np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 4000)
     # Long queues are rare, and less depends on chance in them.
     times = np.maximum(most * _RARER ** nodes[:played], 8).astype(np.int64)
     waiting = np.repeat(nodes[:played].astype(np.int64), times)

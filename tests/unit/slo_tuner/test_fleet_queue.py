@@ -33,10 +33,13 @@ def _table(pod: PodModel, limit_s: float) -> PodTable:
     return make_table(pod, TableSpec(limit_s, patience_s=10.0, samples=500))
 
 
-def _settled(pod: PodModel, rate: float, limit_s: float, samples: int = 40_000) -> Step:
-    """What a step does once the Pod has had the same rate for ten minutes; the table is made for this rate alone."""
+def _settled(pod: PodModel, rate: float, limit_s: float, seconds: int = 1600) -> Step:
+    """What a step does once the Pod has had the same rate for ten minutes; the table is made for this rate alone.
+
+    `seconds` of it are played where nothing waits at first.
+    """
     load = rate / pod.saturation_per_s
-    table = make_table(pod, TableSpec(limit_s, patience_s=5.0, samples=samples, loads=(load,)))
+    table = make_table(pod, TableSpec(limit_s, patience_s=5.0, samples=round(seconds * rate), loads=(load,)))
     state = table.idle()
     for _ in range(600):
         state, happened = table.advance(state, rate)
@@ -46,8 +49,8 @@ def _settled(pod: PodModel, rate: float, limit_s: float, samples: int = 40_000) 
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.5), (1, 0.8), (2, 0.7), (4, 0.6), (4, 0.85)])
 def test_exponential_service_is_late_as_erlang_says(servers: int, load: float) -> None:
     rate = load * servers / SERVICE_S
-    found = _settled(_pod(instances=servers, variation=1.0), rate, 0.1, samples=150_000)
-    assert found.late == pytest.approx(erlang_late(rate, SERVICE_S, servers, 0.1), rel=0.03)
+    found = _settled(_pod(instances=servers, variation=1.0), rate, 0.05)
+    assert found.late == pytest.approx(erlang_late(rate, SERVICE_S, servers, 0.05), rel=0.03)
     assert found.wait_s == pytest.approx(erlang_wait_s(rate, SERVICE_S, servers), rel=0.03)
     assert found.busy == pytest.approx(load, rel=0.03)
 
@@ -56,7 +59,7 @@ def test_exponential_service_is_late_as_erlang_says(servers: int, load: float) -
 def test_constant_service_waits_as_crommelin_says(servers: int, load: float) -> None:
     rate = load * servers / SERVICE_S
     # Late is what waits longer than one service time: the second is its own.
-    found = _settled(_pod(instances=servers), rate, 2 * SERVICE_S + 1e-9, samples=100_000)
+    found = _settled(_pod(instances=servers), rate, 2 * SERVICE_S + 1e-9)
     assert found.wait_s == pytest.approx(crommelin_wait_s(rate, SERVICE_S, servers), rel=0.03)
     expected = crommelin_waits_more(rate, SERVICE_S, servers, 1)
     assert found.late == pytest.approx(expected, rel=0.03)
