@@ -80,7 +80,12 @@ def _export(path: Path, folder: Path) -> None:
 
 def _run(keras: str, path: Path, folder: Path) -> str | None:
     """Export in a process without GPU; the reason where it failed."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
+    environment = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_BACKEND": "tensorflow",
+    }
     command = [sys.executable, "-c", EXPORT, keras, str(path), str(folder)]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
@@ -95,9 +100,12 @@ def _reason(printed: str) -> str:
     raised = [number for number, line in enumerate(lines) if _names_exception(line)]
     if not raised:
         return lines[-1] if lines else "the process ended without a word"
-    message = lines[raised[-1]].partition(": ")[2]
+    whole = " ".join(lines[raised[-1] :])
+    # A model within a model: the innermost tells what is missing.
+    message = whole.rpartition("Exception encountered: ")[2] if "Exception encountered: " in whole else whole
+    message = message.removeprefix(whole.partition(": ")[0] + ": ")
     # The first sentence tells what is missing; Keras goes on with advice for the code that wrote the model.
-    return message.split(". ")[0].rstrip(".") or lines[raised[-1]]
+    return message.split(". ")[0].rstrip(".") or whole
 
 
 def _names_exception(line: str) -> bool:

@@ -17,8 +17,8 @@ from model_repo_builder.sources import keras_file
 from model_repo_builder.sources import savedmodel as savedmodel_source
 
 ALLOWED = (
-    "keras:NAME of keras.applications, huggingface:NAME of transformers, a SavedModel directory, a file of Keras, or one at "
-    f"{bucket.ALLOWED}"
+    "keras:NAME of keras.applications, huggingface:NAME of transformers, a SavedModel directory, a file of Keras, or "
+    f"a directory at {bucket.ALLOWED}"
 )
 KNOWN_SIGNATURES = f"keras:NAME, {', '.join(f'huggingface:{name}' for name in huggingface_source.PUBLISHED)}"
 # Where TensorFlow Serving keeps its requests in a SavedModel.

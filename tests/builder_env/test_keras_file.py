@@ -65,7 +65,9 @@ def test_a_file_of_keras_is_served_with_the_answers_of_its_model(name: str, tmp_
     loaded = tf.saved_model.load(str(keras_file.fetch(tmp_path / name))).signatures["serving_default"]
     random = np.random.default_rng(0)
     rows = {
-        one.name.partition(":")[0]: random.integers(0, 10, (3, *one.shape[1:])).astype(one.dtype)
+        one.name.partition(":")[0]: random.integers(0, 10, (3, *one.shape[1:])).astype(
+            tf.as_dtype(one.dtype).as_numpy_dtype
+        )
         for one in model.inputs
     }
     expected = model.predict(list(rows.values()) if len(rows) > 1 else next(iter(rows.values())), verbose=0)
@@ -100,6 +102,16 @@ def own_layer(path: Path) -> None:
     keras.Sequential([keras.Input((3,)), Doubling()]).save(path)
 
 
+def own_model(path: Path) -> None:
+    class Own(keras.Model):  # type: ignore[misc]
+        def call(self, values: Any) -> Any:
+            return values
+
+    model = Own()
+    model(np.zeros((1, 3), np.float32))
+    model.save(path)
+
+
 def unseen_code(path: Path) -> None:
     keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x + 1)]).save(path)
 
@@ -111,7 +123,9 @@ def no_model(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "save", "says"),
     [
-        ("own.keras", own_layer, "Doubling"),
+        ("own.keras", own_layer, "Could not locate class 'Doubling'; allowed"),
+        ("own.h5", own_layer, "Unknown layer: '.*Doubling'; allowed"),
+        ("subclass.keras", own_model, "Could not locate class 'Own'; allowed"),
         ("lambda.keras", unseen_code, "Lambda|lambda"),
         ("broken.keras", no_model, "broken.keras"),
         ("broken.h5", no_model, "broken.h5"),
