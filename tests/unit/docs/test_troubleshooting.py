@@ -28,7 +28,7 @@ PLANS = {
     "variants:\n  - {name: onnx_int8, engine: onnxruntime, precision: int8}\n",
     "ranking.yaml": "model: {name: ranking, source: exports/ranking}\n"
     "calibration: {arrays: 'synthetic:1'}\n"
-    "variants:\n  - {name: int8, engine: openvino, precision: int8}\n",
+    "variants:\n  - {name: openvino_int8, engine: openvino, precision: int8}\n",
 }
 
 
@@ -76,6 +76,8 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+# A command imports for a second.
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "printed"), _CONSOLE.findall(PAGE.read_text()), ids=lambda text: text[:60])
 def test_a_command_prints_what_the_page_says(
     command: str, printed: str, folder: Path, programs: str, taken: int
