@@ -12,6 +12,7 @@ from typing import Any
 
 from docs_links import OUTSIDE, ROOT, in_site
 from docs_markdown import for_python_markdown, with_links
+from docs_navigation import expanded
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -22,7 +23,7 @@ MERMAID = ("mermaid", "assets/mermaid.min.js")
 def on_config(config: Any) -> Any:
     """Puts the pages that no line of the navigation names where a line ends in `*`."""
     pages = {path.relative_to(config.docs_dir).as_posix() for path in Path(config.docs_dir).rglob("*.md")}
-    config.nav = _expanded(config.nav, pages - _named(config.nav))
+    config.nav = expanded(config.nav, pages)
     return config
 
 
@@ -41,30 +42,6 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
     """Links as the site has them, and lists as Python-Markdown reads them."""
     where, repository = page.file.src_uri, str(config.repo_url)
     return for_python_markdown(with_links(markdown, lambda target: in_site(target, where, repository)))
-
-
-def _named(nav: Any) -> set[str]:
-    """The pages that the navigation names."""
-    if isinstance(nav, str):
-        return {nav}
-    return set().union(*map(_named, nav.values() if isinstance(nav, dict) else nav), set())
-
-
-def _expanded(nav: Any, unnamed: set[str]) -> Any:
-    """The navigation with `FOLDER/*` replaced by that folder's unnamed pages, by name; decisions the latest first."""
-    if isinstance(nav, dict):
-        return {title: _expanded(below, unnamed) for title, below in nav.items()}
-    if isinstance(nav, str):
-        return nav
-    lines: list[Any] = []
-    for line in nav:
-        if isinstance(line, str) and line.endswith("*"):
-            folder = line.removesuffix("*")
-            found = sorted(page for page in unnamed if page.startswith(folder) and "/" not in page[len(folder) :])
-            lines += reversed(found) if folder == "decisions/" else found
-        else:
-            lines.append(_expanded(line, unnamed))
-    return lines
 
 
 def _mermaid() -> str | None:

@@ -4,6 +4,7 @@ import pytest
 from doc_pages import ROOT
 from docs_links import OUTSIDE, in_site
 from docs_markdown import for_python_markdown, with_links
+from docs_navigation import expanded
 
 REPOSITORY = "https://code.example/owner/name"
 
@@ -59,3 +60,14 @@ def test_links_in_code_stay_as_they_are() -> None:
 
 def test_pages_from_outside_of_docs_are_there() -> None:
     assert all((ROOT / source).is_file() for source in OUTSIDE.values())
+
+
+def test_a_new_page_finds_its_place_in_the_navigation_by_itself() -> None:
+    nav = [
+        "README.md",
+        {"Guides": ["how-to/b.md", "how-to/*", "*", {"Runbooks": ["runbooks/*"]}]},
+        {"Why": ["decisions/*"]},
+    ]
+    pages = ["README.md", "how-to/a.md", "how-to/b.md", "new.md", "runbooks/r.md", "decisions/1.md", "decisions/2.md"]
+    guides = ["how-to/b.md", "how-to/a.md", "new.md", {"Runbooks": ["runbooks/r.md"]}]
+    assert expanded(nav, pages) == ["README.md", {"Guides": guides}, {"Why": ["decisions/2.md", "decisions/1.md"]}]
