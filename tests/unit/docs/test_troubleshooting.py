@@ -43,7 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image, row = {"image": (-1, 224, 224, 3)}, {"row": (-1, 8)}
     saved_model_file.write(folder / "exports" / "flowers", image, {"scores": (-1, 5)})
     saved_model_file.write(folder / "exports" / "ranking", row, {"score": (-1, 1)})
-    (folder / "exports" / "flowers.keras").touch()
     (folder / "models").mkdir()
     (folder / "built" / "onnx_int8" / "1").mkdir(parents=True)
     from PIL import Image
