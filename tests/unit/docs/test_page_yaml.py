@@ -31,7 +31,7 @@ def over(defaults: Any, given: Any) -> Any:
 
 
 def wrong(document: Any) -> list[str]:
-    """What is wrong with a document as a plan, as a part of one, or as values of the chart that knows most of its keys."""
+    """What is wrong with a document as (a part of) a plan, or as values of the chart that knows most of its keys."""
     plan = reference_plan.schema()
     if {"model", "variants", "examples", "calibration"} & set(document):
         part = {key: value for key, value in plan.items() if key != "required"}
