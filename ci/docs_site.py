@@ -6,7 +6,7 @@ leads to that file at the code host, or, where the file is a page of the site to
 
 from __future__ import annotations
 
-from importlib import resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
 def _mermaid() -> str | None:
     """The code of Mermaid from its package, or None where that is not installed."""
     try:
-        folder = resources.files("artoo_mermaid")
-    except ModuleNotFoundError:
+        files = metadata.files("artoo-mermaid") or []
+    except metadata.PackageNotFoundError:
         return None
-    found = list(Path(str(folder)).rglob("mermaid.min.js"))
-    return found[0].read_text(encoding="utf-8") if found else None
+    return next(
+        (Path(str(file.locate())).read_text(encoding="utf-8") for file in files if file.match("*.min.js")), None
+    )

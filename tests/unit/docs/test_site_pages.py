@@ -21,6 +21,7 @@ REPOSITORY = "https://code.example/owner/name"
         ("text\n\n    - code\n", "text\n\n    - code\n"),
         ("- a\n\n  ```sh\n  - b\n    c\n  ```\n", "- a\n\n    ```sh\n    - b\n      c\n    ```\n"),
         ("```\nIt is\n- code\n```\n", "```\nIt is\n- code\n```\n"),
+        ("| `a\\|b` | c\\|d |\n", "| `a|b` | c\\|d |\n"),
         ("<!-- begin -->\n| a |\n", "<!-- begin -->\n\n| a |\n"),
     ],
 )
