@@ -27,10 +27,13 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 # What the project's own tests import, whether they start a server or not.
 TESTED = ("client", "front", "image-client", "tests", "charts")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Those for which TensorFlow 2.17 and the server's python backend exist; pip would only say that it finds no version.
+PYTHONS = ("3.11", "3.12")
 
 
 def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     """Install dependency groups, and the project itself, unless the environment has exactly these already."""
+    _check_python(session)
     if "tritonserver" in groups:
         session.error("the server's wheel is installed without its requirements: see server_env")
     wanted = sorted({p for group in groups for p in nox.project.dependency_groups(PYPROJECT, group)})
@@ -52,8 +55,18 @@ def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
     stamp.write_text(digest)
 
 
+def _check_python(session: nox.Session) -> None:
+    """End the session with what to do where its packages can't be had for this Python."""
+    if PYTHON not in PYTHONS:
+        session.error(
+            f"Python {PYTHON} is not supported: use 3.11 or 3.12, as in `python3.12 -m pip install nox` "
+            "and `python3.12 -m nox …`"
+        )
+
+
 def _install_alone(session: nox.Session, group: str) -> None:
     """Install the packages of a group without what they ask for, unless they are there already."""
+    _check_python(session)
     wanted = PYPROJECT["dependency-groups"][group]
     stamp = Path(session.virtualenv.location) / f"{group}.txt"
     if not stamp.exists() or stamp.read_text() != " ".join(wanted):
@@ -170,7 +183,10 @@ def reference_docs(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation's site into build/site, strictly; `-- serve` shows it while you write."""
     _install(session, "docs", project=False)
-    session.run("mkdocs", *(session.posargs or ["build", "--strict"]))
+    if PYTHON != "3.11":
+        _install_alone(session, "diagrams")
+    # The theme's makers tell of their next one with each build: docs/decisions knows.
+    session.run("mkdocs", *(session.posargs or ["build", "--strict"]), env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(default=False)

@@ -64,6 +64,10 @@ def main(arguments: list[str]) -> int:
         started = time.monotonic()
         try:
             build(name, chosen.prefix)
+        except FileNotFoundError as error:
+            hint = "install it, or name another command by IMAGE_BUILD, such as 'podman build'"
+            print(f"{name} was not built: {error.filename} is not there: {hint}", file=sys.stderr)
+            return 1
         except (subprocess.CalledProcessError, OSError) as error:
             print(f"{name} was not built: {error}", file=sys.stderr)
             return 1
