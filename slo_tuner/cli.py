@@ -13,7 +13,7 @@ from command_line.errors import SloTunerError
 from command_line.exit_codes import ExitCode
 from command_line.extras import TRITON, naming_extra, need
 
-from .commands.parser import make_parser
+from .commands.parser import WITH_RESULTS, make_parser
 
 _KEPT = {
     "tune": "trials (go on with --resume)",
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(given)
     try:
         with naming_extra(_EXTRA):
-            return _with_json(options, given) if getattr(options, "json", False) else _run(options, given)
+            as_json = options.command in WITH_RESULTS and options.json
+            return _with_json(options, given) if as_json else _run(options, given)
     except SloTunerError as error:
         print(f"slo-tuner: error: {error}", file=sys.stderr)
         return error.exit_code

@@ -7,7 +7,8 @@ from typing import TypeAlias
 from command_line.options import add_common
 
 _OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
-_WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
+WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
+"""The commands with `--json`: they leave a results.json."""
 _PRICES = "a price table in place of the package's own"
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -23,7 +24,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_serve, _measure, _ladder, _tune, _sweep, _tiers, _report, _worker, _cost, _locustfile):
         add(commands)
-    for name in _WITH_RESULTS:
+    for name in WITH_RESULTS:
         commands.choices[name].add_argument("--json", action="store_true", help="print results.json, not the table")
     return parser
 
