@@ -21,7 +21,7 @@ if not (3, 11) <= sys.version_info[:2] <= (3, 12):
     running = ".".join(map(str, sys.version_info[:2]))
     sys.exit(f"Python {running} runs this nox; allowed: 3.11 or 3.12, as in `python3.12 -m nox`")
 sys.path.insert(0, str(Path(__file__).parent / "ci"))
-from requirements import listed, package, requirements
+import requirements
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["tests"]
@@ -43,7 +43,7 @@ def _install(session: nox.Session, *names: str, project: bool = True) -> None:
     """
     if "tritonserver" in names:
         session.error("the server's wheel is installed without its requirements: see server_env")
-    wanted = requirements(list(names), project=project, cpu=True)
+    wanted = requirements.requirements(list(names), project=project, cpu=True)
     stamp = Path(session.virtualenv.location) / "installed.sha256"
     digest = hashlib.sha256(
         "\n".join([session.python or PYTHON, str(project), str(ROOT), *wanted]).encode()
@@ -51,8 +51,9 @@ def _install(session: nox.Session, *names: str, project: bool = True) -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     # tf-keras asks for `tensorflow`, which would write over tensorflow-cpu.
-    special = {package(one) for one in listed("transformers", PYPROJECT)} if "transformers" in names else set()
-    alone = [one for one in wanted if package(one) in special]
+    listed = requirements.listed("transformers", PYPROJECT) if "transformers" in names else ()
+    special = set(map(requirements.package, listed))
+    alone = [one for one in wanted if requirements.package(one) in special]
     session.install(*(one for one in wanted if one not in alone))
     if alone:
         session.install("--no-deps", *alone)
@@ -63,7 +64,7 @@ def _install(session: nox.Session, *names: str, project: bool = True) -> None:
 
 def _install_alone(session: nox.Session, name: str) -> None:
     """Install the packages of an extra or a group without what they ask for, unless they are there already."""
-    wanted = requirements([name])
+    wanted = requirements.requirements([name])
     stamp = Path(session.virtualenv.location) / f"{name}.txt"
     if not stamp.exists() or stamp.read_text() != " ".join(wanted):
         session.install("--no-deps", *wanted)
@@ -168,6 +169,19 @@ def chart_docs(session: nox.Session) -> None:
     _install(session, "charts")
     for command in (["ci/chart_docs.py"], ["-m", "monitoring"], ["ci/chart_lock.py"]):
         session.run("python", *command, *session.posargs)
+
+
+@nox.session(default=False, requires=["test_env"], venv_backend="none")
+def reference_docs(session: nox.Session) -> None:
+    """Write the pages that follow from sources: command line, schema of plans, metrics; `-- --check` compares."""
+    session.run(str(_python_of("test_env")), "ci/reference_docs.py", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site into build/site, strictly; `-- serve` shows it while you write."""
+    _install(session, "docs", project=False)
+    session.run("mkdocs", *(session.posargs or ["build", "--strict"]))
 
 
 @nox.session(default=False)
@@ -312,8 +326,8 @@ def tuner_benchmark(session: nox.Session) -> None:
     session.run(str(_python_of("client_env")), "benchmarks/tuner.py", *session.posargs, external=True)
 
 
-@nox.session(default=False, name="package")
-def build_package(session: nox.Session) -> None:
+@nox.session(default=False)
+def package(session: nox.Session) -> None:
     """Build sdist and wheel into dist/, and check what an index would show of them."""
     _install(session, "package", project=False)
     output = ROOT / "dist" / "python"

@@ -59,7 +59,13 @@ def test_a_workflow_without_its_limits_is_named(missing: str) -> None:
 
 def test_sessions_have_the_names_that_nox_gives_them() -> None:
     assert {"tests", "package", "install_tests"} <= workflows.sessions()
-    assert "build_package" not in workflows.sessions()
+
+
+def test_a_session_may_have_another_name_than_its_function(tmp_path: Path) -> None:
+    (tmp_path / "noxfile.py").write_text(
+        "@nox.session(name='b')\ndef a(s): ...\n@nox.session\ndef c(s): ...\ndef d(): ...\n"
+    )
+    assert workflows.sessions(tmp_path / "noxfile.py") == {"b", "c"}
 
 
 @pytest.fixture
