@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _EXTRA = "builder"
 # Reading plans and models, and comparing what they answer.
 _READING = (*TRITON, "PIL")
-# Making variants, and running them.
-_BUILDING = ("tensorflow", "onnx", "tf2onnx", "onnxruntime")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,7 +94,6 @@ def _build(options: argparse.Namespace) -> int:
     valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     if not options.quiet:
         _warn(valid)
-    need(_EXTRA, *_BUILDING)
     # TensorFlow reads these when it is imported, which happens only once everything cheap has been checked.
     on_cpu = all(variant.device == "cpu" for variant in valid.chosen)
     # TensorRT says only in its log why it could not build an engine.

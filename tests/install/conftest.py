@@ -19,12 +19,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 Completed = subprocess.CompletedProcess[str]
-INSTALL_S = 900.0
+INSTALL_S = 1800.0
 # What leads Python, pip or a command to other packages than those of the environment under test.
 _LEADING = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_CONSTRAINT", "PIP_REQUIREMENT")
 
 
-def run(command: Sequence[str | Path], timeout_s: float = 240.0, **environment: str) -> Completed:
+def run(command: Sequence[str | Path], timeout_s: float = 900.0, **environment: str) -> Completed:
     """Run a program outside of the checkout, so that it finds what is installed and not the sources beside it."""
     env = {name: value for name, value in os.environ.items() if name not in _LEADING} | environment
     words = [str(word) for word in command]
@@ -117,7 +117,7 @@ def models(environment: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def started(command: Sequence[str | Path], until: str, deadline_s: float = 90.0) -> Iterator[str]:
+def started(command: Sequence[str | Path], until: str, deadline_s: float = 300.0) -> Iterator[str]:
     """A program in the background, once a line of its output matches `until`; its output up to then."""
     env = {name: value for name, value in os.environ.items() if name not in _LEADING}
     process = subprocess.Popen(

@@ -36,8 +36,9 @@ INSTALLED_BY = {
     "pynvml": "nvidia-ml-py",
     "tf_keras": "tf-keras",
     "yaml": "pyyaml",
-    # Parts of TensorFlow and of the clients of object storage.
+    # Parts of TensorFlow, of uvicorn, and of the clients of object storage.
     "keras": "tensorflow",
+    "h11": "uvicorn",
     "fsspec": "s3fs",
 }
 # Not from an extra: it comes with the GPU's image; it is there inside of tritonserver alone.
