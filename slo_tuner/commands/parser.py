@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from .. import __version__
+from command_line.options import add_common
 
 _OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
+WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
+"""The commands with `--json`: they leave a results.json."""
 _PRICES = "a price table in place of the package's own"
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -18,10 +20,12 @@ def make_parser() -> argparse.ArgumentParser:
         prog="slo-tuner",
         description="Finds the highest request rate at which models on a Triton server keep a latency objective.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_common(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_serve, _measure, _ladder, _tune, _sweep, _tiers, _report, _worker, _cost, _locustfile):
         add(commands)
+    for name in WITH_RESULTS:
+        commands.choices[name].add_argument("--json", action="store_true", help="print results.json, not the table")
     return parser
 
 
