@@ -14,7 +14,7 @@
                                files in PEM, and whom the server's certificate is for; as slo-tuner's options
     SLO_TUNER_HEADERS          NAME=VALUE, one a line, sent with each request
     SLO_TUNER_TOKEN_FILE       a file with a bearer token; or SLO_TUNER_TOKEN, the token itself
-    SLO_TUNER_RETRIES          true: gRPC's retry policy of docs/reliability.md is followed
+    SLO_TUNER_RETRIES          true: gRPC's retry policy of docs/how-to/reliability.md is followed
     SLO_TUNER_OBJECTIVE        judged when the test stops; empty: Locust's own exit code stands
     SLO_TUNER_WARM_UP_S        seconds after the last user has started that are not judged, default 2
 

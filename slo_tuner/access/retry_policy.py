@@ -1,4 +1,4 @@
-"""The retry policy of docs/reliability.md, as gRPC's clients read it: followed only where it was asked for.
+"""The retry policy of docs/how-to/reliability.md, as gRPC's clients read it: followed only where it was asked for.
 
 Source: gRFC A6 (client retries), https://github.com/grpc/proposal/blob/master/A6-client-retries.md.
 """

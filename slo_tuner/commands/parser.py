@@ -280,5 +280,5 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retries",
         action="store_true",
-        help="follow gRPC's retry policy of docs/reliability.md (default: a request that fails has failed)",
+        help="follow gRPC's retry policy of docs/how-to/reliability.md (default: a request that fails has failed)",
     )

@@ -82,7 +82,7 @@ class Assignment:
         if lacking:
             raise GeneratorError(
                 f"the slo-tuner has {', '.join(lacking)}, and this worker has none in its environment: "
-                "set the variables SLO_TUNER_... that docs/measuring.md names"
+                "set the variables SLO_TUNER_... that docs/how-to/guarded-servers.md names"
             )
         access = replace(own, retries=asked["retries"])
         payloads = tuple(Payload(**payload) for payload in data["payloads"])

@@ -174,18 +174,27 @@ def _machine(facts: ServerFacts) -> str:
 
 
 def _different_requests(old: Results, new: Results, pair: Pair) -> list[str]:
-    """Whether both were sent like requests: rows of the same number and size."""
-    (old_name, name) = pair
-    sizes = old.request_megabytes.get(old_name), new.request_megabytes.get(name)
-    rows = [
-        results.requests[one].rows if one in results.requests else 0 for results, one in ((old, old_name), (new, name))
-    ]
-    found = []
-    if None not in sizes and abs((sizes[1] or 0) - (sizes[0] or 0)) > _SIZE_TOLERANCE * (sizes[0] or 0):
-        found.append(f"other requests: OLD {sizes[0]:.3g} MB, NEW {sizes[1]:.3g} MB each")
+    """Whether both were sent like requests: rows of the same number and, of the same model, of the same size.
+
+    Two models may well take the same request as other bytes, such as pixels of one byte or of four.
+    """
+    rows = [_rows(old, pair[0]), _rows(new, pair[1])]
+    found = [_sizes(old, new, pair)] if pair[0] == pair[1] and _sizes(old, new, pair) else []
     if rows[0] != rows[1]:
         found.append(f"other requests: OLD {rows[0] or 'no'} rows, NEW {rows[1] or 'no'} rows of examples")
     return found
+
+
+def _rows(results: Results, model: str) -> int:
+    return results.requests[model].rows if model in results.requests else 0
+
+
+def _sizes(old: Results, new: Results, pair: Pair) -> str:
+    """How the sizes of requests differ; empty where they do not, or are not known."""
+    before, after = old.request_megabytes.get(pair[0]), new.request_megabytes.get(pair[1])
+    if before is None or after is None or abs(after - before) <= _SIZE_TOLERANCE * before:
+        return ""
+    return f"other requests: OLD {before:.3g} MB, NEW {after:.3g} MB each"
 
 
 def _notes(old: Results, new: Results, pairs: Sequence[Pair]) -> list[str]:
@@ -196,6 +205,9 @@ def _notes(old: Results, new: Results, pairs: Sequence[Pair]) -> list[str]:
             notes.append(f"only in {which}, or not asked for: {', '.join(others)}")
         if not results.complete:
             notes.append(f"{which} was interrupted: some of its models may be missing")
+    for pair in pairs:
+        if pair[0] != pair[1] and (sizes := _sizes(old, new, pair)):
+            notes.append(f"{pair[0]} -> {pair[1]}: {sizes}")
     if not (old.run.server.machine or old.run.server.machine_name or new.run.server.machine_name):
         notes.append("neither says what the server ran on; --server-machine does")
     if old.run.load_workers != new.run.load_workers:

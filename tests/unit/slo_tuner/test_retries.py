@@ -15,7 +15,7 @@ from slo_tuner.load.messages import Assignment
 from slo_tuner.load.payload import Payload
 from slo_tuner.load.transport import RequestError
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "reliability.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "how-to" / "reliability.md"
 
 
 def _work(address: str, retries: bool) -> Assignment:
