@@ -15,8 +15,8 @@ MODEL = "onnx_fp32"
 FILES = ["cpu", "autoscale-keda"]
 # Each execution of a batch takes 40 ms longer, so that queues follow from the requests and not from how busy the
 # machine is. The target is far from all of them: by calculation BURST requests at once wait for more than 150 ms in the
-# mean for one server and half of that for two, and the quiet requests, 6.5 a second in all, for 3 to 10 ms. With a target of 12
-# ms the number of Pods swung once, on a busy machine.
+# mean for one server and half of that for two, and the quiet requests, 6.5 a second in all, for 3 to 10 ms. With a
+# target of 12 ms the number of Pods swung once, on a busy machine.
 SLOWER = f"""cat >>{MODEL}/1/model.py <<'END'
 import time
 execute = TritonPythonModel.execute
