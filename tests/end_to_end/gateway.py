@@ -51,8 +51,6 @@ class _Check(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_POST = do_GET
-
     def log_message(self, *_: object) -> None:
         """Nothing to print."""
 
