@@ -1,6 +1,6 @@
 """A server that answers every inference at once and does nothing else; prints its port.
 
-    python FILE [http] [MS] [--tls CERTIFICATE KEY]
+    python FILE [grpc | http] [MS] [--tls CERTIFICATE KEY]
 
 gRPC is served by gRPC's own package, HTTP/1.1 by a loop over sockets, behind TLS by a thread for each connection. With
 MS it answers one request at a time, each in so many milliseconds: a server of known capacity.
@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     options = parser.parse_args()
-    numbers = [float(word) for word in options.words if word != "http"]
+    numbers = [float(word) for word in options.words if word not in ("grpc", "http")]
     service_s = numbers[0] / 1000 if numbers else 0.0
     if "http" not in options.words:
         serve_grpc(service_s, options.tls)

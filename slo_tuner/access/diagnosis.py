@@ -9,7 +9,7 @@ from command_line.errors import ServerError
 
 from .addresses import is_tls
 from .client_access import Access
-from .reasons import SPEAKS_TLS, tls_reason
+from .reasons import SPEAKS_TLS, ended_reason, tls_reason
 from .tls import HTTP_1, HTTP_2, make_context, trusting_all
 
 _WAIT_S = 3.0
@@ -38,12 +38,20 @@ def _behind_tls(plain: socket.socket, address: str, name: str, access: Access) -
                 return "the server speaks TLS, and not HTTP/2 as gRPC needs it"
             connection.settimeout(_ALERT_S)
             with suppress(TimeoutError):
-                connection.recv(1)
+                return "" if _said_something(connection) else ended_reason(access)
     except ServerError as error:
         return str(error)
     except OSError as error:
         return "" if isinstance(error, TimeoutError) else tls_reason(error, name, access)
     return ""
+
+
+def _said_something(connection: socket.socket) -> bool:
+    """Whether the server goes on with the connection; TimeoutError where it waits."""
+    try:
+        return bool(connection.recv(1))
+    except ConnectionResetError:
+        return False
 
 
 def _plain(plain: socket.socket) -> str:

@@ -29,6 +29,9 @@ _REFUSED = (
 SPEAKS_TLS = "the server there speaks TLS: add --tls, or write grpcs:// or https://"
 
 
+_SHOW = "a client certificate: --client-certificate and --client-key"
+
+
 class TlsError(OSError):
     """A TLS connection that could not be made, or was ended; the message is one short line."""
 
@@ -43,7 +46,7 @@ def tls_reason(error: OSError, name: str, access: Access) -> str:
     if reason in _NO_TLS:
         return "the server there does not speak TLS: leave out --tls, or the s of grpcs:// and https://"
     if reason in _DEMANDED or (reason == "SSLV3_ALERT_HANDSHAKE_FAILURE" and access.certificate is None):
-        return "the server demands a client certificate: --client-certificate and --client-key"
+        return f"the server demands {_SHOW}"
     if reason in _REFUSED and access.certificate is not None:
         return f"the server does not accept the client certificate ({_alert(reason)})"
     if reason in _REFUSED:
@@ -55,6 +58,14 @@ def tls_reason(error: OSError, name: str, access: Access) -> str:
     if isinstance(error, ssl.SSLEOFError):
         return "the server ended the TLS handshake: does it speak TLS?"
     return f"TLS failed: {reason.lower().replace('_', ' ') or error}"
+
+
+def ended_reason(access: Access) -> str:
+    """Why a server may end a connection after the handshake, without a word: some say nothing to who lacks a
+    certificate."""
+    if access.certificate is None:
+        return f"the server ended the connection after the TLS handshake; it may demand {_SHOW}"
+    return "the server ended the connection after the TLS handshake; it may not accept the client certificate"
 
 
 def _of_certificate(error: ssl.SSLCertVerificationError, name: str) -> str:

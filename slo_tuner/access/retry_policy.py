@@ -34,5 +34,5 @@ def retried(attempts: int, failure: str) -> bool:
 
 def backoff_s(attempts: int, generator: random.Random) -> float:
     """Seconds to wait before a request is sent again that has been sent so many times."""
-    longest = min(FIRST_BACKOFF_S * BACKOFF_MULTIPLIER ** (attempts - 1), MOST_BACKOFF_S)
+    longest = min(FIRST_BACKOFF_S * float(BACKOFF_MULTIPLIER) ** (attempts - 1), MOST_BACKOFF_S)
     return longest * generator.uniform(1 - _JITTER, 1 + _JITTER)

@@ -34,9 +34,14 @@ class Said:
     def text(self, option: str) -> tuple[str, str]:
         """Its name and value; an empty value: it isn't said."""
         given = getattr(self._options, option.replace("-", "_"), None)
+        return (option, str(given)) if given else (VARIABLES[option], self._environment.get(VARIABLES[option], ""))
+
+    def lines(self, option: str) -> tuple[str, list[str]]:
+        """The same of one that may be given several times; the environment has one a line."""
+        given = getattr(self._options, option.replace("-", "_"), None)
         if given:
-            return option, "\n".join(given) if isinstance(given, list) else str(given)
-        return VARIABLES[option], self._environment.get(VARIABLES[option], "")
+            return option, given
+        return VARIABLES[option], [line for line in self._environment.get(VARIABLES[option], "").split("\n") if line]
 
     def path(self, option: str) -> tuple[str, Path | None]:
         """Its name, and the file that it names."""
@@ -118,18 +123,19 @@ def _server_name(said: Said) -> str:
 
 
 def _headers(said: Said) -> Fields:
-    field, text = said.text("header")
+    field, lines = said.lines("header")
     found = []
-    for line in filter(None, text.splitlines()):
+    for line in lines:
         name, separator, value = line.partition("=")
         name = name.strip().lower()
         if not separator or not _NAME.fullmatch(name):
             raise UsageError(field, HIDDEN, "write it as NAME=VALUE")
         if name in _OWN or name.startswith("grpc-") or name.endswith("-bin"):
             raise UsageError(field, name, "the load sets this one itself, or can't send it")
-        if not _VALUE.fullmatch(value.strip()):
+        value = value.strip(" ")
+        if not _VALUE.fullmatch(value):
             raise UsageError(field, name, "its value must be visible ASCII text, in one line")
-        found.append((name, value.strip()))
+        found.append((name, value))
     if len(dict(found)) < len(found):
         raise UsageError(field, ", ".join(name for name, _ in found), "give each header once")
     if "authorization" in dict(found) and any(said.text(option)[1] for option in ("token-file", "token")):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from command_line.errors import UsageError
 
-from ..results.schema import ModelResult, Results, ServerFacts
+from ..results.schema import ModelResult, Point, Results, ServerFacts
 from ..slo.objective import Objective
 from ..slo.rate_interval import Ratio, Verdict, edge_of, ratio_of
 
@@ -142,7 +142,7 @@ def _lowered(model: ModelResult, which: str) -> str:
     return f"{which} was disturbed: {model.disturbed}" if model.disturbed else ""
 
 
-def _counting(model: ModelResult) -> list[object]:
+def _counting(model: ModelResult) -> list[Point]:
     return [point for point in model.points if not point.invalid]
 
 

@@ -44,7 +44,10 @@ class Control:
         """
         self.address, self._access = address, access or Access()
         self._process, self._name = process, server_name or host_of(address)
-        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+        options: list[tuple[str, str | int]] = [
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", -1),
+        ]
         options += [*channel_options(address, proxy), *access_options(address, self._access, self._name)]
         target = bare_address(address) if is_tls(address) else address
         credentials = channel_credentials(address, self._access)

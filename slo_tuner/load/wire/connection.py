@@ -220,7 +220,7 @@ class Connection(ABC):
             except BlockingIOError:
                 return
             except OSError as error:
-                self._lose(error if self.connected else TlsError(f"the server ended the TLS handshake ({error})"))
+                self._lose(seal.end() if self.connected else TlsError(f"the server ended the TLS handshake ({error})"))
                 return
             seal.take(sealed[:count])
             try:
@@ -229,7 +229,7 @@ class Connection(ABC):
                 self._lose(error)
                 return
             if count == 0 and self._socket is not None:
-                self._lose(_server_closed())
+                self._lose(seal.end())
                 return
             if count < len(sealed) and not to_the_end:
                 return

@@ -3,11 +3,12 @@
 OpenSSL on a socket would make a system call for each record of 16 KiB; from memory all of a request goes out in one.
 """
 
+import errno
 import ssl
 from collections.abc import Callable, Sequence
 
 from ...access.client_access import Access
-from ...access.reasons import TlsError, tls_reason
+from ...access.reasons import TlsError, ended_reason, tls_reason
 from ...access.tls import HTTP_2, make_context
 
 
@@ -19,7 +20,7 @@ class Seal:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._name, self._access, self._protocol = name, access, protocol
-        self.established = False
+        self.established = self._opened = False
 
     def take(self, sealed: memoryview) -> None:
         """Take in what has come from the server; nothing: it sends no more."""
@@ -48,18 +49,26 @@ class Seal:
     def open_into(self, room: memoryview) -> int:
         """What the server has sent, opened, as far as there is room; 0: no more has come yet."""
         try:
-            return self._tls.read(len(room), room)  # type: ignore[arg-type, return-value]
+            count = int(self._tls.read(len(room), room))  # type: ignore[arg-type]
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return 0
         except OSError as error:
             raise TlsError(tls_reason(error, self._name, self._access)) from None
+        self._opened = self._opened or count > 0
+        return count
+
+    def end(self) -> OSError:
+        """What it means that the server has closed the connection."""
+        if self._opened or not self.established:
+            return ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
+        return TlsError(ended_reason(self._access))
 
     def sealed(self, parts: Sequence[bytes | memoryview]) -> bytes:
         """The parts as they go over the wire, joined: each would be a record of its own."""
         content = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         done = 0
         while done < len(content):
-            done += self._tls.write(content[done:])  # type: ignore[arg-type]
+            done += self._tls.write(content[done:])
         return self._outgoing.read()
 
 

@@ -90,7 +90,7 @@ def test_questions_and_load_pass_a_guard_of_tls_client_certificate_and_token(aut
         rows, failures = send_all(_work(server.address, access, body=body), 20)
         assert failures == {} and rows.ok.all()
         without = Access(authority.ca, token_value="right")
-        demanded = "the server demands a client certificate: --client-certificate and --client-key"
+        demanded = "it may demand a client certificate: --client-certificate and --client-key"
         assert demanded in _unreachable(f"grpcs://{server.address}", without)
         assert demanded in _reason(_work(server.address, without, body=body))
 
