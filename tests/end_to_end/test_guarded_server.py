@@ -35,7 +35,7 @@ def guarded(repository: Path, server_python: str, tmp_path_factory: pytest.TempP
 
 def _measure(guarded: Gateway, address: str, output: Path, *options: str) -> list[str]:
     reached = [f"--address={address}", f"--ca={guarded.authority.ca}", f"--output={output}"]
-    return ["measure", MODEL, *reached, "--objective=p95<=2000ms", "--rate=40", "--effort=smoke", *options]
+    return ["measure", MODEL, *reached, "--objective=p95<=5000ms", "--rate=40", "--effort=smoke", *options]
 
 
 @pytest.mark.parametrize(("scheme", "workers"), [("grpcs", 2), ("https", 1)])
@@ -99,7 +99,7 @@ def test_plain_locust_passes_the_gateway_and_judges(guarded: Gateway) -> None:
         "SLO_TUNER_ADDRESS": f"grpcs://{guarded.address}",
         "SLO_TUNER_CA": str(guarded.authority.ca),
         "SLO_TUNER_TOKEN": TOKEN,
-        "SLO_TUNER_OBJECTIVE": "p95<=2000ms",
+        "SLO_TUNER_OBJECTIVE": "p95<=5000ms",
         "SLO_TUNER_WARM_UP_S": "0.2",
     }
     locust = str(Path(sys.executable).with_name("locust"))
@@ -108,4 +108,4 @@ def test_plain_locust_passes_the_gateway_and_judges(guarded: Gateway) -> None:
         command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | environment
     )
     assert done.returncode == 0, done.stderr
-    assert "slo-tuner: objective p95<=2000ms: kept" in done.stdout and TOKEN not in done.stdout + done.stderr
+    assert "slo-tuner: objective p95<=5000ms: kept" in done.stdout and TOKEN not in done.stdout + done.stderr

@@ -230,7 +230,7 @@ def test_no_token_stands_in_a_command_line_a_log_or_the_results(authority: Autho
         command = [
             *(sys.executable, "-m", "slo_tuner", "measure", MODEL, f"--address=grpcs://{server.address}"),
             *(f"--ca={authority.ca}", f"--token-file={token}", "--header=x-key=hidden", "--workers=2"),
-            *("--rate=50", "--effort=smoke", f"--output={tmp_path / 'out'}", "--objective=p95<=500ms"),
+            *("--rate=50", "--effort=smoke", f"--output={tmp_path / 'out'}", "--objective=p95<=5000ms"),
         ]
         tuner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         server.requests(5)
