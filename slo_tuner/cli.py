@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import os
 import shlex
 import signal
 import sys
@@ -22,7 +23,7 @@ _KEPT = {
 }
 """What an interrupted command leaves in results.json, where it is not models."""
 _MEASURING = {"measure": "measure", "ladder": "measure", "tune": "tune", "sweep": "sweep", "tiers": "tiers"}
-_PLAIN = ("report", "cost")
+_PLAIN = ("report", "cost", "compare")
 _EXTRA = "tuner"
 _LOAD = ("locust", "gevent", "geventhttpclient", "urllib3", "prometheus_client", *TRITON)
 """What makes load and asks a server; TRITON comes last, because to find google.protobuf imports the package google."""
@@ -73,15 +74,27 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "worker":
         from command_line.arguments import check_address
 
+        from .access.settings import read_access
         from .load.worker import worker_command
 
-        return worker_command(check_address("HOST:PORT", options.master.removeprefix("dns:///")))
+        address = check_address("HOST:PORT", options.master.removeprefix("dns:///"))
+        return worker_command(address, read_access(None, os.environ))
 
     _interrupt_main_on_signals()
     if options.command == "serve":
         return _command("serve")(options)
-    command = shlex.join(["slo-tuner", *given])
+    command = shlex.join(["slo-tuner", *_without_values(given, options.header)])
     return _command(_MEASURING[options.command])(options, command)
+
+
+def _without_values(given: Sequence[str], headers: Sequence[str]) -> list[str]:
+    """The command line as results keep it: headers without their values, which may be secrets."""
+    shown = list(given)
+    for place, argument in enumerate(shown):
+        for header in headers:
+            if argument.endswith(header):
+                shown[place] = f"{argument.removesuffix(header)}{header.partition('=')[0]}=..."
+    return shown
 
 
 def _command(name: str) -> Callable[..., int]:

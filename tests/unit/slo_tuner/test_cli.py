@@ -131,7 +131,7 @@ def test_json_is_alone_on_standard_output(
     assert capsys.readouterr() == ('{"models": []}\n', "the table\n")
 
 
-@pytest.mark.parametrize("address", ["localhost", "http://localhost:8001", ":8001", "host:port", "host:70000"])
+@pytest.mark.parametrize("address", ["localhost", "http://localhost:8001/v2", ":8001", "host:port", "host:70000"])
 def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2
     assert "write it as host:port" in _error(capsys)
