@@ -25,7 +25,7 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # What the project's own tests import, whether they start a server or not.
-TESTED = ("client", "front", "image-client", "tests", "charts")
+TESTED = ("client", "front", "image-client", "tests", "charts", "cluster-tests")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
