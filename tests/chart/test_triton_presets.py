@@ -56,12 +56,12 @@ def test_what_is_given_wins_over_a_preset() -> None:
 
 
 def test_rules_hold_for_presets() -> None:
-    with pytest.raises(HelmRefused, match="modelRepository.source is url, so modelRepository.url must be"):
+    with pytest.raises(HelmRefused, match=r"modelRepository\.source is url, so modelRepository\.url must be"):
         render({"presets": ["gke-t4"]})
 
 
 def test_an_unknown_preset_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(HelmRefused, match="presets holds gke-t5: there are autoscale-gpu, .*gke-t4, "):
+    with pytest.raises(HelmRefused, match=r"presets holds gke-t5: there are autoscale-gpu, .*gke-t4, "):
         render(with_values(URL, {"presets": ["gke-t5"]}))
 
 
