@@ -32,7 +32,7 @@ def environment(namespace: str, images: dict[str, str], tmp_path: Path) -> dict[
 
 def _commands() -> list[str]:
     (block,) = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "quickstart-kind.md").read_text(), re.DOTALL)
-    return [line for line in block.splitlines() if line]
+    return [line for line in re.sub(r"(\\|(\|))\n +", r"\2 ", block).splitlines() if line]
 
 
 @pytest.fixture
