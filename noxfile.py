@@ -160,6 +160,19 @@ def chart_docs(session: nox.Session) -> None:
         session.run("python", *command, *session.posargs)
 
 
+@nox.session(default=False, requires=["test_env"], venv_backend="none")
+def reference_docs(session: nox.Session) -> None:
+    """Write the pages that follow from sources: command line, schema of plans, metrics; `-- --check` compares."""
+    session.run(str(_python_of("test_env")), "ci/reference_docs.py", *session.posargs, external=True)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site into build/site, strictly; `-- serve` shows it while you write."""
+    _install(session, "docs", project=False)
+    session.run("mkdocs", *(session.posargs or ["build", "--strict"]))
+
+
 @nox.session(default=False)
 def chart_package(session: nox.Session) -> None:
     """Package the charts, the umbrella with its dependencies; `-- --help` lists the options."""

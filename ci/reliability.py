@@ -1,4 +1,4 @@
-"""Writes the tables of docs/reliability.md from what the tests on a cluster measured under load.
+"""Writes the tables of docs/how-to/reliability.md from what the tests on a cluster measured under load.
 
 python ci/reliability.py build/integration/load.json    keeps the file as results/reliability.json too
 python ci/reliability.py                                writes the tables again from that
@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "results" / "reliability.json"
-DOCUMENT = ROOT / "docs" / "reliability.md"
+DOCUMENT = ROOT / "docs" / "how-to" / "reliability.md"
 TABLE = re.compile(r"(<!-- table: (\w+), written by ci/reliability.py -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 

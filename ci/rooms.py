@@ -1,7 +1,7 @@
 """The rooms of the Python packages, who imports whom, and the rules for it: read from the imports as text.
 
 python3 ci/rooms.py              # each package: rooms, arrows, and every import that breaks a rule
-python3 ci/rooms.py --picture    # the picture of docs/architecture.md, in Mermaid
+python3 ci/rooms.py --picture    # the picture of docs/explanation/architecture.md, in Mermaid
 """
 
 from __future__ import annotations

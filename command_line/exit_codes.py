@@ -1,4 +1,4 @@
-"""The exit codes of every command of the project; docs/exit-codes.md is the same table for users."""
+"""The exit codes of every command of the project; docs/reference/exit-codes.md is the same table for users."""
 
 from enum import IntEnum
 

@@ -42,7 +42,7 @@ def _name(source: str) -> str:
 
 def _lines(model: Model, found: Signatures, served: str, described: Signature) -> Iterator[str]:
     yield f"# A plan for {model.source}, written by `model-repo-builder init` from its signature."
-    yield "# Lines with CHECK are guesses. docs/plans.md explains every key."
+    yield "# Lines with CHECK are guesses. docs/reference/plans.md explains every key."
     for what, tensors in (("takes", described.inputs), ("gives", described.outputs)):
         for tensor in tensors:
             yield f"# It {what} {tensor.name}: {tensor.dtype} {_shape(tensor, described)}"

@@ -132,7 +132,7 @@ def _pods() -> dashboard.Dashboard:
             lines(
                 "Imbalance",
                 "Busiest Pod over the mean; 1 is even. A gRPC client keeps one connection, so all its requests go "
-                "to one Pod unless something balances them: see docs/architecture.md.",
+                "to one Pod unless something balances them: see docs/explanation/architecture.md.",
                 "short",
                 (q.imbalance(), "busiest / mean"),
             )

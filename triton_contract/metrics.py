@@ -55,7 +55,7 @@ class Metric:
 
 _TRITON = (
     Metric(REQUEST_SUCCESS, "counter", "requests", "requests answered; a batch sent by one client counts once"),
-    Metric(REQUEST_FAILURE, "counter", "requests", "requests failed, by the label reason (see FAILURE_REASONS)"),
+    Metric(REQUEST_FAILURE, "counter", "requests", "requests failed, by the label reason"),
     Metric(INFERENCE_COUNT, "counter", "inferences", "samples inferred; a batch of n counts n"),
     Metric(EXEC_COUNT, "counter", "executions", "times that a model ran; inferences / executions = batch size reached"),
     Metric(REQUEST_DURATION, "counter", "us", "sum over successful requests: from arrival in the core to the response"),

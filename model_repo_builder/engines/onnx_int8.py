@@ -31,7 +31,7 @@ def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
     """Replace the FP32 model at `path` by one with INT8 weights, which finds the range of activations at run time.
 
     ONNX Runtime's advice for transformers (documentation, "Quantize ONNX models", "Method selection"): the range of
-    their activations differs much between tokens. docs/language-models.md compares it with the static method.
+    their activations differs much between tokens. docs/how-to/language-models.md compares it with the static method.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

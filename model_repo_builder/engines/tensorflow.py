@@ -80,6 +80,6 @@ ENGINE = Engine(
     load=_load,
     loader="tensorflow",
     native_parameters=SESSION_SHARE,
-    # The first batch of each size took up to a quarter of a second: docs/tuning.md.
+    # The first batch of each size took up to a quarter of a second: docs/explanation/tuning.md.
     stalls_on=frozenset({"gpu"}),
 )

@@ -1,4 +1,4 @@
-"""What the tier of a model means in Triton's own terms, across the models of one server; docs/tiers.md explains it.
+"""What the tier of a model means in Triton's own terms, across the models of one server: docs/how-to/tiers.md.
 
 Tiers are held by a server that runs with `--rate-limit=execution_count`; without it the rate limiter's part is ignored.
 """

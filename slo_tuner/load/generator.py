@@ -155,7 +155,7 @@ def open_load(work: Assignment, environment: Environment) -> LocalLoad:
 
 
 class InProcess:
-    """Makes the whole load in this process (docs/measuring.md says how much that is)."""
+    """Makes the whole load in this process (docs/explanation/measuring.md says how much that is)."""
 
     workers = 1
     cores = os.cpu_count()

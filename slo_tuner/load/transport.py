@@ -44,7 +44,7 @@ class GrpcTransport:
     """Sends already serialised messages: protobuf is not touched again for each request.
 
     tritonclient serialises the message anew for every call, which for a 602 kB image costs as much as all the
-    rest of it (docs/measuring.md has the numbers). Its protobuf messages are used to make the bytes once.
+    rest of it (docs/explanation/measuring.md has the numbers). Its protobuf messages are used to make the bytes once.
     """
 
     def __init__(self, address: str, payloads: Payloads, timeout_s: float, proxy: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Writes docs/results.schema.json, the JSON Schema of results.json: `python -m slo_tuner.report.json_schema`."""
+"""Writes the JSON Schema of results.json, docs/reference/results.schema.json: this module run by `python -m`."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from ..sweep.record import SweepResults
 from ..tiers.record import TierResults
 from ..tuning.record import TuningResults
 
-PUBLISHED = Path(__file__).parents[2] / "docs" / "results.schema.json"
+PUBLISHED = Path(__file__).parents[2] / "docs" / "reference" / "results.schema.json"
 
 
 class LadderResults(Results):

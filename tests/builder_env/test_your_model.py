@@ -1,4 +1,4 @@
-"""The plans of docs/your-model.md are plans, and build SavedModels of the kinds that the page describes."""
+"""The plans of docs/tutorials/your-model.md are plans, and build SavedModels of the kinds that the page describes."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from model_repo_builder.build.directory import build
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
 
-PAGE = Path(__file__).parents[2] / "docs" / "your-model.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "your-model.md"
 PLANS = dict(re.findall(r"```yaml\n# (\w+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
 
 

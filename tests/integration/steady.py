@@ -17,7 +17,7 @@ RATE_PER_S = 10.0
 
 
 def streams(release: str, namespace: str, model: str) -> list[str]:
-    """The three documented ways to send requests from inside a cluster (docs/reliability.md)."""
+    """The three documented ways to send requests from inside a cluster (docs/how-to/reliability.md)."""
     service = f"{release}.{namespace}.svc.cluster.local"
     headless = f"{release}-headless.{namespace}.svc.cluster.local"
     return [

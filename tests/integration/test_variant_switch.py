@@ -1,4 +1,4 @@
-"""Switching the variant under load, as docs/reliability.md says: by an alias in one step, or variant by variant."""
+"""Switching the variant under load, as docs/how-to/reliability.md says: by an alias, or variant by variant."""
 
 import time
 

@@ -45,4 +45,4 @@ def test_a_broken_rule_names_the_file_and_the_rule(file: str, text: str, rule: s
 
 @pytest.mark.parametrize("package", rooms.FLOORS)
 def test_the_picture_in_the_architecture_is_the_present_one(package: str) -> None:
-    assert rooms.picture(package) in (ROOT / "docs" / "architecture.md").read_text()
+    assert rooms.picture(package) in (ROOT / "docs" / "explanation" / "architecture.md").read_text()

@@ -23,7 +23,7 @@ from slo_tuner.session.configmap import MOST_BYTES, ConfigMapStore, own_namespac
 from slo_tuner.session.log_copy import BEGIN, UNPACK
 from slo_tuner.session.options import Asked, MeasureOptions, read_measure_options
 
-DOCS = Path(__file__).parents[3] / "docs" / "results.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "results.md"
 
 
 class _ApiServer(BaseHTTPRequestHandler):

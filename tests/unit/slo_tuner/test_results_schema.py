@@ -38,4 +38,4 @@ def test_the_page_of_the_results_names_every_record_and_field() -> None:
     page = DOCS.read_text()
     for name, record in json.loads(PUBLISHED.read_text())["$defs"].items():
         missing = [field for field in record.get("properties", {}) if f"`{field}`" not in page]
-        assert not missing, f"docs/results.md does not say what {', '.join(missing)} of {name} mean"
+        assert not missing, f"docs/reference/results.md does not say what {', '.join(missing)} of {name} mean"
