@@ -1,4 +1,4 @@
-"""docs/quickstart-kind.md, run as it is written; making the cluster, the images and loading them aside."""
+"""docs/tutorials/kind.md, run as it is written; making the cluster, the images and loading them aside."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def environment(namespace: str, images: dict[str, str], tmp_path: Path) -> dict[
 
 
 def _commands() -> list[str]:
-    (block,) = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "quickstart-kind.md").read_text(), re.DOTALL)
+    (block,) = re.findall(r"```bash\n(.*?)```", (ROOT / "docs" / "tutorials" / "kind.md").read_text(), re.DOTALL)
     return [line for line in re.sub(r"(\\|(\|))\n +", r"\2 ", block).splitlines() if line]
 
 
