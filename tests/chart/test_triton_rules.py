@@ -533,6 +533,16 @@ RULES = [
         {"server": {"tracing": TRACING, "extraArgs": ["--trace-config=rate=1"]}, **COLLECTOR},
         at("server.tracing.otlpUrl", ""),
     ),
+    Rule(
+        "monitoring.podMonitor.relabelings is given, so monitoring.podMonitor.kind must be PodMonitor",
+        at("monitoring.podMonitor", {"kind": "PodMonitoring", "relabelings": [{"action": "drop"}]}),
+        at("monitoring.podMonitor.relabelings", []),
+    ),
+    Rule(
+        "monitoring.prometheusRule.enabled is true, so monitoring.podMonitor.kind must be PodMonitor",
+        {"monitoring": {"podMonitor": {"enabled": True, "kind": "PodMonitoring"}, "prometheusRule": {"enabled": True}}},
+        at("monitoring.podMonitor.kind", "PodMonitor"),
+    ),
     Rule("server.tracing.otlpUrl is given, so networkPolicy", {"server": {"tracing": TRACING}}, COLLECTOR),
     Rule(
         "lifecycle.nodeGraceSeconds is 119: lifecycle.drainDeadlineSeconds 90 and server.exitTimeoutSeconds 30",
