@@ -148,7 +148,7 @@ def chart_tests(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["test_env"], venv_backend="none")
 def external_tests(session: nox.Session) -> None:
-    """Test alerts by promtool and publishing by docker-registry: programs that nox can't install."""
+    """Test alerts by promtool, publishing by docker-registry and signatures by gpg: programs that nox can't install."""
     _pytest(session, "-m", "external", "tests/chart", *session.posargs)
 
 
