@@ -93,8 +93,10 @@ def _annotate(chart: Path, signature: Signature | None) -> None:
 
 
 def _fingerprint(signature: Signature) -> str:
-    command = ["gpg", "--batch", "--no-options", "--with-colons", "--show-keys", str(signature.keyring)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # In a home of its own: gpg makes one where its user has none, and nothing is to be left.
+    with tempfile.TemporaryDirectory() as home:
+        command = ["gpg", "--homedir", home, "--batch", "--no-autostart", "--with-colons", "--show-keys"]
+        done = subprocess.run([*command, str(signature.keyring)], capture_output=True, text=True, check=False)
     found = re.findall(r"(?m)^fpr:+([0-9A-F]{40}):", done.stdout)
     if not found:
         raise PackagingError(f"{signature.keyring} holds no key that gpg knows: {done.stderr.strip()}")

@@ -57,15 +57,15 @@ class Watched:
 
 @contextmanager
 def watched(namespace: str) -> Iterator[Watched]:
-    """Looks at the namespace's routes twice a second while the block runs."""
+    """Looks at the namespace's routes every other second while the block runs: each step takes more."""
     found, ended = Watched(), Event()
+    kinds = ",".join(f"{kind}.gateway.networking.k8s.io" for kind in ("httproutes", "grpcroutes"))
 
     def look() -> None:
-        while not ended.wait(0.5):
+        while not ended.wait(2):
             with suppress(CommandFailed):
-                for kind in ("httproutes", "grpcroutes"):
-                    for route in items(namespace, f"{kind}.gateway.networking.k8s.io"):
-                        found.add(route)
+                for route in items(namespace, kinds):
+                    found.add(route)
 
     thread = Thread(target=look)
     thread.start()
@@ -87,6 +87,7 @@ def wait_for_outcome(namespace: str, name: str, before: str, deadline_s: float) 
     def ended() -> tuple[str, str] | None:
         rollout = get(namespace, f"rollouts.{GROUP}", name)
         status = rollout.get("status", {})
+        # The controller's word is about the present object.
         phase, current = status.get("phase"), status.get("currentPodHash")
         noticed = status.get("observedGeneration") == str(rollout["metadata"]["generation"]) and current != before
         return (phase, status["stableRS"]) if noticed and phase in ("Healthy", "Degraded") else None
