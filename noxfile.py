@@ -35,7 +35,7 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # What the project's own tests import, whether they start a server or not.
-TESTED = ("tuner", "front", "image-client", "tests", "charts", "gateway")
+TESTED = ("tuner", "front", "image-client", "tests", "charts", "gateway", "cluster-tests")
 
 
 def _install(session: nox.Session, *names: str, project: bool = True) -> None:
@@ -161,7 +161,7 @@ def chart_tests(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["test_env"], venv_backend="none")
 def external_tests(session: nox.Session) -> None:
-    """Test alerts by promtool and publishing by docker-registry: programs that nox can't install."""
+    """Test alerts by promtool, publishing by docker-registry and signatures by gpg: programs that nox can't install."""
     _pytest(session, "-m", "external", "tests/chart", *session.posargs)
 
 
