@@ -24,7 +24,7 @@ if PYTHON not in ("3.11", "3.12"):
         "and `python3.12 -m nox …`"
     )
 sys.path.insert(0, str(Path(__file__).parent / "ci"))
-import requirements
+import requirements  # noqa: E402  after the check above, and from ci/
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["tests"]

@@ -66,6 +66,8 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
         print(Path(__file__).with_name("locustfile.py"))
         return ExitCode.DONE
     need(_EXTRA, *(() if options.command in _PLAIN else _LOAD), *_REPORT)
+    if options.command == "fleet":
+        return _command("fleet")(options, given)
     if options.command in _PLAIN:
         return _command(options.command)(options)
     # Locust replaces the standard library's sockets with gevent's: before anything opens one.
