@@ -40,7 +40,8 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"cost"},
         {"results"},
         {"slo"},
-        {"child_process", "gevent_grpc", "plot_style"},
+        {"access"},
+        {"child_process", "plot_style"},
     ),
     "model_repo_builder": (
         {"__main__"},

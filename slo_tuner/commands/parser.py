@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from .. import __version__
+from command_line.options import add_common
 
 _OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
+WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
+"""The commands with `--json`: they leave a results.json."""
 _PRICES = "a price table in place of the package's own"
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -18,10 +20,25 @@ def make_parser() -> argparse.ArgumentParser:
         prog="slo-tuner",
         description="Finds the highest request rate at which models on a Triton server keep a latency objective.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_common(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_serve, _measure, _ladder, _tune, _sweep, _tiers, _report, _worker, _cost, _fleet, _locustfile):
+    for add in (
+        _serve,
+        _measure,
+        _ladder,
+        _tune,
+        _sweep,
+        _tiers,
+        _report,
+        _worker,
+        _cost,
+        _compare,
+        _fleet,
+        _locustfile,
+    ):
         add(commands)
+    for name in WITH_RESULTS:
+        commands.choices[name].add_argument("--json", action="store_true", help="print results.json, not the table")
     return parser
 
 
@@ -156,6 +173,23 @@ def _cost(commands: Commands) -> None:
     parser.add_argument("--zones", default="3", help="zones, of which one may be lost (default %(default)s)")
 
 
+def _compare(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "compare", help="whether new results are worse than old ones: exit code 0 not worse, 3 worse, 4 not known"
+    )
+    parser.add_argument("old", type=Path, metavar="OLD", help="results.json to compare with")
+    parser.add_argument("new", type=Path, metavar="NEW", help="results.json that may be worse")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this model, or OLD_NAME=NEW_NAME (repeatable; default: every model of both)",
+    )
+    parser.add_argument("--within", default="3%", metavar="SHARE", help="how much lower a rate may be (default 3%%)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+
+
 def _fleet(commands: Commands) -> None:
     parser = commands.add_parser("fleet", help="how many Pods serve a traffic trace, when to add them, what they cost")
     parser.add_argument(
@@ -250,7 +284,9 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", default="grpc", help="grpc (default) or http: how the load is sent")
+    parser.add_argument(
+        "--protocol", help="grpc or http: how the load is sent (default: http to http:// and https://, else grpc)"
+    )
     parser.add_argument(
         "--control-address",
         metavar="HOST:PORT",
@@ -304,7 +340,33 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address "
         "(default: to public ones only)",
     )
+    _add_access(parser)
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")
     parser.add_argument("--save-configmap", metavar="NAME", help="also keep results.json in this ConfigMap")
     parser.add_argument("--quiet", action="store_true", help="print only the final table")
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    """How a server that guards itself is reached; each has an environment variable too."""
+    group = parser.add_argument_group(
+        "TLS and tokens", "for load, questions and metrics; SLO_TUNER_... variables of the same names do the same"
+    )
+    group.add_argument(
+        "--tls", action="store_true", help="addresses are behind TLS, as grpcs://HOST:PORT and https://HOST:PORT say"
+    )
+    group.add_argument("--ca", type=Path, metavar="FILE", help="trust these CAs, in PEM (default: the system's)")
+    group.add_argument("--client-certificate", type=Path, metavar="FILE", help="show this certificate, in PEM")
+    group.add_argument("--client-key", type=Path, metavar="FILE", help="its key, in PEM and not encrypted")
+    group.add_argument("--server-name", metavar="NAME", help="whom the server's certificate is for, if not the address")
+    group.add_argument(
+        "--header", action="append", default=[], metavar="NAME=VALUE", help="send this with each request (repeatable)"
+    )
+    group.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="send the bearer token in it (or set SLO_TUNER_TOKEN)"
+    )
+    group.add_argument(
+        "--retries",
+        action="store_true",
+        help="follow gRPC's retry policy of docs/how-to/reliability.md (default: a request that fails has failed)",
+    )

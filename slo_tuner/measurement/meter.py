@@ -12,6 +12,8 @@ from google.protobuf.json_format import MessageToDict
 from command_line.errors import ServerError
 from triton_contract.input_values import declared
 
+from ..access.diagnosis import diagnosis
+from ..access.reasons import refusal
 from ..load.arrivals import poisson_arrivals
 from ..load.distributed import Distributed
 from ..load.examples import describe, find_examples, read_rows, wanted
@@ -107,7 +109,15 @@ class Meter:
         if self._generator is not None:
             self._generator.close()
         endpoint = self._endpoint
-        self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payloads, endpoint.proxy)
+        self._work = Assignment(
+            endpoint.protocol,
+            endpoint.address,
+            timeout_s,
+            self.payloads,
+            endpoint.proxy,
+            server_names=endpoint.server_names,
+            access=endpoint.access,
+        )
         self._generator = Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work)
         self._target = Target(
             counted_as(self.config), self._generator, endpoint.metrics(), self.machine, endpoint.addresses
@@ -136,7 +146,9 @@ class Meter:
             try:
                 transport.send()
             except RequestError as error:
-                raise ServerError(f"a request to {self.model!r} at {self._work.address} failed: {error}") from None
+                raise ServerError(
+                    f"a request to {self.model!r} at {self._work.address} failed: {self._explained(str(error))}"
+                ) from None
 
     def unloaded_ms(self, seconds: float = 2.0) -> float:
         """Median latency in ms with one request in flight."""
@@ -274,7 +286,16 @@ class Meter:
     def _why(self, point: Point | SweepPoint) -> str:
         reason = next(iter(point.error_reasons), "no request was sent")
         late = "DEADLINE_EXCEEDED" in reason or "timed out" in reason
-        return f"{reason} (the time-out of a request is {self._work.timeout_s:g} s: --timeout-s)" if late else reason
+        if late:
+            return f"{reason} (the time-out of a request is {self._work.timeout_s:g} s: --timeout-s)"
+        return self._explained(reason)
+
+    def _explained(self, reason: str) -> str:
+        """Why requests fail, with what TLS or a token has to do with it."""
+        endpoint, address = self._endpoint, self._endpoint.addresses[0]
+        if refused := refusal(reason, endpoint.access):
+            return f"{refused} ({reason})"
+        return diagnosis(address, endpoint.name_of(address), endpoint.access) or reason
 
     def _kept_rows(self, measured: MeasuredPoint) -> Point:
         if self._rows_directory is None:

@@ -231,6 +231,31 @@ class ServerFacts(Record):
         return self.machine_name or (str(self.machine) if self.machine is not None else "an unknown machine")
 
 
+class ClientAccess(Record):
+    """How the load reached a server that guards itself: names alone, no value of a header and no token.
+
+    `retries` says that gRPC's retry policy was followed: a request counts as failed when its last attempt has.
+    """
+
+    tls: bool = False
+    client_certificate: bool = False
+    token: bool = False
+    headers: tuple[str, ...] = ()
+    server_name: str = ""
+    retries: bool = False
+
+    def __str__(self) -> str:
+        """In a few words; empty for nothing of it."""
+        said = {
+            "TLS": self.tls,
+            "a client certificate": self.client_certificate,
+            "a token": self.token,
+            f"headers {', '.join(self.headers)}": bool(self.headers),
+            "requests sent again by gRPC's retry policy": self.retries,
+        }
+        return ", ".join(text for text, is_so in said.items() if is_so)
+
+
 class RunHeader(Record):
     """What every run says of itself: when, by which command and software, from which machine, against which server.
 
@@ -245,6 +270,7 @@ class RunHeader(Record):
     client: Machine
     load_workers: int = 1
     proxy: str = ""
+    access: ClientAccess = Field(default_factory=ClientAccess)
     server: ServerFacts
 
 

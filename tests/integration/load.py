@@ -27,7 +27,7 @@ from locust.env import Environment
 from slo_tuner.load.arrivals import endless_arrivals
 from slo_tuner.load.generator import UsersRun
 from slo_tuner.load.payload import Payload, make_payload
-from slo_tuner.load.transport import RequestError, Transport, open_transport
+from slo_tuner.load.transport import RequestError, Target, Transport, open_transport
 from slo_tuner.load.users import OpenLoopUser, Route, make_user
 from slo_tuner.triton.control import Control
 
@@ -91,7 +91,7 @@ class Renewed:
 
     def _open(self) -> None:
         # The old one is not closed: requests may be under way on it, and its connections close with the last of them.
-        self._transport = open_transport("http", self._address, (self._payload,), TIMEOUT_S)
+        self._transport = open_transport("http", Target(self._address, TIMEOUT_S), (self._payload,))
         self._since = time.monotonic()
 
     def send(self, turn: int = 0) -> int:
@@ -105,7 +105,7 @@ class Renewed:
 
 def kept(address: str, payload: Payload) -> Transport:
     """An HTTP transport that uses its connections for as long as they last."""
-    return open_transport("http", address, (payload,), TIMEOUT_S)
+    return open_transport("http", Target(address, TIMEOUT_S), (payload,))
 
 
 class Rest:
