@@ -185,7 +185,7 @@ def _fleet(tmp_path: Path, *more: str, results: Path = LADDER) -> int:
 
 @pytest.mark.slow
 def test_results_become_choices_values_files_and_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--traffic=bursts", "--rate=200", "--hours=3", "--name=shop", "--most-pods=40")
+    options = ("--traffic=bursts", "--rate=200", "--hours=0.5", "--name=shop", "--most-pods=40")
     assert _fleet(tmp_path, *options) == 0
     found = read_results(tmp_path / "out" / "results.json", FleetResults).fleet
     costs = {choice.name: choice.usd for choice in found.choices}
