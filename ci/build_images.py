@@ -35,7 +35,8 @@ def app_version() -> str:
 
 def image(name: str, prefix: str = "") -> str:
     """The full name of an image, with its tag."""
-    return f"{prefix.rstrip('/')}/{name}:{app_version()}" if prefix else f"{name}:{app_version()}"
+    # Registries know only small letters; names of repositories on a code host may have others.
+    return f"{prefix.rstrip('/').lower()}/{name}:{app_version()}" if prefix else f"{name}:{app_version()}"
 
 
 def build(name: str, prefix: str = "") -> None:
