@@ -92,7 +92,7 @@ def test_a_command_prints_what_the_page_says(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode != 0
     expected = re.escape(printed.replace("port: 8000", f"port: {taken}")).replace("…", ".*")
