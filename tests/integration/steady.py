@@ -52,7 +52,7 @@ def retry_policy() -> str:
 
 @contextmanager
 def steady_load(
-    namespace: str, image: str, pod: str, texts: list[str], *, rate_per_s: float = RATE_PER_S, burst: int = 1
+    namespace: str, image: str, pod: str, texts: list[str], *, rate_per_s: float | str = RATE_PER_S, burst: int = 1
 ) -> Iterator[Load]:
     """Load while the block runs; afterwards its report is there. AssertionError when it never gets going."""
     command = ["python3", "/task/load.py", str(rate_per_s), str(burst), *texts]

@@ -92,6 +92,15 @@ hostAliases:
 {{- range $server.rateLimit.resources }}
 - --rate-limit-resource={{ . }}
 {{- end }}
+{{- with $server.tracing }}
+{{- if .otlpUrl }}
+- --trace-config=mode=opentelemetry
+- {{ printf "--trace-config=opentelemetry,url=%s" .otlpUrl | quote }}
+- --trace-config=opentelemetry,resource=service.name={{ default (include "triton.fullname" $) .serviceName }}
+- --trace-config=rate={{ int64 .rate }}
+- --trace-config=level=TIMESTAMPS
+{{- end }}
+{{- end }}
 {{- range $server.extraArgs }}
 - {{ . | quote }}
 {{- end }}
