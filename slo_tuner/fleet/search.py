@@ -39,7 +39,7 @@ class Load:
 def candidates(load: Load) -> list[ScalingSettings]:
     """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time."""
     quantiles = np.quantile(load.needed_pods, (0.0, 0.5, 0.9, 1.0))
-    # The last: what the busiest minute needs when a zone is lost, with a little to spare for those that are lost with it.
+    # The last: what the busiest minute needs when a zone is lost, with a little to spare.
     busiest = replicas(float(quantiles[-1]), 1.0, CapacityMargin(_SPARE, load.zones))
     leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest)})
     queue_ms = round(_QUEUE_SHARE * load.limit_ms, 1)
