@@ -86,6 +86,9 @@ def delivery(namespace: str, images: dict[str, str], entrance: Gateway) -> Deliv
     prometheus = Prometheus(namespace)
     judged = {
         "modelRepository": {"alias": ALIAS},
+        # The gateway balances requests, and leaves Pods that stop: no connection of its own has to end by age, which
+        # would end what is under way on it.
+        "server": {"grpcMaxConnectionAgeSeconds": 0},
         "service": {"headless": False},
         "monitoring": {
             "podMonitor": {"enabled": True, "interval": f"{SCRAPE_S}s"},
