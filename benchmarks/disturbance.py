@@ -106,6 +106,8 @@ def main() -> int:
                 longest = max(longest, row.seconds)
                 rows.append(row)
                 print(f"{share:g} of a core: {row.rate_per_s:.1f} req/s in {row.seconds:.0f} s", file=sys.stderr)
+                if not row.rate_per_s and share == 0:
+                    break  # nothing to compare with: _report says so
     return _report(rows, Machine().look(0.2), options.output, " ".join(sys.argv))
 
 
@@ -181,7 +183,7 @@ def _report(rows: list[Row], machine: object, output: Path, command: str) -> int
     """The table, the threshold that follows, and the JSON; 1 when a disturbed search passed for a good one."""
     cores = float(getattr(machine, "cores", 0.0))
     quiet = [row.rate_per_s for row in rows if row.burnt == 0]
-    reference = sum(quiet) / len(quiet)
+    reference = min(quiet, default=0.0) and sum(quiet) / len(quiet)
     if not reference:
         print("the objective was not met without a burner: this machine is not quiet, or not fast enough")
         return 1
