@@ -16,6 +16,16 @@ from pathlib import Path
 
 import nox
 
+# nox runs on any Python; the project does not, and would say so only after it has downloaded much.
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+if PYTHON not in ("3.11", "3.12"):
+    sys.exit(
+        f"Python {PYTHON} is not supported: use 3.11 or 3.12, as in `python3.12 -m pip install nox` "
+        "and `python3.12 -m nox …`"
+    )
+sys.path.insert(0, str(Path(__file__).parent / "ci"))
+import requirements  # noqa: E402  after the check above, and from ci/
+
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["tests"]
 nox.options.reuse_existing_virtualenvs = True
@@ -25,37 +35,39 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # What the project's own tests import, whether they start a server or not.
-TESTED = ("client", "front", "image-client", "tests", "charts")
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+TESTED = ("tuner", "front", "image-client", "tests", "charts", "gateway", "cluster-tests")
 
 
-def _install(session: nox.Session, *groups: str, project: bool = True) -> None:
-    """Install dependency groups, and the project itself, unless the environment has exactly these already."""
-    if "tritonserver" in groups:
+def _install(session: nox.Session, *names: str, project: bool = True) -> None:
+    """Install extras and dependency groups at their tested versions, and the project itself, unless all is there.
+
+    TensorFlow is the one for CPUs: what this machine's sessions do needs no GPU.
+    """
+    if "tritonserver" in names:
         session.error("the server's wheel is installed without its requirements: see server_env")
-    wanted = sorted({p for group in groups for p in nox.project.dependency_groups(PYPROJECT, group)})
-    if project:
-        wanted += PYPROJECT["project"]["dependencies"]
+    wanted = requirements.requirements(list(names), project=project, cpu=True)
     stamp = Path(session.virtualenv.location) / "installed.sha256"
     digest = hashlib.sha256(
         "\n".join([session.python or PYTHON, str(project), str(ROOT), *wanted]).encode()
     ).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
-    # Packages of this group ask for others that exclude those of the builder: see pyproject.toml.
-    alone = set(nox.project.dependency_groups(PYPROJECT, "language")) if "language" in groups else set()
+    # tf-keras asks for `tensorflow`, which would write over tensorflow-cpu.
+    listed = requirements.listed("transformers", PYPROJECT) if "transformers" in names else ()
+    special = set(map(requirements.package, listed))
+    alone = [one for one in wanted if requirements.package(one) in special]
     session.install(*(one for one in wanted if one not in alone))
     if alone:
-        session.install("--no-deps", *sorted(alone))
+        session.install("--no-deps", *alone)
     if project:
         session.install("--no-deps", "--editable", ".")
     stamp.write_text(digest)
 
 
-def _install_alone(session: nox.Session, group: str) -> None:
-    """Install the packages of a group without what they ask for, unless they are there already."""
-    wanted = PYPROJECT["dependency-groups"][group]
-    stamp = Path(session.virtualenv.location) / f"{group}.txt"
+def _install_alone(session: nox.Session, name: str) -> None:
+    """Install the packages of an extra or a group without what they ask for, unless they are there already."""
+    wanted = requirements.requirements([name])
+    stamp = Path(session.virtualenv.location) / f"{name}.txt"
     if not stamp.exists() or stamp.read_text() != " ".join(wanted):
         session.install("--no-deps", *wanted)
         stamp.write_text(" ".join(wanted))
@@ -111,13 +123,13 @@ def server_env(session: nox.Session) -> None:
 @nox.session(default=False)
 def builder_env(session: nox.Session) -> None:
     """Make the builder's environment: TensorFlow, ONNX and the project."""
-    _install(session, "builder", "pretrained", "language", "tests", "storage-servers")
+    _install(session, "builder", "s3", "gs", "transformers", "pretrained", "tests", "storage-servers")
 
 
 @nox.session(default=False)
 def client_env(session: nox.Session) -> None:
     """Make the load generator's environment: Locust, the Triton client and the project."""
-    _install(session, "client")
+    _install(session, "tuner")
 
 
 @nox.session(default=False)
@@ -128,8 +140,8 @@ def test_env(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lint(session: nox.Session) -> None:
-    """Check style, imports and types, and the shell scripts."""
-    _install(session, "lint", "client", "front", "image-client", "charts")
+    """Check style, imports and types, the shell scripts and the workflows."""
+    _install(session, "lint", "tuner", "front", "image-client", "charts")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -138,6 +150,7 @@ def lint(session: nox.Session) -> None:
         *(str(path.relative_to(ROOT)) for top in ("ci", "charts") for path in ROOT.glob(f"{top}/**/*.sh")),
     ]
     session.run("shellcheck", "--external-sources", *scripts)
+    session.run("python", "ci/workflows.py")
 
 
 @nox.session(default=False, requires=["test_env"], venv_backend="none")
@@ -148,7 +161,7 @@ def chart_tests(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["test_env"], venv_backend="none")
 def external_tests(session: nox.Session) -> None:
-    """Test alerts by promtool and publishing by docker-registry: programs that nox can't install."""
+    """Test alerts by promtool, publishing by docker-registry and signatures by gpg: programs that nox can't install."""
     _pytest(session, "-m", "external", "tests/chart", *session.posargs)
 
 
@@ -170,7 +183,10 @@ def reference_docs(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation's site into build/site, strictly; `-- serve` shows it while you write."""
     _install(session, "docs", project=False)
-    session.run("mkdocs", *(session.posargs or ["build", "--strict"]))
+    if PYTHON != "3.11":
+        _install_alone(session, "diagrams")
+    # The theme's makers tell of their next one with each build: docs/decisions knows.
+    session.run("mkdocs", *(session.posargs or ["build", "--strict"]), env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(default=False)
@@ -316,10 +332,56 @@ def tuner_benchmark(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, and check what an index would show of them."""
+    _install(session, "package", project=False)
+    output = ROOT / "dist" / "python"
+    shutil.rmtree(output, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(output), *session.posargs)
+    session.run("twine", "check", "--strict", *map(str, sorted(output.iterdir())))
+
+
+@nox.session(default=False)
+def release_check(session: nox.Session) -> None:
+    """Check that version, charts, images, changelog and tag are of one release: `-- v0.1.0` names the tag."""
+    _install(session, "charts")
+    session.run("python", "ci/release_check.py", *session.posargs)
+
+
+@nox.session(default=False, requires=["client_env", "builder_env", "server_env"])
+def sbom(session: nox.Session) -> None:
+    """Write what is released as bills of materials (CycloneDX) into dist/sbom/: one for each environment."""
+    _install(session, "package", project=False)
+    output = ROOT / "dist" / "sbom"
+    output.mkdir(parents=True, exist_ok=True)
+    for name in ("client_env", "builder_env", "server_env"):
+        target = output / f"{name.removesuffix('_env')}.cdx.json"
+        # Its validator is an extra of its own, with a dozen packages.
+        options = ("--no-validate", "--output-reproducible", "--pyproject", "pyproject.toml")
+        session.run("cyclonedx-py", "environment", *options, f"--output-file={target}", str(_python_of(name)))
+
+
+@nox.session(default=False)
+def install_tests(session: nox.Session) -> None:
+    """Install the wheel with each extra into an empty environment, and run each command on a small real job.
+
+    Downloads 2 GB the first time, so CI does not run it.
+    """
+    _install(session, "package", "install-tests", project=False)
+    session.run("pytest", "tests/install", *session.posargs)
+
+
+@nox.session(default=False)
 def build_images(session: nox.Session) -> None:
     """Build the images triton-cpu, locust and model-builder; IMAGE_BUILD and IMAGE_BUILD_ARGS choose how."""
     _install(session, "charts")
     session.run("python", "ci/build_images.py", *session.posargs)
+
+
+@nox.session(default=False, venv_backend="none")
+def kind_addons(session: nox.Session) -> None:
+    """Put into the cluster of ci/kind.yaml what the integration tests need: operators, a pretended GPU."""
+    session.run("ci/kind.sh", external=True)
 
 
 @nox.session(default=False, requires=["builder_env", "test_env"], venv_backend="none")

@@ -1,7 +1,8 @@
 """CPU time of the load generator per request, and how late it sends: `nox -s generator_benchmark`.
 
 The servers do nothing, in processes of their own; what is measured is the generator. With `-- --workers 8` that many
-worker processes make the load, and the master's part is not counted. At low rates the polling of idle connections is
+worker processes make the load, and the master's part is not counted. With `--tls` the servers are behind TLS, by a
+certificate that openssl makes for this run (ECDSA P-256). At low rates the polling of idle connections is
 most of the cost. `--generator-cores 0-7 --server-cores 8-15` keeps both apart. `--compare` searches the highest rate of
 a server of known capacity by both generators of this process, sockets and users of Locust, and prints both. The last
 line is JSON.
@@ -24,6 +25,7 @@ import psutil
 from tritonclient.grpc import service_pb2
 
 from command_line.environment import describe_machine
+from slo_tuner.access.client_access import Access
 from slo_tuner.load.distributed import Distributed
 from slo_tuner.load.generator import Generator, InProcess
 from slo_tuner.load.master import LoadMaster, WorkerRendezvous
@@ -44,10 +46,12 @@ def main() -> int:
     with ExitStack() as stack:
         _stay_on(options.server_cores)
         service = [str(options.service_ms)] if options.compare else []
-        servers = [stack.enter_context(_server(options.protocol, *service)) for _ in range(options.servers)]
+        access, tls = _tls(stack) if options.tls else (Access(), [])
+        scheme = {"grpc": "grpcs://", "http": "https://"}[options.protocol] if options.tls else ""
+        servers = [stack.enter_context(_server(options.protocol, *service, *tls)) for _ in range(options.servers)]
         _stay_on(options.generator_cores)
-        address = ",".join(f"127.0.0.1:{port}" for port, _ in servers)
-        work = Assignment(options.protocol, address, 5.0, (payload,))
+        address = ",".join(f"{scheme}127.0.0.1:{port}" for port, _ in servers)
+        work = Assignment(options.protocol, address, 5.0, (payload,), access=access)
         if options.compare:
             return _compare(work, options)
         generator = _generator(work, options, stack)
@@ -63,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rates", default="100,200,400", help="requests per second (default %(default)s)")
     parser.add_argument("--datatype", default="FP32", help="FP32 (602 kB) or UINT8 (151 kB) images")
     parser.add_argument("--protocol", default="grpc", choices=("grpc", "http"))
+    parser.add_argument("--tls", action="store_true", help="the servers are behind TLS")
     parser.add_argument("--generator", default="sockets", choices=("sockets", "users"), help="users: one process")
     parser.add_argument("--servers", type=int, default=1, help="that share the requests (default %(default)s)")
     parser.add_argument("--generator-cores", default="", help="like 0-7; default: all")
@@ -72,6 +77,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--compare", action="store_true", help="the highest rate of one server, found by both")
     parser.add_argument("--service-ms", type=float, default=5.0, help="of a request, with --compare")
     return parser.parse_args()
+
+
+def _tls(stack: ExitStack) -> tuple[Access, list[str]]:
+    """A certificate for this machine's loopback: how the load trusts it, and the server's arguments."""
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    certificate, key = folder / "server.crt", folder / "server.key"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=generator benchmark", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    subprocess.run([*made, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return Access(ca=certificate), ["--tls", str(certificate), str(key)]
 
 
 def _stay_on(cores: str) -> None:
@@ -97,7 +112,7 @@ def _generator(work: Assignment, options: argparse.Namespace, stack: ExitStack) 
     generator: Generator
     if options.workers > 1:
         logs = stack.enter_context(TemporaryDirectory())
-        processes = WorkerProcesses(Path(logs) / "workers.log")
+        processes = WorkerProcesses(Path(logs) / "workers.log", work.access)
         master = stack.enter_context(LoadMaster(WorkerRendezvous(options.workers), processes))
         generator = Distributed(master, work)
     else:
@@ -180,8 +195,9 @@ def _compare(work: Assignment, options: argparse.Namespace) -> int:
 def _print(options: argparse.Namespace, payload: Payload, rows: list[dict[str, float]]) -> None:
     machine, chosen = describe_machine(), vars(options)
     size_kb = len(payload.grpc_body if options.protocol == "grpc" else payload.http_body) / 1000
+    protocol = f"{options.protocol} over TLS" if options.tls else options.protocol
     print(
-        f"{options.protocol} requests of {size_kb:.0f} kB, {options.workers} workers ({options.generator}), "
+        f"{protocol} requests of {size_kb:.0f} kB, {options.workers} workers ({options.generator}), "
         f"{options.servers} servers, {machine}, {options.repeats} repeats of {options.seconds:g} s"
     )
     print("| requests/s | CPU ms per request (mean, min to max) | cores | send delay P95 ms | server CPU ms |")

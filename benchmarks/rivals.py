@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from slo_tuner.tuning.space import Configuration, Space
+from slo_tuner.capacity.configuration import Configuration
+from slo_tuner.tuning.space import Space
 from slo_tuner.tuning.trial import Candidate, Trial
 
 # A neighbour that gains less is taken for noise.

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "slo_tuner
 from rivals import brute_force, hill_climb
 from simulated_family import SimulatedBench, Surface, true_rate
 
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.slo.objective import Objective
 from slo_tuner.tuning.explorer import Explorer
-from slo_tuner.tuning.space import Configuration, Space
+from slo_tuner.tuning.space import Space
 from slo_tuner.tuning.trial import Candidate, Trial, TrialObjective, run_trial
 
 BATCHES, INSTANCES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 6, 8)

@@ -24,6 +24,7 @@ import numpy as np
 from rivals import hill_climb
 
 from command_line.environment import describe_environment
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.measurement.effort import Effort
 from slo_tuner.measurement.meter import Meter, Thoroughness
 from slo_tuner.session.progress import Progress
@@ -34,7 +35,7 @@ from slo_tuner.triton.endpoint import Endpoint
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 from slo_tuner.tuning.explorer import Explorer
-from slo_tuner.tuning.space import Configuration, Space
+from slo_tuner.tuning.space import Space
 from slo_tuner.tuning.trial import Candidate, Trial, TrialObjective, run_trial
 from slo_tuner.tuning.triton_config import read_configuration
 from slo_tuner.tuning.triton_system import TritonSystem

@@ -35,7 +35,8 @@ def app_version() -> str:
 
 def image(name: str, prefix: str = "") -> str:
     """The full name of an image, with its tag."""
-    return f"{prefix.rstrip('/')}/{name}:{app_version()}" if prefix else f"{name}:{app_version()}"
+    # Registries know only small letters; names of repositories on a code host may have others.
+    return f"{prefix.rstrip('/').lower()}/{name}:{app_version()}" if prefix else f"{name}:{app_version()}"
 
 
 def build(name: str, prefix: str = "") -> None:
@@ -64,6 +65,10 @@ def main(arguments: list[str]) -> int:
         started = time.monotonic()
         try:
             build(name, chosen.prefix)
+        except FileNotFoundError as error:
+            hint = "install it, or name another command by IMAGE_BUILD, such as 'podman build'"
+            print(f"{name} was not built: {error.filename} is not there: {hint}", file=sys.stderr)
+            return 1
         except (subprocess.CalledProcessError, OSError) as error:
             print(f"{name} was not built: {error}", file=sys.stderr)
             return 1

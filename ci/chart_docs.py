@@ -1,4 +1,4 @@
-"""Writes each chart's values.schema.json and the values table of its README.md from values.yaml.
+"""Writes each chart's values.schema.json and the values table of its README.md from values.yaml, and its presets.
 
 python ci/chart_docs.py            writes them
 python ci/chart_docs.py --check    exits 1 and names the files that are not up to date
@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from chart_values import Value, leaves, read_values
 
 # Shapes that several values share; a value names one by {"$ref": "#/definitions/NAME"}.
 DEFINITIONS = json.loads((Path(__file__).parent / "schema_definitions.json").read_text(encoding="utf-8"))
 CHARTS = Path(__file__).resolve().parent.parent / "charts"
+VALUES = CHARTS.parent / "values"
 BEGIN, END = "<!-- values: written by ci/chart_docs.py -->", "<!-- end of values -->"
 
 
@@ -55,14 +57,28 @@ def generated(chart: Path) -> dict[Path, str]:
     """The files of one chart that follow from its values.yaml, with their contents."""
     values = read_values(chart)
     readme = chart / "README.md"
-    return {
+    files = {
         chart / "values.schema.json": json.dumps(schema(values), indent=2) + "\n",
         readme: with_table(readme.read_text(encoding="utf-8"), table(values)),
     }
+    if any(value.path == ("presets",) for value in values):
+        files |= presets(chart, {value.path[0] for value in values})
+    return files
+
+
+def presets(chart: Path, known: set[str]) -> dict[Path, str]:
+    """The files of values/ that hold nothing but values of the chart, and its defaults, as the package has them."""
+    found = {}
+    for path in sorted(VALUES.glob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if set(yaml.safe_load(text)) <= known:
+            found[chart / "files" / "presets" / path.name] = text
+    defaults = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8"))
+    return {**found, chart / "files" / "defaults.json": json.dumps(defaults, indent=1) + "\n"}
 
 
 def main(arguments: list[str]) -> int:
-    stale = []
+    stale: list[tuple[Path, str | None]] = []
     for chart in sorted(path.parent for path in CHARTS.glob("*/values.yaml")):
         try:
             files = generated(chart)
@@ -70,13 +86,17 @@ def main(arguments: list[str]) -> int:
             print(f"{chart.name}: {error}", file=sys.stderr)
             return 1
         stale += [(path, text) for path, text in files.items() if not path.exists() or path.read_text() != text]
+        stale += [(path, None) for path in sorted(chart.glob("files/presets/*")) if path not in files]
     if "--check" in arguments:
         for path, _ in stale:
             print(f"{path.relative_to(CHARTS.parent)}: not up to date, run: python ci/chart_docs.py", file=sys.stderr)
         return 1 if stale else 0
     for path, text in stale:
-        path.write_text(text, encoding="utf-8")
-        print(f"wrote {path.relative_to(CHARTS.parent)}")
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text, encoding="utf-8")
+        print(f"{'removed' if text is None else 'wrote'} {path.relative_to(CHARTS.parent)}")
     return 0
 
 

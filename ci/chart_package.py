@@ -1,21 +1,27 @@
 """Packages the charts, the umbrella with its dependencies inside.
 
-    python ci/chart_package.py [--output DIR] [--dependencies DIR]
+    python ci/chart_package.py [--output DIR] [--dependencies DIR] [--image NAME=REFERENCE@sha256:DIGEST]...
+                               [--sign KEY --keyring FILE [--passphrase-file FILE] [--public-key-url URL]]
 
 `--dependencies` names a directory with downloaded archives (kube-prometheus-stack-VERSION.tgz), for machines
-that don't reach the chart's repository; without it Helm downloads them.
+that don't reach the chart's repository; without it Helm downloads them. `--image` names an image of the product by
+its digest. `--sign` writes a signed provenance beside each archive, which `helm push` takes along.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import chart_images
 import yaml
 from tools import ToolMissing, helm
 
@@ -28,15 +34,43 @@ class PackagingError(Exception):
     """A chart can't be packaged; the message is Helm's or names what is missing."""
 
 
-def package(output: Path, dependencies: Path | None = None, charts: Path = ROOT / "charts") -> list[Path]:
+@dataclass(frozen=True)
+class Signature:
+    """A key of a keyring in GnuPG's old form, by a part of its user ID, and where its public half is published."""
+
+    key: str
+    keyring: Path
+    passphrase_file: Path | None = None
+    public_key_url: str = ""
+
+    @property
+    def options(self) -> list[str | Path]:
+        """The options of `helm package`."""
+        given: list[str | Path] = ["--sign", "--key", self.key, "--keyring", self.keyring]
+        return given + (["--passphrase-file", self.passphrase_file] if self.passphrase_file else [])
+
+
+def package(
+    output: Path,
+    dependencies: Path | None = None,
+    *,
+    images: Mapping[str, chart_images.Pinned] | None = None,
+    signature: Signature | None = None,
+    charts: Path = ROOT / "charts",
+) -> list[Path]:
     """Archives of all charts in `output`, the parts first. Nothing is written into `charts`."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "charts"
         shutil.copytree(charts, copy, ignore=shutil.ignore_patterns("charts"))
-        archives = [_package(copy / part, output) for part in PARTS]
+        pinned = set().union(*(chart_images.pin(copy / part, images or {}) for part in PARTS))
+        if unknown := sorted(set(images or {}) - pinned):
+            raise PackagingError(f"--image names {unknown[0]}, which no chart has")
+        for chart in (*PARTS, UMBRELLA):
+            _annotate(copy / chart, signature)
+        archives = [_package(copy / part, output, signature) for part in PARTS]
         _bring_dependencies(copy / UMBRELLA, archives, dependencies)
-        return [*archives, _package(copy / UMBRELLA, output)]
+        return [*archives, _package(copy / UMBRELLA, output, signature)]
 
 
 def run_helm(*arguments: str | Path, **environment: str) -> str:
@@ -48,8 +82,29 @@ def run_helm(*arguments: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-def _package(chart: Path, output: Path) -> Path:
-    run_helm("package", chart, "--destination", output)
+def _annotate(chart: Path, signature: Signature | None) -> None:
+    """Tells in Chart.yaml, whose annotations come last, which key has signed the package."""
+    if signature is None or not signature.public_key_url:
+        return
+    path = chart / "Chart.yaml"
+    block = f"fingerprint: {_fingerprint(signature)}\n    url: {signature.public_key_url}"
+    text = re.sub(r"(?m)^annotations:\n", f"annotations:\n  artifacthub.io/signKey: |\n    {block}\n", path.read_text())
+    path.write_text(text)
+
+
+def _fingerprint(signature: Signature) -> str:
+    # In a home of its own: gpg makes one where its user has none, and nothing is to be left.
+    with tempfile.TemporaryDirectory() as home:
+        command = ["gpg", "--homedir", home, "--batch", "--no-autostart", "--with-colons", "--show-keys"]
+        done = subprocess.run([*command, str(signature.keyring)], capture_output=True, text=True, check=False)
+    found = re.findall(r"(?m)^fpr:+([0-9A-F]{40}):", done.stdout)
+    if not found:
+        raise PackagingError(f"{signature.keyring} holds no key that gpg knows: {done.stderr.strip()}")
+    return found[0]
+
+
+def _package(chart: Path, output: Path, signature: Signature | None = None) -> Path:
+    run_helm("package", chart, "--destination", output, *(signature.options if signature else []))
     about = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
     return output / f"{about['name']}-{about['version']}.tgz"
 
@@ -82,11 +137,22 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Packages the charts.")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "charts")
     parser.add_argument("--dependencies", type=Path, help="directory with downloaded archives of other charts")
+    parser.add_argument("--image", action="append", default=[], metavar="NAME=REFERENCE", help="an image by its digest")
+    parser.add_argument("--sign", metavar="KEY", help="signs the packages: a part of the key's user ID")
+    parser.add_argument("--keyring", type=Path, help="the keyring that holds it, as `gpg --export-secret-keys` writes")
+    parser.add_argument("--passphrase-file", type=Path, help="a file with the key's passphrase")
+    parser.add_argument("--public-key-url", default="", help="where the public key is, for Artifact Hub")
     chosen = parser.parse_args(arguments)
+    if bool(chosen.sign) != bool(chosen.keyring):
+        parser.error("--sign and --keyring belong together")
+    signature = None
+    if chosen.sign:
+        signature = Signature(chosen.sign, chosen.keyring, chosen.passphrase_file, chosen.public_key_url)
     try:
-        for archive in package(chosen.output, chosen.dependencies):
+        images = chart_images.parse(chosen.image)
+        for archive in package(chosen.output, chosen.dependencies, images=images, signature=signature):
             print(archive)
-    except (PackagingError, ToolMissing) as error:
+    except (PackagingError, ToolMissing, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,7 +1,8 @@
 """What code hosts read as Markdown, written so that Python-Markdown reads the same.
 
 Code hosts follow CommonMark: a list may follow a paragraph without an empty line, and what belongs to an item is
-indented as far as its text. Python-Markdown, which makes the site, wants an empty line and four spaces.
+indented as far as its text. Python-Markdown, which makes the site, wants an empty line and four spaces. In a table
+they want a bar in code to be escaped; Python-Markdown wants it as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 INDENT = "    "
 _FENCE = re.compile(r"^ *(`{3,}|~{3,})")
 _ITEM = re.compile(r"^( {0,3})([-*+]|\d{1,9}[.)])( {1,4})(?=\S)")
+_CODE = re.compile(r"`[^`\n]+`")
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 
 
@@ -76,7 +78,8 @@ class _Lists:
         is_comment = line.startswith("<!--")
         if is_comment and self.before.strip():
             yield ""
-        yield self._shifted(line)
+        is_row = line.lstrip().startswith("|")
+        yield self._shifted(_CODE.sub(lambda code: code[0].replace("\\|", "|"), line) if is_row else line)
         if is_comment and line.endswith("-->"):
             yield ""
 

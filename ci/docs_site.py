@@ -6,12 +6,13 @@ leads to that file at the code host, or, where the file is a page of the site to
 
 from __future__ import annotations
 
-from importlib import resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from docs_links import OUTSIDE, ROOT, in_site
 from docs_markdown import for_python_markdown, with_links
+from docs_navigation import expanded
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -22,7 +23,7 @@ MERMAID = ("mermaid", "assets/mermaid.min.js")
 def on_config(config: Any) -> Any:
     """Puts the pages that no line of the navigation names where a line ends in `*`."""
     pages = {path.relative_to(config.docs_dir).as_posix() for path in Path(config.docs_dir).rglob("*.md")}
-    config.nav = _expanded(config.nav, pages - _named(config.nav))
+    config.nav = expanded(config.nav, pages)
     return config
 
 
@@ -43,35 +44,12 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
     return for_python_markdown(with_links(markdown, lambda target: in_site(target, where, repository)))
 
 
-def _named(nav: Any) -> set[str]:
-    """The pages that the navigation names."""
-    if isinstance(nav, str):
-        return {nav}
-    return set().union(*map(_named, nav.values() if isinstance(nav, dict) else nav), set())
-
-
-def _expanded(nav: Any, unnamed: set[str]) -> Any:
-    """The navigation with `FOLDER/*` replaced by that folder's unnamed pages, by name; decisions the latest first."""
-    if isinstance(nav, dict):
-        return {title: _expanded(below, unnamed) for title, below in nav.items()}
-    if isinstance(nav, str):
-        return nav
-    lines: list[Any] = []
-    for line in nav:
-        if isinstance(line, str) and line.endswith("*"):
-            folder = line.removesuffix("*")
-            found = sorted(page for page in unnamed if page.startswith(folder) and "/" not in page[len(folder) :])
-            lines += reversed(found) if folder == "decisions/" else found
-        else:
-            lines.append(_expanded(line, unnamed))
-    return lines
-
-
 def _mermaid() -> str | None:
     """The code of Mermaid from its package, or None where that is not installed."""
     try:
-        folder = resources.files("artoo_mermaid")
-    except ModuleNotFoundError:
+        files = metadata.files("artoo-mermaid") or []
+    except metadata.PackageNotFoundError:
         return None
-    found = list(Path(str(folder)).rglob("mermaid.min.js"))
-    return found[0].read_text(encoding="utf-8") if found else None
+    return next(
+        (Path(str(file.locate())).read_text(encoding="utf-8") for file in files if file.match("*.min.js")), None
+    )

@@ -44,6 +44,21 @@ def changes(measured: dict[str, Any]) -> str:
     )
 
 
+def independent(measured: dict[str, Any]) -> str:
+    """One line for each change: of each stream of an independent client the requests sent, and those that failed."""
+    found = [change for change in measured["changes"] if change.get("independent")]
+    names = [one["stream"] for one in found[0]["independent"]] if found else []
+    return _table(
+        [f"| Change | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)],
+        (
+            f"| {change['change']} | "
+            + " | ".join(f"{one['requests']}, {one['failed']}" for one in change["independent"])
+            + " |"
+            for change in found
+        ),
+    )
+
+
 def spreads(measured: dict[str, Any]) -> str:
     """One line for each number of servers and stream."""
     return _table(
@@ -72,7 +87,7 @@ def _table(head: list[str], rows: Iterable[str]) -> str:
     return "\n".join([*head, *rows]) + "\n"
 
 
-TABLES = {"where": where, "changes": changes, "spreads": spreads, "alerts": alerts}
+TABLES = {"where": where, "changes": changes, "independent": independent, "spreads": spreads, "alerts": alerts}
 
 
 def main(arguments: list[str]) -> int:

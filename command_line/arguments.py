@@ -34,9 +34,14 @@ def check_addresses(field: str, text: str, protocol: str = "grpc") -> str:
     return ",".join(parts)
 
 
+def bare_address(address: str) -> str:
+    """`host:port` of an address, without `dns:///` or a scheme before it."""
+    return address.removeprefix("dns:///").rpartition("://")[2]
+
+
 def split_address(address: str) -> tuple[str, int]:
-    """The parts of `host:port`; an IPv6 address without its brackets."""
-    host, _, port = address.rpartition(":")
+    """The parts of `host:port`, whatever scheme stands before them; an IPv6 address without its brackets."""
+    host, _, port = bare_address(address).rpartition(":")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 

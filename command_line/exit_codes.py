@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     """It could not do what was asked, or not all of it."""
     USAGE = 2
-    """A wrong option, file or value; nothing was started."""
+    """A wrong option, file or value, or a package that is not installed; nothing was started."""
     NOT_KEPT = 3
     """All was measured, and the objective is not kept."""
     UNKNOWN = 4

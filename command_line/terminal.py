@@ -1,5 +1,6 @@
 """The console of every command: what it prints is printed as it is, whoever wrote it."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,11 @@ from rich.table import Table
 def plain_console(**options: Any) -> Console:
     """A console of rich that takes no text for markup: neither `[/models/a]` nor `:on:` means anything to it.
 
-    Names of models, messages of servers and libraries, and paths are foreign text. What stands out is a `Text`.
+    Names of models, messages of servers and libraries, and paths are foreign text. What stands out is a `Text`: on a
+    terminal, and not where NO_COLOR is set (https://no-color.org), which turns off bold and dim here, too.
     """
+    if os.environ.get("NO_COLOR"):
+        options.setdefault("color_system", None)
     return Console(markup=False, emoji=False, highlight=False, **options)
 
 

@@ -1,3 +1,3 @@
 """image_client: sends image files to a served model and prints what it sees in them."""
 
-__version__ = "0.1.0"
+from command_line.version import __version__ as __version__

@@ -1,22 +1,29 @@
-"""The command `image-client`: image files become requests, and the best classes of each are printed."""
+"""The command `image-client`: image files become requests, and the best classes of each are printed.
+
+What does the work is imported when it runs: `--help` needs no package but the project's own.
+"""
+
+from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from command_line.arguments import check_address, check_output, positive
 from command_line.errors import SloTunerError, UsageError
+from command_line.extras import TRITON, naming_extra, need
+from command_line.options import add_common
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import image_file
 
-from . import __version__
-from .grpc_model import GrpcModel
-from .rest_model import RestModel, request_body
-from .served_model import Prediction, ServedModel
+if TYPE_CHECKING:
+    from .served_model import Prediction, ServedModel
 
+_EXTRA = "image-client"
+_PACKAGES = ("PIL", "urllib3", *TRITON)
 _DEFAULT_ADDRESS = {"json": "localhost:8888", "grpc": "localhost:8001"}
 _PREFIX = "image-client: error:"
 
@@ -25,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every file was answered, 1 when one was not or the server failed, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     try:
-        return _predict(options) if options.write_json is None else _write_json(options)
+        need(_EXTRA, *_PACKAGES)
+        with naming_extra(_EXTRA):
+            return _predict(options) if options.write_json is None else _write_json(options)
     except SloTunerError as error:
         print(_PREFIX, error, file=sys.stderr)
         return error.exit_code
@@ -36,13 +45,16 @@ def _predict(options: argparse.Namespace) -> int:
     with closing(_served(options)) as served:
         model = served.describe()
         for file, image in _images(options.files, None if model.is_encoded else size or model.size):
-            print(file, *map(_line, served.predict(model, image, top)), sep="\n", flush=True)
+            found = served.predict(model, image, top)
+            print(_json(file, found) if options.json else "\n".join([str(file), *map(_line, found)]), flush=True)
             answered += 1
     return int(answered < len(options.files))
 
 
 def _write_json(options: argparse.Namespace) -> int:
     """The requests as files instead of sending them; the server is asked for the size unless that is given."""
+    from .rest_model import request_body
+
     folder = check_output(options.write_json)
     size, written = _size(options) or _asked_size(options), 0
     for file, image in _images(options.files, size):
@@ -66,6 +78,8 @@ def _images(files: Sequence[Path], size: tuple[int, int] | None) -> Iterator[tup
 
     The others are named and left out.
     """
+    from model_repo_builder.examples import image_file
+
     for file in files:
         try:
             image = image_file.decode(file, "FILE")
@@ -73,6 +87,11 @@ def _images(files: Sequence[Path], size: tuple[int, int] | None) -> Iterator[tup
             print(_PREFIX, f"{error}; skipped", file=sys.stderr, flush=True)
         else:
             yield file, file.read_bytes() if size is None else image_file.fit(image, size)
+
+
+def _json(file: Path, predictions: Sequence[Prediction]) -> str:
+    found = [{"score": one.score, "index": one.index, "label": one.label} for one in predictions]
+    return json.dumps({"file": str(file), "predictions": found})
 
 
 def _line(prediction: Prediction) -> str:
@@ -83,9 +102,13 @@ def _served(options: argparse.Namespace) -> ServedModel:
     address = check_address("address", options.address or _DEFAULT_ADDRESS[options.protocol])
     timeout_s = positive("timeout-s", options.timeout_s)
     if options.protocol == "json":
+        from .rest_model import RestModel
+
         return RestModel(address, options.model, timeout_s, _labels(options.labels))
     if options.labels:
         raise UsageError("labels", str(options.labels), "over gRPC the server gives the labels; leave it out")
+    from .grpc_model import GrpcModel
+
     return GrpcModel(address, options.model, timeout_s)
 
 
@@ -115,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="image-client", description="Sends images to a served model and prints the classes that it sees in them."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_common(parser)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="image file")
     parser.add_argument("--model", default="default", help="the model's name (default %(default)s)")
     parser.add_argument(
@@ -133,5 +156,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="labels, one a line, for json; gRPC brings its own")
     parser.add_argument("--size", metavar="HEIGHTxWIDTH", help="size of the image (default: what the model asks for)")
     parser.add_argument("--write-json", type=Path, metavar="FOLDER", help="write the requests there and send nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line for each file")
     parser.add_argument("--timeout-s", default="30", help="seconds to wait for an answer (default %(default)s)")
     return parser

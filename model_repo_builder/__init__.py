@@ -1,3 +1,3 @@
 """Turns a TensorFlow model and a plan (YAML) into an optimised Triton model repository."""
 
-__version__ = "0.1.0"
+from command_line.version import __version__ as __version__

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from command_line.extras import install_line
 from model_repo_builder.errors import BuilderError, BuildError, InvalidError
 
 ALLOWED = "s3://BUCKET/PATH or gs://BUCKET/PATH"
-# The package that fsspec needs for each scheme; both are extras of this project.
+# The package that fsspec needs for each scheme; the extras of this project that bring it have the schemes' names.
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
 # An endpoint that can't be reached is an answer, not something to wait minutes for.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -54,7 +55,8 @@ class Bucket:
         self._root = "/".join(part for part in (self._bucket, path) if part)
         if importlib.util.find_spec(PACKAGES[scheme]) is None:
             package = PACKAGES[scheme]
-            raise InvalidError(field, f"{url} ({package} is not installed)", f"pip install {package}, or a directory")
+            allowed = f"{install_line(scheme)}, or a directory"
+            raise InvalidError(field, f"{url} ({package} is not installed)", allowed)
         with self._errors():
             self._fs = _file_system(scheme)
 

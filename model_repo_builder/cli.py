@@ -1,4 +1,7 @@
-"""The command `model-repo-builder`: exit status 0 for success, 1 for a failed build, 2 for usage and invalid plans."""
+"""The command `model-repo-builder`: exit status 0 for success, 1 for a failed build, 2 for usage and invalid plans.
+
+What does the work is imported when it runs: `--help` needs no package but the project's own.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,30 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from command_line.exit_codes import ExitCode
-from model_repo_builder import __version__, bucket
+from command_line.extras import TRITON, MissingPackageError, naming_extra, need
+from command_line.options import add_common
 from model_repo_builder.errors import BuilderError, InvalidError
-from model_repo_builder.plan import native_runtime
-from model_repo_builder.plan.schema import Plan, load_plan
-from model_repo_builder.report import BuildLog, Row, console, table
-from model_repo_builder.repository import manifest
-from model_repo_builder.speed_test import command as speed_test
+from model_repo_builder.speed_test import options as speed_test
+
+if TYPE_CHECKING:
+    from model_repo_builder.plan.schema import Plan
+
+_EXTRA = "builder"
+# Reading plans and models, and comparing what they answer.
+_READING = (*TRITON, "PIL")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the one place where errors become lines on stderr."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
-    except BuilderError as error:
+        need(_EXTRA, *_READING)
+        with naming_extra(_EXTRA):
+            return int(options.run(options))
+    except (BuilderError, MissingPackageError) as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:
         return _fail(f"{error.filename or options.command}: {error.strerror or error}", ExitCode.FAILED)
@@ -37,13 +47,15 @@ def _fail(message: str, status: int) -> int:
 
 
 def _warn(plan: Plan) -> None:
+    from model_repo_builder.plan import native_runtime
+
     for warning in native_runtime.warnings(plan):
         print(f"model-repo-builder: warning: {warning}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="model-repo-builder", description="Build a Triton model repository.")
-    parser.add_argument("--version", action="version", version=__version__)
+    add_common(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")
     build.add_argument("plan", type=Path, metavar="PLAN", help="the plan, a YAML file")
@@ -67,11 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("show", help="print what a model repository holds")
     listing.add_argument("repository", type=Path, metavar="DIR", help="the model repository")
     listing.set_defaults(run=_show)
+    for command in (build, listing):
+        command.add_argument("--json", action="store_true", help="print one JSON document, and nothing else")
     speed_test.add_to(commands)
     return parser
 
 
 def _build(options: argparse.Namespace) -> int:
+    from model_repo_builder import bucket
+    from model_repo_builder.plan.schema import load_plan
+    from model_repo_builder.report import BuildLog, as_json, console
+
     only = [name for name in options.only.split(",") if name]
     valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     if not options.quiet:
@@ -86,12 +104,14 @@ def _build(options: argparse.Namespace) -> int:
     from model_repo_builder.build.bucket import build_to_bucket
     from model_repo_builder.build.directory import build
 
-    log = BuildLog(console(), quiet=options.quiet)
+    log = BuildLog(console(), quiet=options.quiet or options.json)
     if bucket.is_url(options.output):
         rows = build_to_bucket(valid, options.output, log)
     else:
         rows = build(valid, Path(options.output), log)
     log.summary(rows)
+    if options.json:
+        print(as_json(rows))
     return 0
 
 
@@ -104,6 +124,7 @@ def _init(options: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace) -> int:
     from model_repo_builder.build.check import check
+    from model_repo_builder.plan.schema import load_plan
 
     valid = load_plan(options.plan, options.runtime)
     check(valid)
@@ -116,6 +137,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
+    from model_repo_builder.plan.schema import load_plan
     from model_repo_builder.repository import config_pbtxt
     from model_repo_builder.sources import specification
 
@@ -132,6 +154,8 @@ def _config(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from model_repo_builder.report import Row, as_json, console, table
+    from model_repo_builder.repository import manifest
     from model_repo_builder.repository.stage import size_of
 
     if not options.repository.is_dir():
@@ -144,5 +168,8 @@ def _show(options: argparse.Namespace) -> int:
     ]
     if not rows:
         raise InvalidError("DIR", f"{options.repository} holds no variant", "a repository that this command built")
-    console().print(table(rows))
+    if options.json:
+        print(as_json(rows))
+    else:
+        console().print(table(rows))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -96,3 +97,14 @@ def table(rows: Sequence[Row]) -> Table:
             f"{row.seconds:.1f}",
         )
     return view
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """The variants for a program: their manifests, with what was done, the artefact's bytes and the seconds it took."""
+    return json.dumps(
+        [
+            {**row.manifest.model_dump(mode="json"), "action": row.action, "bytes": row.size, "seconds": row.seconds}
+            for row in rows
+        ],
+        indent=1,
+    )

@@ -1,3 +1,3 @@
 """slo_tuner: finds the highest request rate at which a Triton model keeps its latency objective."""
 
-__version__ = "0.1.0"
+from command_line.version import __version__ as __version__

@@ -1,7 +1,9 @@
 """The command `slo-tuner`: which file does what was asked, and every failure one line and an exit code."""
 
 import argparse
+import contextlib
 import importlib
+import os
 import shlex
 import signal
 import sys
@@ -10,8 +12,9 @@ from pathlib import Path
 
 from command_line.errors import SloTunerError
 from command_line.exit_codes import ExitCode
+from command_line.extras import TRITON, naming_extra, need
 
-from .commands.parser import make_parser
+from .commands.parser import WITH_RESULTS, make_parser
 
 _KEPT = {
     "tune": "trials (go on with --resume)",
@@ -20,7 +23,11 @@ _KEPT = {
 }
 """What an interrupted command leaves in results.json, where it is not models."""
 _MEASURING = {"measure": "measure", "ladder": "measure", "tune": "tune", "sweep": "sweep", "tiers": "tiers"}
-_PLAIN = ("report", "cost")
+_PLAIN = ("report", "cost", "compare")
+_EXTRA = "tuner"
+_LOAD = ("locust", "gevent", "geventhttpclient", "urllib3", "prometheus_client", *TRITON)
+"""What makes load and asks a server; TRITON comes last, because to find google.protobuf imports the package google."""
+_REPORT = ("numpy", "scipy", "matplotlib", "jinja2")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = make_parser().parse_args(given)
     try:
-        return _run(options, given)
+        with naming_extra(_EXTRA):
+            as_json = options.command in WITH_RESULTS and options.json
+            return _with_json(options, given) if as_json else _run(options, given)
     except SloTunerError as error:
         print(f"slo-tuner: error: {error}", file=sys.stderr)
         return error.exit_code
@@ -38,10 +47,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
 
 
+def _with_json(options: argparse.Namespace, given: list[str]) -> int:
+    """Run a command with results: they go to standard output, and what people read to standard error."""
+    with contextlib.redirect_stdout(sys.stderr):
+        code = _run(options, given)
+    given_file = getattr(options, "results", None)
+    file = options.output / "results.json" if given_file is None else _first(given_file)
+    print(file.read_text(encoding="utf-8"), end="")
+    return code
+
+
+def _first(files: Path | list[Path]) -> Path:
+    return files if isinstance(files, Path) else files[0]
+
+
 def _run(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "locustfile":
         print(Path(__file__).with_name("locustfile.py"))
         return ExitCode.DONE
+    need(_EXTRA, *(() if options.command in _PLAIN else _LOAD), *_REPORT)
+    if options.command == "fleet":
+        return _command("fleet")(options, given)
     if options.command in _PLAIN:
         return _command(options.command)(options)
     # Locust replaces the standard library's sockets with gevent's: before anything opens one.
@@ -50,15 +76,27 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "worker":
         from command_line.arguments import check_address
 
+        from .access.settings import read_access
         from .load.worker import worker_command
 
-        return worker_command(check_address("HOST:PORT", options.master.removeprefix("dns:///")))
+        address = check_address("HOST:PORT", options.master.removeprefix("dns:///"))
+        return worker_command(address, read_access(None, os.environ))
 
     _interrupt_main_on_signals()
     if options.command == "serve":
         return _command("serve")(options)
-    command = shlex.join(["slo-tuner", *given])
+    command = shlex.join(["slo-tuner", *_without_values(given, options.header)])
     return _command(_MEASURING[options.command])(options, command)
+
+
+def _without_values(given: Sequence[str], headers: Sequence[str]) -> list[str]:
+    """The command line as results keep it: headers without their values, which may be secrets."""
+    shown = list(given)
+    for place, argument in enumerate(shown):
+        for header in headers:
+            if argument.endswith(header):
+                shown[place] = f"{argument.removesuffix(header)}{header.partition('=')[0]}=..."
+    return shown
 
 
 def _command(name: str) -> Callable[..., int]:

@@ -9,6 +9,12 @@
     SLO_TUNER_USER_RATE_PER_S  closed: the most requests per second of one user, default 10
     SLO_TUNER_TIMEOUT_S        time-out of a request in seconds, default 10
     SLO_TUNER_EXAMPLES         rows to send in turn: a file, a directory of images, or a repository; else generated
+    SLO_TUNER_TLS              true: addresses are behind TLS, as those that begin with grpcs:// and https:// are
+    SLO_TUNER_CA, ..._CLIENT_CERTIFICATE, ..._CLIENT_KEY, ..._SERVER_NAME
+                               files in PEM, and whom the server's certificate is for; as slo-tuner's options
+    SLO_TUNER_HEADERS          NAME=VALUE, one a line, sent with each request
+    SLO_TUNER_TOKEN_FILE       a file with a bearer token; or SLO_TUNER_TOKEN, the token itself
+    SLO_TUNER_RETRIES          true: gRPC's retry policy of docs/how-to/reliability.md is followed
     SLO_TUNER_OBJECTIVE        judged when the test stops; empty: Locust's own exit code stands
     SLO_TUNER_WARM_UP_S        seconds after the last user has started that are not judged, default 2
 
@@ -37,7 +43,7 @@ from slo_tuner.load.examples import find_examples, read_rows, wanted
 from slo_tuner.load.gate import Counts, Gate, verdict
 from slo_tuner.load.locust_settings import Settings, read_settings
 from slo_tuner.load.payload import Payloads, make_payload, make_payloads
-from slo_tuner.load.transport import open_transport
+from slo_tuner.load.transport import Target, open_transport
 from slo_tuner.load.users import ClosedLoopUser, OpenLoopUser, PreparedUser, Route, make_user
 from slo_tuner.triton.control import Control
 from triton_contract.input_values import declared
@@ -152,13 +158,15 @@ def _on_test_start(environment: Environment, **_: object) -> None:
 
 
 def _route() -> Route:
-    control = Control(_settings.control_address)
+    access, at = _settings.access, _settings.control_address
+    control = Control(at, access=access, server_name=access.server_name)
     try:
         control.check_reachable(60.0)
         payloads = _payloads(control.metadata(_settings.model), control.config(_settings.model))
     finally:
         control.close()
-    transport = open_transport(_settings.protocol, _settings.address, payloads, _settings.timeout_s)
+    target = Target(_settings.address, _settings.timeout_s, access.server_name, access)
+    transport = open_transport(_settings.protocol, target, payloads)
     # Processes don't know of one another: each begins its turns anywhere.
     return Route(_settings.model, _settings.protocol, transport, count(random.randrange(len(payloads))))
 

@@ -2,22 +2,57 @@
 
 As a program: `python FILE HOST PATTERN [NUMBER ...]`, which prints its port, and then the time of each inference
 request in seconds. PATTERNs: `fixed MS`; `fail NTH MS`, where each NTH request fails at once and the others take MS;
-`never`.
+`unavailable NTH MS`, the same as a server that is not there; `never`. What guards it stands in its environment.
 """
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 MODEL = "m"
+_GUARD = "KNOWN_SERVER_GUARD"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What a server asks of its clients: TLS by files of a certificate and its key, a client certificate of a CA, and
+    headers, each with its value, such as a token."""
+
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Headers(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Refuses requests without the headers: `UNAUTHENTICATED` where one is missing, `PERMISSION_DENIED` for another."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._headers = dict(guard.headers)
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        sent = dict(details.invocation_metadata)
+        for name, value in self._headers.items():
+            if sent.get(name) == value:
+                continue
+            code = grpc.StatusCode.PERMISSION_DENIED if name in sent else grpc.StatusCode.UNAUTHENTICATED
+
+            async def refuse(request: Any, context: Any, code: Any = code) -> None:
+                await context.abort(code, "refused by the guard")
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+        return await continuation(details)
 
 
 class KnownServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
@@ -65,6 +100,8 @@ class KnownServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
             await asyncio.sleep(3600)
         if self._pattern == "fail" and self._count % int(self._numbers[0]) == 0:
             await context.abort(grpc.StatusCode.INTERNAL, "told to fail")
+        if self._pattern == "unavailable" and self._count % int(self._numbers[0]) == 0:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "told to be gone")
         await asyncio.sleep(self._numbers[-1] / 1000)
         return service_pb2.ModelInferResponse(model_name=MODEL, raw_output_contents=[bytes(4)])
 
@@ -83,10 +120,11 @@ class Known:
 
 
 @contextmanager
-def known_server(*pattern: object, host: str = "127.0.0.1") -> Iterator[Known]:
+def known_server(*pattern: object, host: str = "127.0.0.1", guard: Guard | None = None) -> Iterator[Known]:
     """One in a process of its own."""
     command = [sys.executable, __file__, host, *map(str, pattern)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    environment = os.environ | ({_GUARD: json.dumps(asdict(guard))} if guard else {})
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert server.stdout is not None
     try:
         port = int(server.stdout.readline())
@@ -97,14 +135,24 @@ def known_server(*pattern: object, host: str = "127.0.0.1") -> Iterator[Known]:
         server.stdout.close()
 
 
+def _credentials(guard: Guard) -> grpc.ServerCredentials:
+    pair = Path(guard.key).read_bytes(), Path(guard.certificate).read_bytes()
+    trusted = Path(guard.client_ca).read_bytes() if guard.client_ca else None
+    return grpc.ssl_server_credentials([pair], trusted, require_client_auth=bool(trusted))
+
+
 async def main() -> None:
     """Serve until killed."""
     host, pattern, *numbers = sys.argv[1:]
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 100_000)])
+    guard = Guard(**json.loads(os.environ.get(_GUARD, "{}")))
+    server = grpc.aio.server(
+        options=[("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", 100_000)], interceptors=[Headers(guard)]
+    )
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
         KnownServer(pattern, [float(number) for number in numbers]), server
     )
-    port = server.add_insecure_port(f"[{host}]:0" if ":" in host else f"{host}:0")
+    at = f"[{host}]:0" if ":" in host else f"{host}:0"
+    port = server.add_secure_port(at, _credentials(guard)) if guard.certificate else server.add_insecure_port(at)
     await server.start()
     print(port, flush=True)
     await server.wait_for_termination()

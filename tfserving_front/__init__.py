@@ -1,3 +1,3 @@
 """TensorFlow Serving's REST API for models on a Triton server."""
 
-__version__ = "0.1.0"
+from command_line.version import __version__ as __version__

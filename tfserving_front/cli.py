@@ -1,22 +1,24 @@
-"""The command `tfserving-front`: options become values, and wrong ones end it with one line before it listens."""
+"""The command `tfserving-front`: options become values, and wrong ones end it with one line before it listens.
+
+What serves is imported when it runs: `--help` needs no package but the project's own.
+"""
 
 import argparse
 import socket
 import sys
 from collections.abc import Sequence
 
-import uvicorn
-
 from command_line.arguments import check_address, positive
-from command_line.errors import UsageError
+from command_line.errors import SloTunerError, UsageError
+from command_line.extras import TRITON, naming_extra, need
+from command_line.options import add_common
 
-from . import __version__
-from .app import make_app
-from .connection import connection_class
 from .limits import Limits
 
 PORT = 8888
 EVERY_ADDRESS = "*"
+_EXTRA = "front"
+_PACKAGES = ("starlette", "uvicorn", "orjson", *TRITON)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,9 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     where = f"[{options.host}]" if ":" in options.host else options.host
     try:
+        need(_EXTRA, *_PACKAGES)
         address, limits = check_address("triton", options.triton), _limits(options)
         listener = _listen(options.host, options.port)
-    except UsageError as error:
+        with naming_extra(_EXTRA):
+            import uvicorn
+
+            from .app import make_app
+            from .connection import connection_class
+    except SloTunerError as error:
         print(f"tfserving-front: error: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
@@ -43,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Requests in flight end first, each within its own limit.
         timeout_graceful_shutdown=int(limits.timeout_s) + 1,
     )
-    print(f"REST on {where}:{listener.getsockname()[1]} for Triton at {address}", flush=True)
+    if not options.quiet:
+        print(f"REST on {where}:{listener.getsockname()[1]} for Triton at {address}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
@@ -76,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="tfserving-front",
         description="Answers TensorFlow Serving's REST API for the models of a Triton server.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_common(parser)
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
     for name, default, meaning in (
         ("triton", "localhost:8001", "gRPC address of Triton, as HOST:PORT"),
         ("host", EVERY_ADDRESS, "address to listen on; * is every one, IPv4 and IPv6"),

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from command_line.extras import need
 from model_repo_builder import agreement
 from model_repo_builder.build import samples, verify
 from model_repo_builder.build.check import check, check_form
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from model_repo_builder.agreement import Answers
     from model_repo_builder.engines.base import Predict
     from model_repo_builder.examples.kinds import Examples
+
+
+# What makes variants and runs them, whatever the plan; an engine asks for its own.
+_PACKAGES = ("tensorflow", "onnx", "tf2onnx", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ def build(plan: Plan, repository: Path, log: BuildLog) -> list[Row]:
     Raises InvalidError before any work, BuildError when an engine or an agreement check fails; then nothing of
     this build is published.
     """
-    ready(plan)
     publish.check_output(repository)
+    ready(plan)
     identity = specification.identity(plan.model)
     with publish.staging(repository) as folder:
         steps = [
@@ -92,7 +97,8 @@ def _row(step: Step, cache: BuildCache, stage: Stage, made: dict[str, Manifest])
 
 
 def ready(plan: Plan) -> None:
-    """All that can stop a build before any work: an engine that is unavailable here, or what `check` finds."""
+    """All that can stop a build before any work: a missing package, an engine unavailable here, what `check` finds."""
+    need("builder", *_PACKAGES)
     for variant in plan.chosen:
         reason = variant.resolved_engine.unavailable(plan.compute_capability)
         if reason is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from command_line.extras import install_line
 from model_repo_builder.engines import cpu, onnxruntime
 from model_repo_builder.engines.base import Engine, Job, Options, Served
 from model_repo_builder.errors import UnsupportedError
@@ -34,7 +35,7 @@ def unavailable(_: str | None) -> str | None:
     missing = [name for name in ("openvino", "nncf") if importlib.util.find_spec(name) is None]
     if not missing:
         return None
-    return f"openvino ({', '.join(missing)} not installed); allowed: pip install {' '.join(missing)}"
+    return f"openvino ({', '.join(missing)} not installed); allowed: {install_line('builder')}"
 
 
 def warnings(precision: str, _: Any) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from command_line.extras import install_line
 from model_repo_builder.downloads import is_unreachable
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.examples.sequences import IDS, LEAST_VOCABULARY, MASK, TYPES
@@ -65,8 +66,8 @@ def check(model: Model) -> None:
         try:
             version = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            allowed = f"{package}, of the dependency group `language` in pyproject.toml"
-            raise InvalidError("model.source", f"{model.source} ({package} is not installed)", allowed) from None
+            found = f"{model.source} ({package} is not installed)"
+            raise InvalidError("model.source", found, install_line("language")) from None
         if package == "transformers" and int(version.partition(".")[0]) > NEWEST_MAJOR:
             allowed = f"transformers {NEWEST_MAJOR}, the last with TensorFlow classes"
             raise InvalidError("model.source", f"{model.source} (transformers {version})", allowed)

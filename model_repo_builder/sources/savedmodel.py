@@ -12,7 +12,7 @@ from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan.model import Model, TensorInput
 from model_repo_builder.signature import CHANNELS, FLOATS, OPEN, STRING, Signature, Tensor
 from model_repo_builder.sources import bucket as bucket_source
-from model_repo_builder.sources import saved_model_pb
+from model_repo_builder.sources import keras_file, saved_model_pb
 from model_repo_builder.sources.saved_model_pb import Declared, Signatures
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -27,13 +27,17 @@ PARSES_EXAMPLES = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExamp
 # An output whose rank no one says: it is looked up when the model has been run.
 UNKNOWN_SHAPE = (-2,)
 HINTS = {
-    ".h5": "a SavedModel: keras.models.load_model(FILE).export(DIR) makes one of it",
-    ".keras": "a SavedModel: keras.models.load_model(FILE).export(DIR) makes one of it",
+    ".h5": "that file itself as model.source, or a SavedModel",
+    ".hdf5": "that file itself as model.source, or a SavedModel",
+    ".keras": "that file itself as model.source, or a SavedModel",
     ".tflite": "a SavedModel; a TensorFlow Lite file can't be turned back into one",
     ".onnx": "a SavedModel; Triton serves an ONNX file as it is",
     ".pb": "a SavedModel; tf.compat.v1.saved_model.simple_save makes one of a frozen graph",
 }
-ALLOWED = "a directory with saved_model.pb, that file, or a directory of numbered versions as TensorFlow Serving has"
+ALLOWED = (
+    "a directory with saved_model.pb, that file, a directory of numbered versions as TensorFlow Serving has, or a file "
+    "of Keras (.keras, .h5)"
+)
 
 
 def folder(model: Model) -> Path:
@@ -46,6 +50,8 @@ def folder(model: Model) -> Path:
     if path.is_file():
         if path.name == saved_model_pb.FILE:
             return path.parent
+        if keras_file.is_keras_file(path):
+            return keras_file.fetch(path)
         raise InvalidError("model.source", f"{path} is a file", HINTS.get(path.suffix.lower(), ALLOWED))
     versions = [one for one in path.iterdir() if one.name.isdecimal() and (one / saved_model_pb.FILE).is_file()]
     if not (path / saved_model_pb.FILE).is_file() and versions:

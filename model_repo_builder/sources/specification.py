@@ -13,11 +13,12 @@ from model_repo_builder.plan.schema import WARM_UP_REQUESTS
 from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import bucket as bucket_source
 from model_repo_builder.sources import huggingface as huggingface_source
+from model_repo_builder.sources import keras_file
 from model_repo_builder.sources import savedmodel as savedmodel_source
 
 ALLOWED = (
-    "keras:NAME of keras.applications, huggingface:NAME of transformers, a SavedModel directory, or one at "
-    f"{bucket.ALLOWED}"
+    "keras:NAME of keras.applications, huggingface:NAME of transformers, a SavedModel directory, a file of Keras, or "
+    f"a directory at {bucket.ALLOWED}"
 )
 KNOWN_SIGNATURES = f"keras:NAME, {', '.join(f'huggingface:{name}' for name in huggingface_source.PUBLISHED)}"
 # Where TensorFlow Serving keeps its requests in a SavedModel.
@@ -52,6 +53,10 @@ def identity(model: Model) -> str:
     specification = model.model_dump(mode="json", exclude={"name", "source", "labels"})
     digest.update(json.dumps(specification, sort_keys=True).encode())
     root = huggingface_source.folder(model) if model.origin == "huggingface" else None
+    if keras_file.is_keras_file(Path(model.source)):
+        # Each export names its objects anew.
+        digest.update(keras_file.digest(Path(model.source)).encode())
+        return digest.hexdigest()
     if model.origin == "savedmodel":
         root = savedmodel_source.folder(model)
     if root is None:

@@ -11,12 +11,19 @@ from command_line.terminal import plain_table, print_table
 
 from ..cost.cost import Priced, cost, spared
 from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_prices
+from ..fleet.record import FleetResults
 from ..report.page import write_report
 from ..report.read import read_any_results
 from ..results.costs import Cost, CostRow
 from ..results.schema import Results, write_results
 from ..sweep.record import SweepResults
 from ..tiers.record import TierResults
+
+_WITHOUT_RATE: dict[type[Results], str] = {
+    SweepResults: "a sweep finds",
+    TierResults: "a run of tiers finds",
+    FleetResults: "a fleet's simulation finds",
+}
 
 
 def cost_command(options: argparse.Namespace) -> int:
@@ -42,8 +49,7 @@ def cost_command(options: argparse.Namespace) -> int:
 
 def _read(path: Path) -> Results:
     results = read_any_results(path)
-    if isinstance(results, (SweepResults, TierResults)):
-        command = "a sweep finds" if isinstance(results, SweepResults) else "a run of tiers finds"
+    if (command := _WITHOUT_RATE.get(type(results))) is not None:
         raise UsageError(
             "results", str(path), f"{command} no rate within an objective; give those of measure or ladder"
         )

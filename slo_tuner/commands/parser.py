@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from .. import __version__
+from command_line.options import add_common
 
 _OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
+WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
+"""The commands with `--json`: they leave a results.json."""
 _PRICES = "a price table in place of the package's own"
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -18,10 +20,25 @@ def make_parser() -> argparse.ArgumentParser:
         prog="slo-tuner",
         description="Finds the highest request rate at which models on a Triton server keep a latency objective.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    add_common(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_serve, _measure, _ladder, _tune, _sweep, _tiers, _report, _worker, _cost, _locustfile):
+    for add in (
+        _serve,
+        _measure,
+        _ladder,
+        _tune,
+        _sweep,
+        _tiers,
+        _report,
+        _worker,
+        _cost,
+        _compare,
+        _fleet,
+        _locustfile,
+    ):
         add(commands)
+    for name in WITH_RESULTS:
+        commands.choices[name].add_argument("--json", action="store_true", help="print results.json, not the table")
     return parser
 
 
@@ -44,6 +61,11 @@ def _measure(commands: Commands) -> None:
     parser = commands.add_parser("measure", help="measure one model: its highest rate, or one rate")
     parser.add_argument("model", help="the model's name in the repository")
     parser.add_argument("--rate", metavar="REQ_PER_S", help="measure only this offered rate, without a search")
+    _add_traffic(parser, required=False)
+    parser.add_argument("--most-s", default="3600", metavar="S", help="longest trace to send (default %(default)s)")
+    parser.add_argument(
+        "--most-rate", default="5000", metavar="REQ_PER_S", help="highest rate of a trace to send (default %(default)s)"
+    )
     _add_measurement(parser)
 
 
@@ -151,6 +173,89 @@ def _cost(commands: Commands) -> None:
     parser.add_argument("--zones", default="3", help="zones, of which one may be lost (default %(default)s)")
 
 
+def _compare(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "compare", help="whether new results are worse than old ones: exit code 0 not worse, 3 worse, 4 not known"
+    )
+    parser.add_argument("old", type=Path, metavar="OLD", help="results.json to compare with")
+    parser.add_argument("new", type=Path, metavar="NEW", help="results.json that may be worse")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this model, or OLD_NAME=NEW_NAME (repeatable; default: every model of both)",
+    )
+    parser.add_argument("--within", default="3%", metavar="SHARE", help="how much lower a rate may be (default 3%%)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+
+
+def _fleet(commands: Commands) -> None:
+    parser = commands.add_parser("fleet", help="how many Pods serve a traffic trace, when to add them, what they cost")
+    parser.add_argument(
+        "results", type=Path, nargs="+", metavar="RESULTS", help="results.json of measure, ladder or tune"
+    )
+    parser.add_argument("--model", metavar="NAME", help="the model that Pods serve (default: the fastest of the first)")
+    parser.add_argument(
+        "--machine",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what a Pod runs on, such as n1-standard-4+T4: one for each of the results, in their order",
+    )
+    parser.add_argument("--prices", type=Path, metavar="FILE", help=_PRICES)
+    parser.add_argument("--rate", metavar="REQ_PER_S", help="usual rate of generated traffic, of daily the mean")
+    _add_traffic(parser, required=True)
+    parser.add_argument("--worst-share", metavar="SHARE", help="share late allowed in ten minutes (default: as in all)")
+    parser.add_argument("--most-pods", default="1000", metavar="N", help="most Pods of all (default %(default)s)")
+    parser.add_argument("--zones", default="3", metavar="N", help="zones of the nodes (default %(default)s)")
+    parser.add_argument("--nodes-per-zone", default="1000", metavar="N", help="most of a zone (default %(default)s)")
+    for part, what in (("node", "a new node"), ("image", "the image on it"), ("warm-up", "warming up")):
+        parser.add_argument(f"--{part}-s", metavar="S", help=f"seconds that {what} takes (default: an assumption)")
+    parser.add_argument("--load-s", metavar="S", help="seconds that loading the model takes (default: as measured)")
+    parser.add_argument("--idle-s", default="600", metavar="S", help="a node without a Pod stays (default %(default)s)")
+    parser.add_argument("--drain-s", default="30", metavar="S", help="a Pod drains (default %(default)s)")
+    parser.add_argument(
+        "--reclaims-per-hour", default="0", metavar="N", help="how often a spot node is taken in an hour (default 0)"
+    )
+    parser.add_argument(
+        "--balancing",
+        default="requests",
+        help="requests (default: each to the next Pod) or connections (dealt out by a Service)",
+    )
+    parser.add_argument("--connections", default="1000", metavar="N", help="how many there are (default %(default)s)")
+    parser.add_argument(
+        "--connection-age-s", default="300", metavar="S", help="how long one lasts (default %(default)s)"
+    )
+    parser.add_argument("--tier2-share", metavar="SHARE", help="requests of a tier 2, which is held back first")
+    parser.add_argument("--name", default="found", help="names values/fleet-NAME.yaml (default %(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("slo-tuner-fleet"), help="folder (default %(default)s)")
+    parser.add_argument("--title", default="", help="title of the report")
+    parser.add_argument("--quiet", action="store_true", help="print only the final table")
+
+
+def _add_traffic(parser: argparse.ArgumentParser, required: bool) -> None:
+    """The options of `load.traffic.options`; `--rate` is each command's own."""
+    which = parser.add_mutually_exclusive_group(required=required)
+    which.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="CSV or Parquet of times, or of times and rates; Prometheus' answer to query_range, or its URL",
+    )
+    which.add_argument("--traffic", metavar="KIND", help="generated: steady, daily, bursts, step or flash")
+    parser.add_argument("--hours", default="24", metavar="H", help="how long generated traffic lasts (default 24)")
+    parser.add_argument("--peak", metavar="TIMES", help="highest over usual rate of generated traffic")
+    _add_scaling(parser)
+
+
+def _add_scaling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--time-scale", default="1", metavar="X", help="play the trace X times faster (default 1)")
+    parser.add_argument("--rate-scale", default="1", metavar="X", help="multiply its rates by X (default 1)")
+    parser.add_argument(
+        "--gaps", default="refuse", help="missing rows of rates: refuse (default), zero, or hold the one before"
+    )
+
+
 def _locustfile(commands: Commands) -> None:
     commands.add_parser("locustfile", help="print the path of the locustfile, for locust -f")
 
@@ -179,7 +284,9 @@ def _add_measurement(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--protocol", default="grpc", help="grpc (default) or http: how the load is sent")
+    parser.add_argument(
+        "--protocol", help="grpc or http: how the load is sent (default: http to http:// and https://, else grpc)"
+    )
     parser.add_argument(
         "--control-address",
         metavar="HOST:PORT",
@@ -233,7 +340,33 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
         help="take the environment's proxy (grpc_proxy, https_proxy, http_proxy) to any address "
         "(default: to public ones only)",
     )
+    _add_access(parser)
     parser.add_argument("--output", type=Path, default=Path("slo-tuner-results"), help="folder (default %(default)s)")
     parser.add_argument("--title", default="", help="title of the report")
     parser.add_argument("--save-configmap", metavar="NAME", help="also keep results.json in this ConfigMap")
     parser.add_argument("--quiet", action="store_true", help="print only the final table")
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    """How a server that guards itself is reached; each has an environment variable too."""
+    group = parser.add_argument_group(
+        "TLS and tokens", "for load, questions and metrics; SLO_TUNER_... variables of the same names do the same"
+    )
+    group.add_argument(
+        "--tls", action="store_true", help="addresses are behind TLS, as grpcs://HOST:PORT and https://HOST:PORT say"
+    )
+    group.add_argument("--ca", type=Path, metavar="FILE", help="trust these CAs, in PEM (default: the system's)")
+    group.add_argument("--client-certificate", type=Path, metavar="FILE", help="show this certificate, in PEM")
+    group.add_argument("--client-key", type=Path, metavar="FILE", help="its key, in PEM and not encrypted")
+    group.add_argument("--server-name", metavar="NAME", help="whom the server's certificate is for, if not the address")
+    group.add_argument(
+        "--header", action="append", default=[], metavar="NAME=VALUE", help="send this with each request (repeatable)"
+    )
+    group.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="send the bearer token in it (or set SLO_TUNER_TOKEN)"
+    )
+    group.add_argument(
+        "--retries",
+        action="store_true",
+        help="follow gRPC's retry policy of docs/how-to/reliability.md (default: a request that fails has failed)",
+    )

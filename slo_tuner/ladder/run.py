@@ -4,6 +4,7 @@ from contextlib import closing, nullcontext
 
 from command_line.errors import ModelError, ServerError
 
+from ..load.traffic.trace import Trace
 from ..measurement.meter import Meter
 from ..results.schema import ModelResult, Point, Results
 from ..session.session import Session
@@ -19,9 +20,9 @@ from .widen import find_widening
 class Ladder:
     """Runs a session's models; results.json is rewritten after each, so that an interruption loses one at most."""
 
-    def __init__(self, session: Session, rate_per_s: float | None = None) -> None:
-        """`rate_per_s` measures this rate alone, without a search."""
-        self._session, self._rate_per_s = session, rate_per_s
+    def __init__(self, session: Session, rate_per_s: float | None = None, trace: Trace | None = None) -> None:
+        """`rate_per_s` measures this rate alone, and `trace` its requests at its times, without a search."""
+        self._session, self._rate_per_s, self._trace = session, rate_per_s, trace
         # One that was asked for is known before any model was measured.
         asked = session.options.objective
         self._chosen = ChosenObjective(asked, "asked for") if asked is not None else None
@@ -105,6 +106,10 @@ class Ladder:
         if self._chosen is None:
             self._chosen = choose_objective(self._session.options.objective, meter.model, unloaded)
             progress.say(f"  objective: {self._chosen.objective}, {self._chosen.source}")
+        if self._trace is not None:
+            progress.say(f"  trace: {self._trace.name}, {self._trace.requests:.0f} in {self._trace.duration_s:g} s")
+            point = meter.follow(self._chosen.objective, self._trace, progress.point)
+            return meter.result(_of_one(point), unloaded, (), load_s)
         if self._rate_per_s is not None:
             point = meter.point(self._chosen.objective, self._rate_per_s, "single", progress.point)
             return meter.result(_of_one(point), unloaded, (), load_s)

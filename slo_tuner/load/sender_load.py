@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from gevent.threadpool import ThreadPool
 
-from command_line.arguments import split_address
+from command_line.arguments import bare_address, split_address
 
+from ..access.addresses import host_of, is_tls
+from ..access.tls import HTTP_1, HTTP_2
 from .messages import Assignment
 from .payload import Payload
 from .request_log import Failures, Floats, RequestLog, count_between
@@ -18,6 +20,7 @@ from .wire.header_block import request_block
 from .wire.http1 import HttpChannel, request_of
 from .wire.http2 import GrpcChannel, message_of
 from .wire.sender import AnySender, Order, Sender
+from .wire.tls import sealing
 
 AHEAD_S = 0.02
 """Between the order to start and the first request that can be due: the loop, or users, take a moment to start."""
@@ -32,6 +35,8 @@ class SenderLoad:
         sys.setswitchinterval(_SWITCH_S)
         self._work, self._pool, self._poller = work, ThreadPool(1), Poller()
         self._sender: AnySender = Sender(self._poller, _contents(work), work.timeout_s, work.first)
+        if work.access.retries:
+            self._sender.retry()
         self._channels: tuple[Channel[object], ...] = ()
         self._places: list[list[Place]] = []
         self._run: SenderRun | None = None
@@ -58,22 +63,26 @@ class SenderLoad:
         if places != self._places:
             for channel in self._channels:
                 channel.close()
-            addresses = zip(places, self._work.addresses, strict=True)
-            self._channels = tuple(self._channel(at, address) for at, address in addresses)
+            ways = zip(places, self._work.addresses, self._work.names, strict=True)
+            self._channels = tuple(self._channel(*way) for way in ways)
             self._sender.connect(self._channels)
             self._places = places
         order = Order(time.perf_counter() + AHEAD_S, offsets_s, users)
         self._run = SenderRun(order, self._pool, self._sender)
         return self._run
 
-    def _channel(self, places: Sequence[Place], address: str) -> Channel[object]:
-        work = self._work
+    def _channel(self, places: Sequence[Place], address: str, name: str) -> Channel[object]:
+        work, sender = self._work, self._sender
+        tls = is_tls(address)
+        seal = sealing(work.access, name, HTTP_1 if work.protocol == "http" else HTTP_2) if tls else None
         made: Channel[object]
         if work.protocol == "http":
-            made = HttpChannel(self._poller, places, self._sender.ended)  # type: ignore[assignment]
+            made = HttpChannel(self._poller, places, sender.ended, make_seal=seal)  # type: ignore[assignment]
         else:
-            block = request_block("/inference.GRPCInferenceService/ModelInfer", address, work.timeout_s)
-            made = GrpcChannel(self._poller, places, self._sender.ended, block)  # type: ignore[assignment]
+            method = "/inference.GRPCInferenceService/ModelInfer"
+            authority = authority_of(address, name)
+            block = request_block(method, authority, work.timeout_s, work.access.fields(), tls)
+            made = GrpcChannel(self._poller, places, sender.ended, block, seal)  # type: ignore[assignment]
         return made
 
 
@@ -136,21 +145,32 @@ def find_places(address: str) -> list[Place]:
     return [(family, place) for family, _, _, _, place in found]
 
 
+def authority_of(address: str, name: str) -> str:
+    """Which server a request says that it is for: the name of its certificate where that is another than the address's.
+
+    gRPC's own clients do the same, so a gateway that routes by names finds the route.
+    """
+    return bare_address(address) if name == host_of(address) else name
+
+
 def _contents(work: Assignment) -> list[list[object]]:
     """For each server the requests as it gets them, in the order in which they are sent."""
     payloads = work.payloads
     if work.protocol == "grpc":
         messages: list[object] = [message_of(payload.grpc_body) for payload in payloads]
         return [messages for _ in work.addresses]
-    return [[_http_request(payload, address) for payload in payloads] for address in work.addresses]
+    fields = dict(work.access.fields())
+    authorities = map(authority_of, work.addresses, work.names)
+    return [[_http_request(payload, authority, fields) for payload in payloads] for authority in authorities]
 
 
-def _http_request(payload: Payload, address: str) -> object:
+def _http_request(payload: Payload, authority: str, fields: dict[str, str]) -> object:
     headers = {
         "Content-Type": "application/octet-stream",
         "Inference-Header-Content-Length": str(payload.http_json_bytes),
+        **fields,
     }
-    return request_of(f"/v2/models/{payload.model}/infer", address, headers, payload.http_body)
+    return request_of(f"/v2/models/{payload.model}/infer", authority, headers, payload.http_body)
 
 
 def _grouped(failures: Sequence[tuple[str, float]]) -> Failures:

@@ -1,6 +1,7 @@
 """How prepared requests reach the server: gRPC or HTTP, under gevent, with the least work per request."""
 
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import grpc
 from geventhttpclient import HTTPClient
@@ -9,7 +10,10 @@ from command_line.arguments import PROTOCOLS, split_address
 from command_line.errors import UsageError
 from command_line.proxy import channel_options
 
-from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
+from ..access.addresses import host_of, is_tls
+from ..access.client_access import Access
+from ..access.grpc_channel import access_options, open_channel
+from ..access.tls import make_context
 from .payload import Payloads
 from .request_outcome import MOST_TOLD
 
@@ -36,6 +40,20 @@ class Transport(Protocol):
         """Close every connection."""
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where requests go, and how: `timeout_s` bounds each; `server_name` is whom its certificate has to be for.
+
+    `proxy`: through the environment's proxy, also to near addresses. HTTP never takes one.
+    """
+
+    address: str
+    timeout_s: float
+    server_name: str = ""
+    access: Access = field(default_factory=Access)
+    proxy: bool = False
+
+
 class RequestError(Exception):
     """A request without an answer; the message is a short reason that groups with its like."""
 
@@ -47,16 +65,19 @@ class GrpcTransport:
     rest of it (docs/explanation/measuring.md has the numbers). Its protobuf messages are used to make the bytes once.
     """
 
-    def __init__(self, address: str, payloads: Payloads, timeout_s: float, proxy: bool = False) -> None:
-        """`proxy` takes the environment's proxy to any address, not to public ones alone."""
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS + channel_options(address, proxy))
+    def __init__(self, target: Target, payloads: Payloads) -> None:
+        """The requests go to one address, which may be a name of several servers."""
+        address, access = target.address, target.access
+        options = channel_options(address, target.proxy) + access_options(address, access, target.server_name)
+        self._channel = open_channel(address, access, _CHANNEL_OPTIONS + options)
         self._call = self._channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         self._bodies = [payload.grpc_body for payload in payloads]
-        self._timeout_s = timeout_s
+        self._timeout_s, self._fields = target.timeout_s, access.fields()
 
     def send(self, turn: int = 0) -> int:
+        body = self._bodies[turn % len(self._bodies)]
         try:
-            return len(self._call(self._bodies[turn % len(self._bodies)], timeout=self._timeout_s))
+            return len(self._call(body, timeout=self._timeout_s, metadata=self._fields))
         except grpc.RpcError as error:
             raise RequestError(f"{error.code().name}: {(error.details() or '')[:MOST_TOLD]}") from None
 
@@ -70,14 +91,22 @@ class HttpTransport:
     There are at most 900 `connections`: a process may usually have 1,024 open files.
     """
 
-    def __init__(self, address: str, payloads: Payloads, timeout_s: float, connections: int = 900) -> None:
-        host, port = split_address(address)
+    def __init__(self, target: Target, payloads: Payloads, connections: int = 900) -> None:
+        host, port = split_address(target.address)
         self._client = HTTPClient(
-            host, port, concurrency=connections, connection_timeout=timeout_s, network_timeout=timeout_s
+            host,
+            port,
+            concurrency=connections,
+            connection_timeout=target.timeout_s,
+            network_timeout=target.timeout_s,
+            **_tls_of(target),
         )
         self._path = f"/v2/models/{payloads[0].model}/infer"
+        fields = dict(target.access.fields())
+        if is_tls(target.address) and target.server_name not in ("", host):
+            fields["Host"] = target.server_name
         self._requests = [
-            (payload.http_body, {"Inference-Header-Content-Length": str(payload.http_json_bytes)})
+            (payload.http_body, {"Inference-Header-Content-Length": str(payload.http_json_bytes), **fields})
             for payload in payloads
         ]
 
@@ -96,13 +125,18 @@ class HttpTransport:
         self._client.close()
 
 
-def open_transport(protocol: str, address: str, payloads: Payloads, timeout_s: float, proxy: bool = False) -> Transport:
-    """A transport to `address` (host:port) for `protocol`; `timeout_s` bounds every request.
+def _tls_of(target: Target) -> dict[str, Any]:
+    if not is_tls(target.address):
+        return {}
+    context = make_context(target.access)
+    name = target.server_name or host_of(target.address)
+    return {"ssl": True, "ssl_options": {"server_hostname": name}, "ssl_context_factory": lambda cafile=None: context}
 
-    `proxy`: through the environment's proxy, also to near addresses. HTTP never takes one.
-    """
+
+def open_transport(protocol: str, target: Target, payloads: Payloads) -> Transport:
+    """A transport for `protocol`, `grpc` or `http`."""
     if protocol == "grpc":
-        return GrpcTransport(address, payloads, timeout_s, proxy)
+        return GrpcTransport(target, payloads)
     if protocol == "http":
-        return HttpTransport(address, payloads, timeout_s)
+        return HttpTransport(target, payloads)
     raise UsageError("protocol", protocol, f"choose one of {', '.join(PROTOCOLS)}")

@@ -10,9 +10,10 @@ from locust.rpc import Message
 from locust.runners import MASTER_HEARTBEAT_TIMEOUT
 
 from command_line.arguments import split_address
-from command_line.errors import GeneratorError
+from command_line.errors import GeneratorError, SloTunerError
 
 from .. import __version__
+from ..access.client_access import Access
 from . import messages
 from .generator import LocalLoad, LocalRun, open_load
 from .messages import Assignment, Start, WorkerReport
@@ -24,9 +25,12 @@ REPORT_S = 0.25
 class Worker:
     """One Locust worker, with the run that it is busy with."""
 
-    def __init__(self, master: str) -> None:
-        """Connect to the tuner at `master`, HOST:PORT; GeneratorError when none answers for five minutes."""
-        self._environment, self._master = Environment(), master
+    def __init__(self, master: str, access: Access) -> None:
+        """Connect to the tuner at `master`, HOST:PORT; GeneratorError when none answers for five minutes.
+
+        `access` is how this worker reaches servers that guard themselves.
+        """
+        self._environment, self._master, self._access = Environment(), master, access
         try:
             self._runner = self._environment.create_worker_runner(*split_address(master))
         except ConnectionError:
@@ -60,7 +64,7 @@ class Worker:
         try:
             if self._load is not None:
                 self._load.close()
-            self._load = open_load(Assignment.from_message(msg.data), self._environment)
+            self._load = open_load(Assignment.from_message(msg.data, self._access), self._environment)
         except Exception as error:  # whatever it is, the master has to hear of it: it would wait for reports
             self._fail(error)
 
@@ -81,7 +85,9 @@ class Worker:
             run.stop()
 
     def _fail(self, error: Exception) -> None:
-        self._runner.send_message(messages.FAILED, {"reason": f"{type(error).__name__}: {error}"[:300]})
+        # What has a line for people needs no name of an exception before it.
+        reason = str(error) if isinstance(error, SloTunerError) else f"{type(error).__name__}: {error}"
+        self._runner.send_message(messages.FAILED, {"reason": reason[:300]})
 
     def _report(self, number: int, run: LocalRun) -> None:
         """Report at once, so that the master knows when this worker has begun, then until all is answered."""
@@ -109,7 +115,7 @@ class Worker:
         ).to_message()
 
 
-def worker_command(address: str) -> int:
+def worker_command(address: str, access: Access) -> int:
     """Work for the tuner at `host:port`; 0 when it is done."""
-    Worker(address).work()
+    Worker(address, access).work()
     return 0

@@ -1,20 +1,25 @@
 """Load workers as processes of this machine: started together, watched, and ended with this one."""
 
+import os
 import sys
 from pathlib import Path
 
 from command_line.errors import GeneratorError
 
+from ..access.client_access import Access
 from ..child_process import Child, end_children, start_child
 
 STOP_S = 5.0
 
 
 class WorkerProcesses:
-    """Runs `slo-tuner worker` several times; what the processes print is kept at `log`."""
+    """Runs `slo-tuner worker` several times; what the processes print is kept at `log`.
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    They get the `access` by their environment: everybody may read a command line.
+    """
+
+    def __init__(self, log: Path, access: Access | None = None) -> None:
+        self._log, self._access = log, access or Access()
         self._processes: list[Child] = []
 
     def start(self, count: int, master: str) -> None:
@@ -24,7 +29,8 @@ class WorkerProcesses:
         with self._log.open("wb") as log:
             for _ in range(count):
                 # The directory of this package is where -m looks first: all processes run the same code.
-                self._processes.append(start_child(command, log, cwd=Path(__file__).parents[2]))
+                environment = self._access.environment(os.environ)
+                self._processes.append(start_child(command, log, environment, cwd=Path(__file__).parents[2]))
 
     def check(self) -> None:
         """GeneratorError when one of them has ended."""

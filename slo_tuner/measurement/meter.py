@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from command_line.errors import ServerError
 from triton_contract.input_values import declared
 
+from ..access.diagnosis import diagnosis
+from ..access.reasons import refusal
+from ..load.arrivals import poisson_arrivals
 from ..load.distributed import Distributed
 from ..load.examples import describe, find_examples, read_rows, wanted
 from ..load.generator import Generator, InProcess, Run
@@ -18,6 +22,7 @@ from ..load.master import LoadMaster
 from ..load.messages import Assignment
 from ..load.payload import Payloads, make_payload, make_payloads
 from ..load.request_log import Floats
+from ..load.traffic.trace import Trace
 from ..load.transport import RequestError
 from ..results.schema import Disturbance, ModelResult, Point, Purpose, RequestsSent, SweepPoint, result_disturbed
 from ..slo.objective import Objective
@@ -28,7 +33,7 @@ from ..triton.server_metrics import counted_as
 from .closed_loop import measure_closed, sweep
 from .disturbance import Machine
 from .effort import Effort
-from .open_loop import MeasuredPoint, PointSpec, Target, measure_point
+from .open_loop import MeasuredPoint, PointSpec, Target, Timing, measure_point
 from .patience import Patience
 
 OnPoint = Callable[[Objective, Point], None]
@@ -104,7 +109,15 @@ class Meter:
         if self._generator is not None:
             self._generator.close()
         endpoint = self._endpoint
-        self._work = Assignment(endpoint.protocol, endpoint.address, timeout_s, self.payloads, endpoint.proxy)
+        self._work = Assignment(
+            endpoint.protocol,
+            endpoint.address,
+            timeout_s,
+            self.payloads,
+            endpoint.proxy,
+            server_names=endpoint.server_names,
+            access=endpoint.access,
+        )
         self._generator = Distributed(self._load_master, self._work) if self._load_master else InProcess(self._work)
         self._target = Target(
             counted_as(self.config), self._generator, endpoint.metrics(), self.machine, endpoint.addresses
@@ -133,7 +146,9 @@ class Meter:
             try:
                 transport.send()
             except RequestError as error:
-                raise ServerError(f"a request to {self.model!r} at {self._work.address} failed: {error}") from None
+                raise ServerError(
+                    f"a request to {self.model!r} at {self._work.address} failed: {self._explained(str(error))}"
+                ) from None
 
     def unloaded_ms(self, seconds: float = 2.0) -> float:
         """Median latency in ms with one request in flight."""
@@ -185,15 +200,31 @@ class Meter:
             self.machine.look, measure, lambda point: decides or point.invalid or not point.kept, self._replaced
         )
 
+    def follow(self, objective: Objective, trace: Trace, on_point: OnPoint) -> Point:
+        """Send the requests of a trace at its own times, after a warm-up at the mean of its first minute; one point.
+
+        It is measured once: what comes at the trace's own times can't be repeated in a moment.
+        """
+        warm_up_s = self._effort.timing(trace.mean_per_s, objective.limit_ms, repeat=True).warm_up_s
+        before = trace.cut(60.0).mean_per_s
+        warm_up = poisson_arrivals(before, warm_up_s, self._seed) if before > 0 else np.empty(0)
+        offsets_s = np.concatenate([warm_up, warm_up_s + trace.arrivals(self._seed)])
+        timing = Timing(warm_up_s, trace.duration_s, trace.duration_s, sequential=False)
+        spec = PointSpec(trace.mean_per_s, "trace", self._forgotten + len(self.points) + 1, self._seed, offsets_s)
+        return self._offered(objective, spec, timing, on_point)
+
     def _replaced(self, point: Point) -> None:
         self.points[self.points.index(point)] = point.model_copy(update={"repeated": True})
 
     def _point(self, objective: Objective, rate: float, purpose: str, on_point: OnPoint) -> Point:
-        self._bound(objective)
         effort, number = self._effort, self._forgotten + len(self.points) + 1
         timing = effort.timing(rate, objective.limit_ms, repeat=purpose in ("confirm", "single"))
         kind: Purpose = purpose  # type: ignore[assignment]
         spec = PointSpec(rate, kind, number, seed=self._seed * 1000 + number)
+        return self._offered(objective, spec, timing, on_point)
+
+    def _offered(self, objective: Objective, spec: PointSpec, timing: Timing, on_point: OnPoint) -> Point:
+        self._bound(objective)
         measured = measure_point(self._target, objective, spec, timing)
         point = self._kept_rows(measured)
         if point.errors:
@@ -255,7 +286,16 @@ class Meter:
     def _why(self, point: Point | SweepPoint) -> str:
         reason = next(iter(point.error_reasons), "no request was sent")
         late = "DEADLINE_EXCEEDED" in reason or "timed out" in reason
-        return f"{reason} (the time-out of a request is {self._work.timeout_s:g} s: --timeout-s)" if late else reason
+        if late:
+            return f"{reason} (the time-out of a request is {self._work.timeout_s:g} s: --timeout-s)"
+        return self._explained(reason)
+
+    def _explained(self, reason: str) -> str:
+        """Why requests fail, with what TLS or a token has to do with it."""
+        endpoint, address = self._endpoint, self._endpoint.addresses[0]
+        if refused := refusal(reason, endpoint.access):
+            return f"{refused} ({reason})"
+        return diagnosis(address, endpoint.name_of(address), endpoint.access) or reason
 
     def _kept_rows(self, measured: MeasuredPoint) -> Point:
         if self._rows_directory is None:

@@ -52,12 +52,16 @@ class Timing:
 
 @dataclass(frozen=True)
 class PointSpec:
-    """A point to measure: its rate in requests per second, why it is measured, its number, and the arrivals' seed."""
+    """A point to measure: its rate in requests per second, why it is measured, its number, and the arrivals' seed.
+
+    `offsets_s` are the times at which requests are due, warm-up included, ascending, shape [n]; None: Poisson arrivals.
+    """
 
     rate_per_s: float
     purpose: Purpose
     number: int
     seed: int
+    offsets_s: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ def measure_point(target: Target, objective: Objective, spec: PointSpec, timing:
     the server missed the objective even without that delay: a generator that lags only makes the load easier.
     """
     counted_from, total_s = timing.warm_up_s, timing.warm_up_s + timing.duration_s
-    offsets_s = poisson_arrivals(spec.rate_per_s, total_s, spec.seed)
+    offsets_s = spec.offsets_s
+    if offsets_s is None:
+        offsets_s = poisson_arrivals(spec.rate_per_s, total_s, spec.seed)
     ledger = RequestLedger(offsets_s, objective.limit_ms)
     generator = target.generator
     # From before the load until after it: reading takes milliseconds, and would delay what is due then.

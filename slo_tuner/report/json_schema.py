@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from ..fleet.record import FleetResults
 from ..results.schema import Results
 from ..sweep.record import SweepResults
 from ..tiers.record import TierResults
@@ -21,7 +22,7 @@ class LadderResults(Results):
     kind: Literal["ladder"] = "ladder"
 
 
-_Any = Annotated[LadderResults | SweepResults | TierResults | TuningResults, Field(discriminator="kind")]
+_Any = Annotated[LadderResults | SweepResults | TierResults | TuningResults | FleetResults, Field(discriminator="kind")]
 
 
 def schema_text() -> str:

@@ -9,6 +9,9 @@ from command_line.errors import ResultsError
 
 from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
+from ..fleet.plots import burst_plot, frontier_plot, headroom_plot, trace_plot
+from ..fleet.record import FleetRecord, FleetResults
+from ..fleet.text import PROMISES, fleet_headline, fleet_notes, percent, print_fleet
 from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
 from ..ladder.table import baseline, failures, print_table, unmet
@@ -35,6 +38,8 @@ def print_results(results: Results) -> None:
         print_tiers(results.tiers)
     elif isinstance(results, SweepResults):
         print_sweep(results.sweep)
+    elif isinstance(results, FleetResults):
+        print_fleet(results.fleet)
     else:
         print_table(results)
 
@@ -70,9 +75,13 @@ def render_report(results: Results, predictions: Predictions | None = None) -> s
             "tiers": None,
             **_swept(results.sweep),
         }
+    elif isinstance(results, FleetResults):
+        fleet = results.fleet
+        found = {"headline": fleet_headline(fleet), "notes": fleet_notes(fleet), **_fleet(fleet)}
     else:
         none = {"record": None, "tiers": None}
         found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
+    found.setdefault("fleet", None)
     objective = results.objective
     predicted = list(predictions.columns(results)) if predictions is not None else []
     seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
@@ -115,6 +124,21 @@ def _swept(record: SweepRecord) -> dict[str, object]:
     added = svg(added_plot(record)) if any(level.p50_ms.added_share for level in levels(record)) else ""
     words = {"levels": levels, "peaks": peaks, "range_text": range_text}
     return {"record": record, "curves": svg(curves_plot(record)) if measured else "", "added": added, **words}
+
+
+def _fleet(fleet: FleetRecord) -> dict[str, object]:
+    """What the page shows of a fleet: its choices over the trace, one burst, the frontier and the headroom."""
+    return {
+        "record": None,
+        "tiers": None,
+        "fleet": fleet,
+        "promises": PROMISES,
+        "percent": percent,
+        "over_time": svg(trace_plot(fleet)),
+        "burst": svg(burst_plot(fleet, fleet.choice("balanced"))),
+        "frontier": svg(frontier_plot(fleet)),
+        "headroom": svg(headroom_plot(fleet)) if fleet.headroom else "",
+    }
 
 
 def _cost(cost: Cost | None) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ..fleet.record import FleetResults
 from ..results.schema import Results, read_results
 from ..results.upgrade import upgraded
 from ..sweep.record import SweepResults
@@ -14,6 +15,7 @@ KINDS: dict[str, type[Results]] = {
     "sweep": SweepResults,
     "tiers": TierResults,
     "tuning": TuningResults,
+    "fleet": FleetResults,
 }
 
 

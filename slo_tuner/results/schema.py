@@ -16,7 +16,7 @@ from .costs import Cost
 from .record import Record
 from .upgrade import upgraded
 
-Purpose = Literal["bracket", "bisect", "confirm", "single"]
+Purpose = Literal["bracket", "bisect", "confirm", "single", "trace"]
 
 
 class ServerStages(Record):
@@ -197,7 +197,7 @@ class ModelResult(Record):
     @property
     def confirmations(self) -> tuple[Point, ...]:
         """The repeats at the rate that was found."""
-        counted = [p for p in self.points if p.purpose in ("confirm", "single") and not p.invalid]
+        counted = [p for p in self.points if p.purpose in ("confirm", "single", "trace") and not p.invalid]
         return tuple(p for p in counted if p.rate_per_s == self.rate_per_s)
 
 
@@ -207,7 +207,7 @@ def result_disturbed(points: Sequence[Point], rate_per_s: float | None, missed_p
     Those are the repeats at the rate that was found, and the misses at the lowest rate above it. Of the disturbed ones
     among them, the one that most was taken from.
     """
-    repeats = [p for p in points if p.purpose in ("confirm", "single") and p.rate_per_s == rate_per_s]
+    repeats = [p for p in points if p.purpose in ("confirm", "single", "trace") and p.rate_per_s == rate_per_s]
     misses = [p for p in points if not p.kept and p.rate_per_s == missed_per_s]
     disturbed = [p.disturbance for p in (*repeats, *misses) if p.disturbance and p.disturbed and not p.repeated]
     return str(max(disturbed, key=lambda one: one.taken_cores)) if disturbed else ""
@@ -231,6 +231,31 @@ class ServerFacts(Record):
         return self.machine_name or (str(self.machine) if self.machine is not None else "an unknown machine")
 
 
+class ClientAccess(Record):
+    """How the load reached a server that guards itself: names alone, no value of a header and no token.
+
+    `retries` says that gRPC's retry policy was followed: a request counts as failed when its last attempt has.
+    """
+
+    tls: bool = False
+    client_certificate: bool = False
+    token: bool = False
+    headers: tuple[str, ...] = ()
+    server_name: str = ""
+    retries: bool = False
+
+    def __str__(self) -> str:
+        """In a few words; empty for nothing of it."""
+        said = {
+            "TLS": self.tls,
+            "a client certificate": self.client_certificate,
+            "a token": self.token,
+            f"headers {', '.join(self.headers)}": bool(self.headers),
+            "requests sent again by gRPC's retry policy": self.retries,
+        }
+        return ", ".join(text for text, is_so in said.items() if is_so)
+
+
 class RunHeader(Record):
     """What every run says of itself: when, by which command and software, from which machine, against which server.
 
@@ -245,6 +270,7 @@ class RunHeader(Record):
     client: Machine
     load_workers: int = 1
     proxy: str = ""
+    access: ClientAccess = Field(default_factory=ClientAccess)
     server: ServerFacts
 
 
@@ -283,7 +309,7 @@ class Results(Record):
     """One run of the tuner: of `measure` or `ladder` as it stands, of the other commands with more fields."""
 
     schema_version: Literal[2] = 2
-    kind: Literal["ladder", "sweep", "tiers", "tuning"] = "ladder"
+    kind: Literal["ladder", "sweep", "tiers", "tuning", "fleet"] = "ladder"
     run: RunHeader
     objective: Objective
     objective_source: str

@@ -1,19 +1,16 @@
 """The options of a measurement, checked completely before anything starts."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line.arguments import (
-    check_addresses,
-    check_output,
-    check_protocol,
-    default_control_address,
-    parse_shape,
-    positive,
-)
+from command_line.arguments import check_output, parse_shape, positive
 from command_line.errors import UsageError
 
+from ..access.addresses import check_servers, check_use, default_control, read_protocol
+from ..access.client_access import Access
+from ..access.settings import HIDDEN, read_access, read_tls
 from ..load.examples import check_examples
 from ..measurement.effort import EFFORTS, Effort
 from ..slo.objective import Objective, parse_objective
@@ -68,15 +65,22 @@ class Asked:
 def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOptions:
     """Check every option that measuring commands share; UsageError names the first that is wrong."""
     objective = None if options.objective == "auto" else parse_objective(options.objective)
-    protocol = check_protocol("protocol", options.protocol)
+    at = asked.address or options.address
+    protocol = read_protocol(options.protocol, [at])
     if options.repository is not None:
         check_repository(options.repository)
         _check_own_server(options)
     if options.proxy and protocol != "grpc":
         raise UsageError("proxy", options.proxy, f"the load over {protocol} takes no proxy; leave it out")
-    at = asked.address or options.address
-    address = check_addresses("address", at, protocol) if at else ""
-    control = check_addresses("control-address", options.control_address) if options.control_address else ""
+    own = options.repository is not None
+    access, tls = (Access(), False) if own else (read_access(options, os.environ), read_tls(options, os.environ))
+    if access.retries and protocol != "grpc":
+        raise UsageError("retries", access.retries, f"the retry policy is gRPC's: the load over {protocol} has none")
+    address = check_servers("address", at, protocol, tls) if at else ""
+    asked_control = options.control_address
+    control = check_servers("control-address", asked_control, "grpc", tls) if asked_control else ""
+    control = control or default_control(address, protocol)
+    check_use(access, (*address.split(","), *control.split(","), *(options.metrics_url or "").split(",")), options)
     if "," in address and not asked.several:
         raise UsageError("address", address, "this command loads or configures models: give it one server")
     for url in (options.metrics_url or "").split(",") if options.metrics_url else ():
@@ -94,7 +98,7 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
         repository=options.repository,
         endpoint=Endpoint(
             address=address,
-            control_address=control or default_control_address(address, protocol),
+            control_address=control,
             protocol=protocol,
             metrics_url=options.metrics_url,
             timeout_s=timeout_s,
@@ -102,6 +106,7 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
             proxy=options.proxy,
             examples=check_examples("examples", options.examples),
             repository=options.repository,
+            access=access,
         ),
         tritonserver=options.tritonserver,
         server_python=options.server_python,
@@ -113,10 +118,15 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
 
 
 def _check_own_server(options: argparse.Namespace) -> None:
-    """UsageError for what says where a running server is."""
-    for name in ("metrics-url", "control-address"):
+    """UsageError for what says where a running server is, and how it is reached."""
+    guarded = ("tls", "ca", "client-certificate", "client-key", "server-name", "token-file", "retries")
+    for name in ("metrics-url", "control-address", *guarded):
         if said := getattr(options, name.replace("-", "_")):
-            raise UsageError(name, said, "it is for a running server (--address); the one of --repository has its own")
+            raise UsageError(
+                name, str(said), "it is for a running server (--address); the one of --repository has its own"
+            )
+    if options.header:
+        raise UsageError("header", HIDDEN, "it is for a running server (--address)")
 
 
 def read_models(text: str | None) -> tuple[str, ...] | None:

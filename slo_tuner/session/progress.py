@@ -57,7 +57,7 @@ class Progress:
         reached = "      –" if point.objective_quantile_ms is None else f"{point.objective_quantile_ms:7.1f}"  # noqa: RUF001
         sure = (
             ""
-            if point.invalid or point.purpose in ("confirm", "single")
+            if point.invalid or point.purpose in ("confirm", "single", "trace")
             else (" (certain)" if point.certain else " (close)")
         )
         failed = f", {point.errors} failed" if point.errors else ""

@@ -5,7 +5,8 @@ import datetime
 from command_line.environment import Machine, describe_machine, describe_software
 from command_line.proxy import proxy_for
 
-from ..results.schema import RunHeader, ServerFacts
+from ..access.addresses import is_tls
+from ..results.schema import ClientAccess, RunHeader, ServerFacts
 from ..triton.control import Control
 from ..triton.endpoint import Endpoint
 from .options import MeasureOptions
@@ -27,7 +28,20 @@ def make_header(
         client=client,
         load_workers=load_workers,
         proxy=proxy_for(endpoint.addresses[0], endpoint.proxy) if endpoint.protocol == "grpc" else "",
+        access=_access(endpoint),
         server=_server_facts(options, control, endpoint, client),
+    )
+
+
+def _access(endpoint: Endpoint) -> ClientAccess:
+    access, tls = endpoint.access, any(is_tls(address) for address in endpoint.addresses)
+    return ClientAccess(
+        tls=tls,
+        client_certificate=tls and access.certificate is not None,
+        token=bool(access.token_file or access.token_value),
+        headers=tuple(name for name, _ in access.headers),
+        server_name=access.server_name if tls else "",
+        retries=access.retries,
     )
 
 

@@ -23,7 +23,7 @@ def open_server(options: MeasureOptions) -> Iterator[tuple[Control, Endpoint]]:
         endpoint = options.endpoint.expanded()
         if len(endpoint.addresses) > 1 and not options.several:
             raise UsageError("address", options.endpoint.address, f"it is {len(endpoint.addresses)} servers; give one")
-        with closing(Control(endpoint.control_addresses[0], proxy=endpoint.proxy)) as control:
+        with closing(_control(endpoint, endpoint.control_addresses[0])) as control:
             control.check_reachable()
             _check(options, control, endpoint)
             if len(endpoint.addresses) > 1:
@@ -50,11 +50,15 @@ def open_server(options: MeasureOptions) -> Iterator[tuple[Control, Endpoint]]:
                 raise
 
 
+def _control(endpoint: Endpoint, address: str) -> Control:
+    return Control(address, proxy=endpoint.proxy, access=endpoint.access, server_name=endpoint.name_of(address))
+
+
 def _check_alike(models: Sequence[str], endpoint: Endpoint) -> None:
     """ServerError unless all servers serve the models now, in the same configuration: they are measured as one."""
     first: dict[str, bytes] = {}
     for address in endpoint.control_addresses:
-        with closing(Control(address, proxy=endpoint.proxy)) as control:
+        with closing(_control(endpoint, address)) as control:
             control.check_reachable()
             for model in models:
                 if not control.is_ready(model):

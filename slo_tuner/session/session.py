@@ -80,7 +80,10 @@ class Session:
 def open_session(options: MeasureOptions, command: str, progress: Progress) -> Iterator[Session]:
     """A session with its server and its load, both ended after it."""
     workers, log = options.workers, options.output / "workers.log"
-    with open_server(options) as (control, endpoint), workers.load_master(log, progress.say) as load_master:
+    with (
+        open_server(options) as (control, endpoint),
+        workers.load_master(log, progress.say, options.endpoint.access) as load_master,
+    ):
         count = len(load_master.workers) if load_master else 1
         header = make_header(options, command, control, endpoint, count)
         patience = Patience(progress.say, options.effort.quiet_s, options.effort.quiet_run_s)

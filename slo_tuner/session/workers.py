@@ -9,6 +9,7 @@ from pathlib import Path
 from command_line.arguments import check_listening, positive, whole
 from command_line.errors import UsageError
 
+from ..access.client_access import Access
 from ..load.master import WITHIN_S, LoadMaster, WorkerRendezvous
 from ..load.worker_processes import WorkerProcesses
 
@@ -21,12 +22,15 @@ class Workers:
     own: bool = True
 
     @contextmanager
-    def load_master(self, log: Path, say: Callable[[str], None]) -> Iterator[LoadMaster | None]:
-        """The workers, ready; None where this process does their work. Own ones print to `log`."""
+    def load_master(
+        self, log: Path, say: Callable[[str], None], access: Access | None = None
+    ) -> Iterator[LoadMaster | None]:
+        """The workers, ready; None where this process does their work. Own ones print to `log`, and get the `access`;
+        others have their own."""
         if self.rendezvous is None:
             yield None
         elif self.own:
-            with LoadMaster(self.rendezvous, WorkerProcesses(log)) as load_master:
+            with LoadMaster(self.rendezvous, WorkerProcesses(log, access)) as load_master:
                 yield load_master
         else:
             say(

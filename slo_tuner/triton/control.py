@@ -9,10 +9,15 @@ from google.protobuf.json_format import MessageToDict, MessageToJson
 from tritonclient.grpc import model_config_pb2, service_pb2
 from tritonclient.utils import InferenceServerException
 
+from command_line.arguments import bare_address
 from command_line.errors import ModelError, ServerError
 from command_line.proxy import channel_options
 
-from .. import gevent_grpc  # noqa: F401  readies gRPC for gevent before the first channel
+from ..access.addresses import host_of, is_tls
+from ..access.client_access import Access
+from ..access.diagnosis import diagnosis
+from ..access.grpc_channel import access_options, channel_credentials
+from ..access.reasons import refusal
 from .server_process import TritonProcess
 
 _CALL_S = 10.0
@@ -25,12 +30,28 @@ _GONE = ("", "UNAVAILABLE")
 class Control:
     """Talks to one server over gRPC. Every failure is a ServerError or ModelError with one line."""
 
-    def __init__(self, address: str, process: TritonProcess | None = None, proxy: bool = False) -> None:
-        """Connect to `address`; `proxy`: through the environment's proxy, also to near addresses."""
-        self.address = address
-        self._process = process
-        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-        self._client = triton.InferenceServerClient(address, channel_args=[*options, *channel_options(address, proxy)])
+    def __init__(
+        self,
+        address: str,
+        process: TritonProcess | None = None,
+        proxy: bool = False,
+        access: Access | None = None,
+        server_name: str = "",
+    ) -> None:
+        """Connect to `address`; `proxy`: through the environment's proxy, also to near addresses.
+
+        With TLS the server's certificate has to be for `server_name`, or for the address where that is empty.
+        """
+        self.address, self._access = address, access or Access()
+        self._process, self._name = process, server_name or host_of(address)
+        options: list[tuple[str, str | int]] = [
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_receive_message_length", -1),
+        ]
+        options += [*channel_options(address, proxy), *access_options(address, self._access, self._name)]
+        target = bare_address(address) if is_tls(address) else address
+        credentials = channel_credentials(address, self._access)
+        self._client = triton.InferenceServerClient(target, creds=credentials, channel_args=options)
 
     def close(self) -> None:
         """Close the connection."""
@@ -44,14 +65,27 @@ class Control:
         end = time.monotonic() + deadline_s
         while True:
             try:
-                if self._client.is_server_live(client_timeout=min(2.0, deadline_s)):
+                if self._client.is_server_live(self._fields(), client_timeout=min(2.0, deadline_s)):
                     return
                 reason = "it is not live"
             except InferenceServerException as error:
                 reason = str(error.message())
+                # No patience helps against a wrong certificate or token.
+                final = self._refusal(error) or diagnosis(self.address, self._name, self._access)
+                if final:
+                    raise ServerError(f"no Triton server answers gRPC at {self.address}: {final}") from None
             if time.monotonic() > end:
                 raise ServerError(f"no Triton server answers gRPC at {self.address}: {reason}")
             gevent.sleep(0.3)
+
+    def _fields(self) -> dict[str, str]:
+        """The headers of a request; read anew for each, as a token may be renewed."""
+        return dict(self._access.fields())
+
+    def _refusal(self, error: InferenceServerException) -> str:
+        """What is wrong with who asked, if that is it."""
+        status = str(error.status() or "").removeprefix("StatusCode.")
+        return refusal(f"{status}: {error.message()}", self._access)
 
     def check_alive(self) -> None:
         """ServerError when the server is a process of ours and has ended."""
@@ -116,8 +150,10 @@ class Control:
         """Why the model could not be loaded, in one line; empty when it was."""
         override = MessageToJson(config, preserving_proto_field_name=True) if config is not None else None
         try:
-            self._client.load_model(model, config=override, client_timeout=deadline_s)
+            self._client.load_model(model, self._fields(), config=override, client_timeout=deadline_s)
         except InferenceServerException as error:
+            if refused := self._refusal(error):
+                return refused
             # A Python traceback follows the reason, after "At:".
             return " ".join(str(error.message()).split("\nAt:")[0].split())[:400]
         return ""
@@ -144,9 +180,11 @@ class Control:
 
     def _call(self, method: Any, *arguments: object) -> Any:
         try:
-            return method(*arguments, client_timeout=_CALL_S)
+            return method(*arguments, headers=self._fields(), client_timeout=_CALL_S)
         except InferenceServerException as error:
             self.check_alive()
+            if refused := self._refusal(error):
+                raise ServerError(f"the server at {self.address}: {refused}") from None
             message = " ".join(str(error.message()).split())[:400]
             if "not found" in message or "unknown model" in message:
                 raise ModelError(message) from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command_line.errors import ServerError, UsageError
+from command_line.extras import install_line
 
 STUB = "triton_python_backend_stub"
 _ASK_PYTHON = """
@@ -89,7 +90,8 @@ def _in_wheel(python: str) -> Tritonserver:
     if not root.is_dir():
         raise ServerError(
             f"no tritonserver on PATH, and {python} has no package nvidia-pytriton; "
-            "give --tritonserver PROGRAM or --server-python PYTHON"
+            "give --tritonserver PROGRAM or --server-python PYTHON, which `python3 -m venv server` and then "
+            f"`server/bin/{install_line('server')}` make: --server-python server/bin/python"
         )
     if not stub.is_file():
         found = ", ".join(sorted(path.name for path in stub.parent.parent.iterdir()))

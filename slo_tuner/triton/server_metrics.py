@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 import urllib3
@@ -11,6 +13,10 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from command_line.errors import ServerError
 from triton_contract import metrics as names
 
+from ..access.addresses import may_show
+from ..access.client_access import Access
+from ..access.reasons import refusal, tls_reason
+from ..access.tls import make_context
 from ..results.schema import ServerStages
 from .nvml import GpuSample, Nvml
 
@@ -62,9 +68,14 @@ def counted_as(config: ModelConfig) -> str:
 class MetricsEndpoint:
     """Reads Triton's `/metrics`; asks `gpus` where the server's are this machine's: Triton itself needs DCGM for it."""
 
-    def __init__(self, url: str, gpus: Nvml | None = None) -> None:
-        self.url, self._gpus = url, gpus
-        self._http = urllib3.PoolManager(timeout=_ANSWER_S, retries=1)
+    def __init__(self, url: str, gpus: Nvml | None = None, access: Access | None = None, server_name: str = "") -> None:
+        """Behind TLS the certificate has to be for `server_name`, or for the URL's host where that is empty."""
+        self.url, self._gpus, self._access = url, gpus, access or Access()
+        self._name = server_name or urlsplit(url).hostname or ""
+        tls: dict[str, Any] = {}
+        if url.startswith("https://"):
+            tls = {"ssl_context": make_context(self._access), "server_hostname": self._name}
+        self._http = urllib3.PoolManager(timeout=_ANSWER_S, retries=1, **tls)
 
     @property
     def parts(self) -> "tuple[MetricsEndpoint, ...]":
@@ -76,17 +87,24 @@ class MetricsEndpoint:
         try:
             # However slowly an answer comes in: a point waits for it.
             with too_late:
-                answer = self._http.request("GET", self.url)
+                # Headers and token are for the server behind TLS, or near: what else scrapes metrics sends none.
+                shown = dict(self._access.fields()) if may_show(self._access, self.url) else None
+                answer = self._http.request("GET", self.url, headers=shown)
         except gevent.Timeout as passed:
             if passed is not too_late:
                 raise
             raise ServerError(f"metrics at {self.url} cannot be read: no answer within {_ANSWER_S:g} s") from None
         except urllib3.exceptions.HTTPError as error:
             # Its reason begins with the object that failed.
-            reason = str(getattr(error, "reason", error)).rpartition(">: ")[2]
+            cause = getattr(error, "reason", error)
+            reason = str(cause).rpartition(">: ")[2]
+            if isinstance(cause, urllib3.exceptions.SSLError) and isinstance(cause.args[0], OSError):
+                reason = tls_reason(cause.args[0], self._name, self._access)
             raise ServerError(f"metrics at {self.url} cannot be read: {reason}") from None
         if answer.status != 200:
-            raise ServerError(f"metrics at {self.url} cannot be read: the answer is {answer.status} {answer.reason}")
+            refused = refusal(f"HTTP {answer.status}", self._access)
+            why = f"the answer is {answer.status} {answer.reason}{refused and f': {refused}'}"
+            raise ServerError(f"metrics at {self.url} cannot be read: {why}")
         try:
             return [
                 (sample.name, sample.labels, sample.value)

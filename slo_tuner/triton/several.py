@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from command_line.arguments import split_address
 
-_DNS = "dns:///"
+from ..access.addresses import scheme_of
 
 
 def each_address(address: str) -> tuple[str, ...]:
@@ -14,9 +14,9 @@ def each_address(address: str) -> tuple[str, ...]:
 
     Of a host with addresses of IPv4 and of IPv6 those of the kind that is found first count: they are the same servers.
     """
-    host, port = split_address(address.removeprefix(_DNS))
+    host, port = split_address(address)
     found = _resolved(host)
-    return tuple(f"{one}:{port}" for one in found) if len(found) > 1 else (address,)
+    return tuple(f"{scheme_of(address)}{one}:{port}" for one in found) if len(found) > 1 else (address,)
 
 
 def each_url(url: str) -> tuple[str, ...]:

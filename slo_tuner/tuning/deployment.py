@@ -9,9 +9,9 @@ import yaml
 
 from command_line.errors import UsageError
 
+from ..capacity.configuration import Configuration
 from ..cost.prices import CapacityMargin, Offer, replicas, usd_per_million
 from .record import Deployment, TuningResults
-from .space import Configuration
 
 VALUES_FOLDER = "values"
 PLAN_ENTRY = "plan-entry.yaml"

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from ..capacity.configuration import Configuration
+from ..capacity.fit import Saturation, effective_batch, fit_service_time
+from ..capacity.queue_model import ServiceTime, best_rates
+from ..capacity.surrogate import Expected, Observation, expect
 from ..slo.miss_curve import crossing
-from .fit import Saturation, effective_batch, fit_service_time
-from .queue_model import ServiceTime, best_rates
-from .space import Configuration
-from .surrogate import Expected, Observation, expect
 from .trial import Trial, TrialObjective, rate_of, rates_of
 
 _MOST_LIMITED = 2
@@ -100,7 +100,7 @@ class TrialHistory:
     def _service(self) -> tuple[ServiceTime, float]:
         """The fitted service time, and what a single request spends beside it, in seconds."""
         alone_s = next(t.unloaded_ms for t in self.trials if t.unloaded_ms is not None) / 1000
-        service = fit_service_time([s for t in self.trials for s in _saturations(t)], alone_s)
+        service = fit_service_time([s for t in self.trials for s in saturations(t)], alone_s)
         return service, max(0.0, alone_s - (service.own + service.fixed + service.item))
 
     def _observations(self, trial: Trial) -> list[Observation]:
@@ -117,7 +117,8 @@ class TrialHistory:
         return []
 
 
-def _saturations(trial: Trial) -> list[Saturation]:
+def saturations(trial: Trial) -> list[Saturation]:
+    """What a trial's closed loop says of the service time; none where it had none."""
     loop, tried = trial.saturation, trial.configuration
     if loop is None or loop.rate_per_s <= 0:
         return []

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 
+from ..capacity.configuration import Configuration
+from ..capacity.surrogate import Expected
 from .evidence import TrialHistory
 from .path import Choice, Step, best_path, steps
-from .space import Configuration, Space
-from .surrogate import Expected
+from .space import Space
 from .trial import Candidate, Trial, TrialObjective
 
 Measure = Callable[[Candidate, float], Trial]

@@ -8,10 +8,11 @@ from pathlib import Path
 from command_line.arguments import positive
 from command_line.errors import UsageError
 
+from ..capacity.configuration import Configuration
 from ..cost.prices import OWN_TABLE, read_prices
 from ..session.options import Asked, MeasureOptions, read_measure_options
 from .deployment import DeploymentGoal, plan_variant
-from .space import Configuration, Space, default_space
+from .space import Space, default_space
 
 
 @dataclass(frozen=True)

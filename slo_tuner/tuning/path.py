@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from itertools import permutations
 
+from ..capacity.configuration import Configuration
 from .evidence import TrialHistory
-from .space import Configuration, single_changes
+from .space import single_changes
 
 
 @dataclass(frozen=True)

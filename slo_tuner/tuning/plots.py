@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..capacity.configuration import Configuration
 from ..plot_style import STYLE
 from .record import Tuning
-from .space import Configuration
 from .text import change
 from .trial import Trial, rate_of
 

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
+from ..capacity.configuration import Configuration
 from ..results.record import Record
 from ..results.schema import Results
 from .path import Step
-from .space import Configuration, Space
+from .space import Space
 from .trial import Trial
 
 

@@ -4,6 +4,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from command_line.errors import GeneratorError, ServerError
 
+from ..capacity.configuration import Configuration
 from ..measurement.meter import Meter
 from ..session.session import Session
 from ..slo.objective import ChosenObjective, choose_objective
@@ -13,7 +14,7 @@ from .make_results import RunContext, SearchOutcome, make_results
 from .options import TuneOptions
 from .record import TuningResults
 from .resume import check_resumed_model, check_resumed_space, read_earlier
-from .space import Configuration, Space
+from .space import Space
 from .trial import Candidate, Trial, TrialObjective, run_trial
 from .triton_config import as_dict, read_configuration, with_configuration
 from .triton_system import TritonSystem

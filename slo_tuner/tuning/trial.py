@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from ..capacity.configuration import Configuration
 from ..results.schema import Point, SweepPoint
 from ..slo.objective import Objective
 from ..slo.rate_search import Limits, search
-from .space import Configuration
 
 Role = Literal["baseline", "screen", "leader", "path", "repeat"]
 TrialStatus = Literal["rate", "screened", "hopeless", "worse", "unmet", "invalid", "refused"]

@@ -5,7 +5,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from command_line.errors import ModelError
 
-from .space import Configuration
+from ..capacity.configuration import Configuration
 
 
 def check_tunable(config: ModelConfig) -> None:

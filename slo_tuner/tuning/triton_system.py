@@ -6,13 +6,13 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from command_line.errors import ModelError
 
+from ..capacity.configuration import Configuration
 from ..measurement.meter import Meter
 from ..results.schema import Point, SweepPoint
 from ..session.progress import Progress
 from ..slo.objective import Objective
 from ..triton.control import Control
 from ..triton.deadlines import LOAD_S
-from .space import Configuration
 from .trial import RefusedError
 from .triton_config import check_tunable, read_configuration, with_configuration
 

@@ -248,6 +248,8 @@ def test_a_url_that_is_no_place_in_a_bucket_is_refused(
 def test_a_client_that_is_not_installed_is_named(
     plan_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bucket.importlib.util, "find_spec", lambda name: None)
+    find = bucket.importlib.util.find_spec
+    monkeypatch.setattr(bucket.importlib.util, "find_spec", lambda name: None if name == "gcsfs" else find(name))
     line = failure(capsys, plan_file, "gs://bucket/models", 2)
-    assert line == "--output: gs://bucket/models (gcsfs is not installed); allowed: pip install gcsfs, or a directory"
+    allowed = "pip install 'tensorflow-inference-system[gs]', or a directory"
+    assert line == f"--output: gs://bucket/models (gcsfs is not installed); allowed: {allowed}"

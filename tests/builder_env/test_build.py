@@ -15,6 +15,7 @@ import yaml
 
 from model_repo_builder.build import directory as build_module
 from model_repo_builder.build.directory import build
+from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.report import BuildLog
@@ -46,6 +47,13 @@ def test_the_manifest_says_where_a_variant_comes_from(repository: Path) -> None:
     assert made["agreement"]["examples"] == 32
     assert made["agreement"]["top1"] > 0.5
     assert made["packages"]["onnxruntime"]
+
+
+def test_show_prints_one_document_for_a_program(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(repository), "--json"]) == 0
+    shown = {one["variant"]: one for one in json.loads(capsys.readouterr().out)}
+    assert sorted(shown) == ["bytes", "onnx_fp32", "onnx_int8", "original"]
+    assert shown["onnx_int8"]["precision"] == "int8" and shown["onnx_int8"]["bytes"] > 100_000
 
 
 def test_int8_is_smaller_than_fp32(repository: Path) -> None:

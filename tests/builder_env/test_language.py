@@ -229,11 +229,11 @@ def version_without(package: str, version: str | None) -> Any:
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (None, r"\(transformers is not installed\); allowed: transformers, of the dependency group `language`"),
+        (None, r"\(transformers is not installed\); allowed: pip install 'tensorflow-inference-system\[language\]'"),
         ("5.1.0", r"\(transformers 5\.1\.0\); allowed: transformers 4, the last with TensorFlow classes"),
     ],
 )
-def test_a_transformers_that_does_not_fit_is_named_with_its_group(
+def test_a_transformers_that_does_not_fit_is_named_with_its_extra(
     raw: dict[str, Any], monkeypatch: pytest.MonkeyPatch, version: str | None, message: str
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "version", version_without("transformers", version))

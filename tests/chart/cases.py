@@ -39,6 +39,28 @@ EVERYTHING: dict[str, Any] = {
         "dashboards": {"enabled": True, "folder": "Triton"},
     },
 }
+# A server whose changes reach clients in steps, with everything that has a part in it.
+DELIVERED: dict[str, Any] = {
+    "modelRepository": {
+        "source": "builder",
+        "url": "",
+        "builder": {"plan": PLAN},
+        "alias": "tiny",
+        "tuning": {"original": {"maxBatchSize": 16}},
+    },
+    "delivery": {"enabled": True, "measure": {"ratePerSecond": 20}},
+    "service": {"headless": False},
+    "tfservingFront": {"enabled": True},
+    "gateway": {
+        "enabled": True,
+        "parentRefs": [{"name": "shared"}],
+        "http": {"hostnames": ["http.example.com"]},
+        "grpc": {"hostnames": ["grpc.example.com"]},
+        "gke": {"healthCheckPolicy": True, "backendPolicy": True},
+    },
+    "networkPolicy": {"clientNamespaces": ["gateway"]},
+    "monitoring": {"podMonitor": {"enabled": True}},
+}
 
 
 def with_values(*parts: Mapping[str, Any]) -> dict[str, Any]:

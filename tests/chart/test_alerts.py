@@ -9,10 +9,13 @@ from render import ROOT, Manifest, one, render, tools
 from validation import errors
 
 CASES = Path(__file__).parent / "alerts"
-MONITORING = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
+MONITORING = {
+    "podMonitor": {"enabled": True},
+    "prometheusRule": {"enabled": True, "thresholds": {"headroomPercent": 30}},
+}
 SCALED = {
     "modelRepository": {"source": "url", "url": "gs://bucket/models", "models": ["original", "tftrt.fp16"]},
-    "scaling": {"mode": "keda"},
+    "scaling": {"mode": "keda", "requestRate": {"perPodCapacity": 100}},
     "monitoring": MONITORING,
 }
 
@@ -98,7 +101,23 @@ def test_thresholds_come_from_the_values() -> None:
 def test_rules_about_what_is_not_there_are_left_out() -> None:
     fixed = {**SCALED, "scaling": {"mode": "fixed", "replicas": 0}, "gpu": {"count": 0}}
     left_out = set(rules(SCALED)) - set(rules(fixed))
-    assert left_out == {"TritonServerDown", "TritonGpuMemory", "TritonReplicasAtMaximum"}
+    assert left_out == {
+        "TritonServerDown",
+        "TritonGpuMemory",
+        "TritonReplicasAtMaximum",
+        "TritonHeadroomTooSmall",
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"scaling": {"mode": "keda"}},
+        {"monitoring": {**MONITORING, "prometheusRule": {"enabled": True}}},
+    ],
+)
+def test_headroom_is_no_alert_without_a_measured_capacity_and_a_share(values: dict) -> None:
+    assert "TritonHeadroomTooSmall" not in rules({**SCALED, **values})
 
 
 def test_without_promtool_and_go_the_tests_fail_with_what_to_do(

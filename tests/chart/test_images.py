@@ -1,4 +1,4 @@
-"""The images: named as the charts ask for them, their versions those of pyproject.toml."""
+"""The images: named as the charts ask for them, their versions those of constraints.txt."""
 
 import re
 
@@ -25,14 +25,14 @@ def test_no_version_of_a_package_stands_in_a_dockerfile(path: object) -> None:
     assert re.findall(r"[a-z0-9-]+==[0-9.]+", path.read_text()) == []
 
 
-def test_a_group_brings_the_groups_that_it_includes() -> None:
-    wanted = requirements.requirements(["client"], project=False, without=[])
-    assert set(requirements.requirements(["triton-protocol"], project=False, without=[])) < set(wanted)
+def test_an_extra_brings_the_extras_that_it_includes() -> None:
+    wanted = requirements.requirements(["tuner"])
+    assert set(requirements.requirements(["triton-protocol"])) < set(wanted)
 
 
 def test_what_the_base_image_brings_is_left_out() -> None:
-    names = [requirements.package(one) for one in requirements.requirements(["frameworks"], project=False, without=[])]
-    left = requirements.requirements(["frameworks"], project=False, without=["tensorflow_cpu"])
+    names = [requirements.package(one) for one in requirements.requirements(["frameworks"], cpu=True)]
+    left = requirements.requirements(["frameworks"], cpu=True, without=["tensorflow_cpu"])
     assert sorted({*names} - {"tensorflow-cpu"}) == sorted(map(requirements.package, left))
 
 

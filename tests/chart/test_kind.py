@@ -1,6 +1,7 @@
 """ci/kind.yaml and the commands for kind in tests/integration/README.md fit the charts and the other scripts."""
 
 import re
+import subprocess
 
 import yaml
 from render import ROOT
@@ -32,3 +33,13 @@ def test_charts_have_the_versions_that_the_product_uses() -> None:
     stack = "kube-prometheus-stack"
     assert version_of(stack, README) == dependency(stack)["version"]
     assert version_of("keda", README) == version_of("keda", (ROOT / "ci/gke/test.sh").read_text())
+
+
+def test_the_script_installs_the_operators_of_the_readme() -> None:
+    script = (ROOT / "ci/kind.sh").read_text()
+    assert version_of("keda", script) == version_of("keda", README)
+    assert version_of("kube-prometheus-stack", script) == '"$version"'
+    lines = [line for line in script.splitlines() if line.startswith(("chart=", "version="))]
+    command = ["bash", "-c", "; ".join([*lines, "echo $version"])]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    assert shown == dependency("kube-prometheus-stack")["version"]

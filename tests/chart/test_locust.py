@@ -5,6 +5,8 @@ import yaml
 from render import ROOT, HelmRefused, Manifest, one, render
 from validation import KUBERNETES_VERSIONS, errors, restricted_violations
 
+from slo_tuner.load.locust_settings import read_settings
+
 TARGET = {"target": {"address": "triton:8001"}}
 JOB = {**TARGET, "job": {"enabled": True}}
 LADDER = {**TARGET, "job": {"enabled": True, "command": "ladder", "models": ["original", "tftrt_fp16"]}}
@@ -261,7 +263,76 @@ def test_requests_are_generated_without_examples() -> None:
     assert not [argument for argument in container(one(manifests, "Job"))["args"] if "examples" in argument]
 
 
+GUARDED = {
+    **JOB,
+    "target": {"address": "grpcs://gateway.example:443", "controlAddress": "grpcs://{{ .Release.Name }}-gw:443"},
+    "job": WORKERS["job"],
+    "access": {
+        "tls": {"caSecret": "ca", "clientSecret": "me", "serverName": "inference.example"},
+        "headers": {"x-tenant": "a b", "x-trace": "1"},
+        "token": {"secret": "tokens", "key": "mine"},
+        "retries": True,
+    },
+}
+
+
+def test_every_pod_gets_what_a_guarded_server_asks_for_and_no_manifest_holds_a_secret() -> None:
+    manifests = locust(GUARDED)
+    data = one(manifests, "ConfigMap")["data"]
+    said = {name.removeprefix("SLO_TUNER_"): value for name, value in data.items() if "/access/" in value}
+    assert said == {
+        "CA": "/access/ca/ca.crt",
+        "CLIENT_CERTIFICATE": "/access/client/tls.crt",
+        "CLIENT_KEY": "/access/client/tls.key",
+        "TOKEN_FILE": "/access/token/token",
+    }
+    assert data["SLO_TUNER_HEADERS"] == "x-tenant=a b\nx-trace=1" and data["SLO_TUNER_RETRIES"] == "true"
+    assert data["SLO_TUNER_SERVER_NAME"] == "inference.example"
+    pods = [manifest for manifest in manifests if manifest["kind"] in ("Deployment", "Job")]
+    assert len(pods) == 4
+    for manifest in pods:
+        mounts = {one["name"]: one["mountPath"] for one in container(manifest)["volumeMounts"]}
+        secrets = {
+            volume["name"]: (volume["secret"]["secretName"], [item["key"] for item in volume["secret"]["items"]])
+            for volume in manifest["spec"]["template"]["spec"]["volumes"]
+            if "secret" in volume
+        }
+        assert secrets == {
+            "ca": ("ca", ["ca.crt"]),
+            "client-certificate": ("me", ["tls.crt", "tls.key"]),
+            "token": ("tokens", ["mine"]),
+        }
+        assert {name: path for name, path in mounts.items() if name in secrets} == {
+            "ca": "/access/ca",
+            "client-certificate": "/access/client",
+            "token": "/access/token",
+        }
+    arguments = container(with_component(manifests, "job"))["args"]
+    assert arguments[1:3] == ["--address=grpcs://gateway.example:443", "--control-address=grpcs://load-gw:443"]
+    assert errors(manifests) == [] and restricted_violations(manifests) == []
+
+
+def test_settings_of_the_chart_are_those_that_the_load_reads() -> None:
+    data = environment({**GUARDED, "access": {**GUARDED["access"], "tls": {"enabled": True}, "token": {}}})
+    settings = read_settings(data)
+    assert (settings.address, settings.control_address) == ("grpcs://gateway.example:443", "grpcs://load-gw:443")
+    assert settings.access.headers == (("x-tenant", "a b"), ("x-trace", "1")) and settings.access.retries
+
+
+def test_another_secret_makes_a_new_job() -> None:
+    names = {
+        with_component(locust({**GUARDED, "access": {"token": {"secret": name}}}), "job")["metadata"]["name"]
+        for name in ("a", "b")
+    }
+    assert len(names) == 2
+
+
 RULES = [
+    ({"target": {"address": "https://a:443"}}, "give the server as HOST:PORT, or grpcs://HOST:PORT"),
+    ({"target": {"address": "a:1", "controlAddress": "b"}}, 'target.controlAddress is "b"'),
+    ({**TARGET, "access": {"tls": {"caSecret": "x"}}}, "access.tls.caSecret is x, and no address is behind TLS"),
+    ({"target": {"address": "a:1", "protocol": "http"}, "access": {"retries": True}}, "target.protocol must be grpc"),
+    ({**TARGET, "job": {"extraArgs": ["--token-file=/x"]}}, "job.extraArgs holds --token-file=/x"),
     ({**TARGET, "examples": {"source": "configMap", "path": "a"}}, "examples.configMap.name must name one"),
     ({**TARGET, "examples": {"source": "configMap", "configMap": {"name": "a"}}}, "examples.path must name its entry"),
     ({**TARGET, "examples": {"source": "persistentVolumeClaim"}}, "examples.persistentVolumeClaim.claimName must"),
@@ -301,9 +372,20 @@ def test_a_wrong_combination_is_refused_with_its_reason(values: dict, reason: st
         {**TARGET, "objective": "fast"},
         {**TARGET, "workers": {"replicas": 0}},
         {**TARGET, "load": {"runTime": "10 minutes"}},
+        {**TARGET, "access": {"headers": {"Authorization": "Bearer x"}}},
+        {**TARGET, "access": {"headers": {"x-a": "two\nlines"}}},
         {**TARGET, "job": {"enabled": True, "command": "sweep", "through": {"direct": "other:8001"}}},
     ],
-    ids=["unknown", "protocol", "objective", "workers", "run time", "name of the target"],
+    ids=[
+        "unknown",
+        "protocol",
+        "objective",
+        "workers",
+        "run time",
+        "a token as a header",
+        "two lines",
+        "name of the target",
+    ],
 )
 def test_the_schema_refuses_what_is_no_value(values: dict) -> None:
     with pytest.raises(HelmRefused, match="schema"):

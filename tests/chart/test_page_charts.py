@@ -48,7 +48,8 @@ def test_an_installation_renders_as_it_is_written(command: Command, umbrella: Pa
     # An upgrade that keeps values stands on an installation that had what the chart demands, and gets its file from
     # another command.
     if "--reset-then-reuse-values" in written and chart == "charts/triton":
-        given = [*_without_files(given), "--set", "modelRepository.url=gs://BUCKET/models"]
+        source = ["--set", "modelRepository.source=url", "--set", "modelRepository.url=gs://BUCKET/models"]
+        given = [*_without_files(given), *source]
     done = subprocess.run(
         [str(tools.helm()), "template", *given], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )

@@ -1,19 +1,14 @@
 """Packaging and publishing, against a real registry: what is pulled renders as the source does."""
 
-import os
 import shutil
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import chart_package
 import chart_publish
 import pytest
-import yaml
+from registry import serve_registry
 from render import ROOT, render, tools
 from umbrella import REPOSITORY, stand_in
 
@@ -34,34 +29,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Host and port of an empty registry of its own."""
-    binary = os.environ.get("REGISTRY") or shutil.which("docker-registry") or shutil.which("registry")
-    assert binary, "no registry: apt-get install docker-registry, or set REGISTRY to its binary"
-    folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    storage = {"filesystem": {"rootdirectory": str(folder / "data")}}
-    config = {"version": 0.1, "storage": storage, "http": {"addr": f"127.0.0.1:{port}"}}
-    (folder / "config.yml").write_text(yaml.safe_dump(config))
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([binary, "serve", folder / "config.yml"], stdout=log, stderr=log)
-    try:
-        _wait(f"http://127.0.0.1:{port}/v2/", process, folder / "log")
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=1).close()
-            return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.05)
-    raise AssertionError(f"the registry does not answer:\n{log.read_text()}")
+    with serve_registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
 
 
 def pull(reference: str, folder: Path) -> Path:

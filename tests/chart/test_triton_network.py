@@ -1,9 +1,11 @@
 """How clients reach Triton, and who may."""
 
+import json
+import re
 from typing import Any
 
 import pytest
-from cases import URL, at, with_values
+from cases import DELIVERED, URL, at, with_values
 from render import Manifest, kinds, one, render
 from tritonclient.grpc import service_pb2
 from validation import errors
@@ -384,6 +386,22 @@ def test_pod_monitor_takes_its_time_and_relabelling_beside_what_the_alias_needs(
     (endpoint,) = one(manifests, "PodMonitor")["spec"]["podMetricsEndpoints"]
     assert (endpoint["scrapeTimeout"], endpoint["relabelings"]) == ("5s", [keep])
     assert endpoint["metricRelabelings"] == [{"action": "drop", "sourceLabels": ["model"], "regex": "net"}, drop]
+
+
+def test_google_s_prometheus_scrapes_by_its_own_kind_and_queries_know_its_job_label() -> None:
+    drop = {"action": "drop", "sourceLabels": ["__name__"], "regex": "nv_energy.*"}
+    monitor = {"enabled": True, "kind": "PodMonitoring", "scrapeTimeout": "5s", "metricRelabelings": [drop]}
+    manifests = render(with_values(DELIVERED, at("monitoring.podMonitor", monitor), at("scaling.mode", "keda")))
+    assert errors(manifests) == []
+    spec = one(manifests, "PodMonitoring")["spec"]
+    (endpoint,) = spec["endpoints"]
+    assert (endpoint["port"], endpoint["interval"], endpoint["timeout"]) == ("metrics", "10s", "5s")
+    assert endpoint["metricRelabeling"][1:] == [drop]
+    pairs = [{"from": "rollouts-pod-template-hash", "to": "rollouts_pod_template_hash"}]
+    assert spec["targetLabels"] == {"fromPod": pairs}
+    assert "PodMonitor" not in kinds(manifests)
+    queries = json.dumps([one(manifests, "ScaledObject"), one(manifests, "AnalysisTemplate", "-objective")])
+    assert set(re.findall(r'job=\\+"([^"\\]*)', queries)) == {"demo-triton"}
 
 
 def test_helm_test_asks_the_service_for_each_model() -> None:

@@ -5,7 +5,7 @@ import re
 from typing import Any, NamedTuple
 
 import pytest
-from cases import EVERYTHING, PLAN, URL, at, with_values
+from cases import DELIVERED, EVERYTHING, PLAN, URL, at, with_values
 from render import ROOT, HelmRefused, render
 
 OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
@@ -20,6 +20,8 @@ RATE = {"queueTime": {"enabled": False}, "requestRate": {"enabled": True, "perPo
 SIDE = {"name": "side", "image": "side:1"}
 MOUNT = {"name": "extra", "mountPath": "/extra"}
 EXTRA = {"extraVolumes": [{"name": "extra", "emptyDir": {}}]}
+TRACING = {"otlpUrl": "http://collector.telemetry.svc:4318/v1/traces"}
+COLLECTOR = {"networkPolicy": {"telemetryNamespaces": ["telemetry"]}}
 ZONES = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
 
 
@@ -46,8 +48,21 @@ def service(**values: Any) -> dict[str, Any]:
     return {"service": {"type": "ClusterIP", **values}, "networkPolicy": {"enabled": False}}
 
 
+TLS = {"server": {"tls": {"secretName": "pair"}}}
 IMAGE_VOLUME = source(source="image", image={"reference": "models:1"})
 RULES = [
+    Rule("server.tls.clientCaSecret is given", at("server.tls.clientCaSecret", "ca"), TLS),
+    Rule("so gateway.grpc.enabled must be false", with_values(GATEWAY, TLS), at("gateway.grpc.enabled", False)),
+    Rule(
+        "so ingress.grpc.host must be empty",
+        with_values(INGRESS, TLS, at("ingress.grpc.host", "b.example.com")),
+        at("ingress.grpc.host", ""),
+    ),
+    Rule(
+        "so tfservingFront.enabled must be false",
+        with_values(TLS, at("tfservingFront.enabled", True)),
+        at("tfservingFront.enabled", False),
+    ),
     Rule("the name 1st does not begin with a letter", at("fullnameOverride", "1st"), at("fullnameOverride", "first")),
     Rule("image.tag is latest", at("image.tag", "latest"), at("image.digest", "sha256:" + "0" * 64)),
     Rule("test.image.tag is latest", at("test.image.tag", "latest"), at("test.image.tag", "1")),
@@ -525,6 +540,92 @@ RULES = [
         "serviceAccount.annotations is given",
         at("serviceAccount", {"create": False, "annotations": {"a": "b"}}),
         at("serviceAccount.create", True),
+    ),
+    Rule(
+        "server.extraArgs holds --trace-config=rate=1, which another value sets",
+        {"server": {"tracing": TRACING, "extraArgs": ["--trace-config=rate=1"]}, **COLLECTOR},
+        at("server.tracing.otlpUrl", ""),
+    ),
+    Rule(
+        "monitoring.podMonitor.relabelings is given, so monitoring.podMonitor.kind must be PodMonitor",
+        at("monitoring.podMonitor", {"kind": "PodMonitoring", "relabelings": [{"action": "drop"}]}),
+        at("monitoring.podMonitor.relabelings", []),
+    ),
+    Rule(
+        "monitoring.prometheusRule.enabled is true, so monitoring.podMonitor.kind must be PodMonitor",
+        {"monitoring": {"podMonitor": {"enabled": True, "kind": "PodMonitoring"}, "prometheusRule": {"enabled": True}}},
+        at("monitoring.podMonitor.kind", "PodMonitor"),
+    ),
+    Rule("server.tracing.otlpUrl is given, so networkPolicy", {"server": {"tracing": TRACING}}, COLLECTOR),
+    Rule(
+        "lifecycle.nodeGraceSeconds is 119: lifecycle.drainDeadlineSeconds 90 and server.exitTimeoutSeconds 30",
+        at("lifecycle.nodeGraceSeconds", 119),
+        at("lifecycle.nodeGraceSeconds", 120),
+    ),
+    *(
+        Rule(message, with_values(DELIVERED, broken), mended)
+        for message, broken, mended in (
+            (
+                "delivery.enabled is true, so gateway.enabled must be true",
+                at("gateway.enabled", False),
+                at("gateway.enabled", True),
+            ),
+            (
+                "delivery.enabled is true, so modelRepository.alias must be given",
+                source(source="builder", alias=""),
+                source(source="builder", alias="tiny"),
+            ),
+            (
+                "delivery.enabled is true, so monitoring.podMonitor.enabled must be true",
+                at("monitoring.podMonitor.enabled", False),
+                at("monitoring.podMonitor.enabled", True),
+            ),
+            (
+                "delivery.enabled is true, so service.headless must be false",
+                at("service.headless", True),
+                at("service.headless", False),
+            ),
+            (
+                "delivery.enabled is true, so rollout.mode must be surge: it is replace",
+                at("rollout.mode", "replace"),
+                at("rollout.mode", "surge"),
+            ),
+            (
+                "delivery.enabled is true, so gateway.gke.multiCluster and serviceExport must be false",
+                at("gateway.gke.serviceExport", True),
+                at("gateway.gke.serviceExport", False),
+            ),
+            (
+                "delivery.enabled is true, so scaling.replicas must be 1 or more",
+                at("scaling.replicas", 0),
+                at("scaling.replicas", 1),
+            ),
+            (
+                "delivery.judgement.windowSeconds is 60: monitoring.podMonitor.interval 16s needs 64 or more",
+                at("monitoring.podMonitor.interval", "16s"),
+                at("delivery.judgement.windowSeconds", 64),
+            ),
+            (
+                "delivery.judgement.failureLimit is 3: less than count 3 is allowed",
+                at("delivery.judgement.failureLimit", 3),
+                at("delivery.judgement.count", 4),
+            ),
+            (
+                "delivery.weights holds 25 after 50: each share must be larger",
+                at("delivery.weights", [50, 25]),
+                at("delivery.weights", [25, 50]),
+            ),
+            (
+                "delivery.measure.extraArgs holds --rate=3, which another value sets",
+                at("delivery.measure.extraArgs", ["--rate=3"]),
+                at("delivery.measure.extraArgs", ["--effort=quick"]),
+            ),
+        )
+    ),
+    Rule(
+        "delivery.measure.ratePerSecond is given, so delivery.enabled must be true",
+        at("delivery.measure.ratePerSecond", 20),
+        DELIVERED,
     ),
 ]
 

@@ -142,3 +142,31 @@ def test_grace_period_covers_drain_and_exit() -> None:
 
 def test_grace_period_can_be_longer() -> None:
     assert pod(at("lifecycle.terminationGracePeriodSeconds", 900))["terminationGracePeriodSeconds"] == 900
+
+
+def test_grpc_is_behind_tls_by_a_secret_and_probes_stay_on_http() -> None:
+    manifests = render(with_values(URL, {"server": {"tls": {"secretName": "pair", "clientCaSecret": "clients"}}}))
+    spec = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    server = spec["containers"][0]
+    assert [
+        argument for argument in server["args"] if "ssl" in argument or "-cert" in argument or "-key" in argument
+    ] == [
+        "--grpc-use-ssl=true",
+        "--grpc-server-cert=/etc/triton-tls/tls.crt",
+        "--grpc-server-key=/etc/triton-tls/tls.key",
+        "--grpc-use-ssl-mutual=true",
+        "--grpc-root-cert=/etc/triton-client-ca/ca.crt",
+    ]
+    mounts = {mount["name"]: mount["mountPath"] for mount in server["volumeMounts"]}
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
+    assert secrets == {"tls": "pair", "client-ca": "clients"}
+    assert (mounts["tls"], mounts["client-ca"]) == ("/etc/triton-tls", "/etc/triton-client-ca")
+    assert server["readinessProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": "http"}
+    services = [manifest for manifest in manifests if manifest["kind"] == "Service"]
+    ports = [port for service in services for port in service["spec"]["ports"] if port["name"] == "grpc"]
+    assert {port["appProtocol"] for port in ports} == {"https"}
+    assert one(manifests, "Pod", "-test")["spec"]["containers"][0]["command"][3] == ""
+
+
+def test_without_a_secret_grpc_is_plain() -> None:
+    assert not [argument for argument in container()["args"] if "ssl" in argument]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cases import EVERYTHING, URL, with_values
+from cases import DELIVERED, EVERYTHING, URL, with_values
 from render import ROOT, one, render
 from validation import KUBERNETES_VERSIONS, errors, restricted_violations
 
@@ -38,6 +38,8 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["gke-t4", "tftrt_int8", "tfserving-front"], BUCKET),
     (["cpu", "onnx_int8", "tfserving-front"], PLAN),
     (["cpu", "tiers"], plan("resnet50-tiers-cpu")),
+    (["gke-t4", "tftrt_int8", "gke-spot"], BUCKET),
+    ([], DELIVERED),
 ]
 EACH_CASE = pytest.mark.parametrize(("files", "values"), CASES, ids=lambda part: "+".join(part))
 

@@ -24,6 +24,7 @@ RESTRICTED_VOLUMES |= {"projected", "secret"}
 def errors(manifests: list[Manifest], kube_version: str = "1.34") -> list[str]:
     """What an API server of that version would refuse, one line each."""
     found = [f"{_title(item)}: {problem}" for item in manifests for problem in _problems(item, kube_version)]
+    found += [f"{_title(item)}: {one}" for item in manifests for one in _template_problems(item, kube_version)]
     seen = [(item["apiVersion"], _title(item)) for item in manifests]
     return found + [f"{title}: rendered twice" for version, title in set(seen) if seen.count((version, title)) > 1]
 
@@ -48,9 +49,20 @@ def pod_spec(manifest: Manifest) -> dict[str, Any] | None:
         return manifest["spec"]
     if manifest["kind"] == "CronJob":
         return manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    if manifest["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet"):
+    if manifest["kind"] == "AnalysisTemplate":
+        jobs = [one["provider"]["job"] for one in manifest["spec"]["metrics"] if "job" in one["provider"]]
+        return jobs[0]["spec"]["template"]["spec"] if jobs else None
+    if manifest["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Rollout"):
         return manifest["spec"]["template"]["spec"]
     return None
+
+
+def _template_problems(manifest: Manifest, kube_version: str) -> list[str]:
+    """What is wrong with the Pod of a custom resource, whose definition leaves it open here: it is checked as a Pod."""
+    pod = pod_spec(manifest)
+    if pod is None or manifest["kind"] not in ("Rollout", "AnalysisTemplate"):
+        return []
+    return _problems({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": pod}, kube_version)
 
 
 def _title(manifest: Manifest) -> str:

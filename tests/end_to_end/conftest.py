@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,10 +38,13 @@ def run_in_builder_env(script: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def run_tuner(arguments: Sequence[str], timeout_s: float = 180.0) -> Completed:
-    """Run slo-tuner with the real command line."""
+def run_tuner(
+    arguments: Sequence[str], timeout_s: float = 180.0, environment: Mapping[str, str] | None = None
+) -> Completed:
+    """Run slo-tuner with the real command line, and with these variables besides those of the tests."""
     command = [str(Path(sys.executable).with_name("slo-tuner")), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    env = os.environ | dict(environment or {})
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, env=env)
 
 
 @contextmanager

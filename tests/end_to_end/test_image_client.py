@@ -1,5 +1,6 @@
 """image-client asks the real tritonserver for the classes of images, over both protocols."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -72,6 +73,15 @@ def test_both_protocols_see_the_same(served: Served, photos: list[Path]) -> None
     for line in (*lines[1:6], *lines[7:]):
         found = re.fullmatch(r" +(\d\.\d{4}) +(\d+)  (thing \d)", line)
         assert found and found[3] == LABELS[int(found[2])]
+
+
+def test_json_is_an_object_a_line_for_each_file(served: Served, photos: list[Path]) -> None:
+    done = see(*photos, "--model=seen", "--protocol=grpc", f"--address={served.grpc}", "--top=2", "--json")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["file"] for one in answers] == list(map(str, photos))
+    for answer in answers:
+        first, second = answer["predictions"]
+        assert first["score"] >= second["score"] and first["label"] == LABELS[first["index"]]
 
 
 def test_a_bad_file_among_good_ones_is_skipped_and_told(served: Served, photos: list[Path], tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Steady load from inside the cluster: slo_tuner's open loop, for each stream by itself, until SIGTERM.
 
-    python3 load.py RATE_PER_S BURST STREAM=PROTOCOL@ADDRESS/MODEL[?server=HOST]...
+    python3 load.py RATE BURST STREAM=PROTOCOL@ADDRESS/MODEL[?server=HOST]...
 
-The requests of each stream arrive at random, BURST at once, RATE_PER_S in the mean. Prints `steady` when every stream
-has answers, and at the end one line of JSON: each stream's requests and failures. HOST is the server's, where the
-address is that of a gateway. Runs in a Pod of the load
+The requests of each stream arrive at random, BURST at once, RATE a second in the mean: a number, or steps of seconds
+and rates, 60x5,30x20. Prints `steady` when every stream has answers, and at the end one line of JSON: each stream's
+requests and failures. HOST is the server's, where the address is that of a gateway. Runs in a Pod of the load
 generator's image.
 """
 
@@ -27,7 +27,7 @@ from locust.env import Environment
 from slo_tuner.load.arrivals import endless_arrivals
 from slo_tuner.load.generator import UsersRun
 from slo_tuner.load.payload import Payload, make_payload
-from slo_tuner.load.transport import RequestError, Transport, open_transport
+from slo_tuner.load.transport import RequestError, Target, Transport, open_transport
 from slo_tuner.load.users import OpenLoopUser, Route, make_user
 from slo_tuner.triton.control import Control
 
@@ -91,7 +91,7 @@ class Renewed:
 
     def _open(self) -> None:
         # The old one is not closed: requests may be under way on it, and its connections close with the last of them.
-        self._transport = open_transport("http", self._address, (self._payload,), TIMEOUT_S)
+        self._transport = open_transport("http", Target(self._address, TIMEOUT_S), (self._payload,))
         self._since = time.monotonic()
 
     def send(self, turn: int = 0) -> int:
@@ -105,7 +105,7 @@ class Renewed:
 
 def kept(address: str, payload: Payload) -> Transport:
     """An HTTP transport that uses its connections for as long as they last."""
-    return open_transport("http", address, (payload,), TIMEOUT_S)
+    return open_transport("http", Target(address, TIMEOUT_S), (payload,))
 
 
 class Rest:
@@ -142,10 +142,26 @@ class Rest:
 TRANSPORTS = {"grpc": Retrying, "http": Renewed, "kept": kept, "rest": Rest}
 
 
+class Steps:
+    """A rate that changes: seconds of each; the last one stays."""
+
+    def __init__(self, text: str) -> None:
+        self._steps = [tuple(map(float, part.split("x"))) for part in text.split(",")]
+        self._started = 0.0
+
+    def __call__(self) -> float:
+        self._started = self._started or time.monotonic()
+        left = time.monotonic() - self._started
+        for seconds, rate in self._steps:
+            if (left := left - seconds) < 0:
+                return rate
+        return self._steps[-1][1]
+
+
 class Stream:
     """One flow of requests, and what became of each."""
 
-    def __init__(self, text: str, rate_per_s: float, burst: int) -> None:
+    def __init__(self, text: str, rate_per_s: float | Steps, burst: int) -> None:
         self.name, _, rest = text.partition("=")
         self.protocol, _, rest = rest.partition("@")
         rest, _, self.server = rest.partition("?server=")
@@ -165,7 +181,8 @@ class Stream:
         control.close()
         transport: Transport = TRANSPORTS[self.protocol](self.address, payload)
         route = Route(self.model, self.protocol, transport)
-        bursts = endless_arrivals(self.rate_per_s / self.burst)
+        rate, burst = self.rate_per_s, self.burst
+        bursts = endless_arrivals((lambda: rate() / burst) if isinstance(rate, Steps) else rate / burst)
         offsets_s = (at_s for at_s in bursts for _ in range(self.burst))
         return make_user(OpenLoopUser, route=route, offsets_s=offsets_s)
 
@@ -193,10 +210,10 @@ class Stream:
         }
 
 
-def main(rate_per_s: float, burst: int, texts: list[str]) -> None:
+def main(rate: str, burst: int, texts: list[str]) -> None:
     stopped = Event()
     gevent.signal_handler(signal.SIGTERM, stopped.set)
-    streams = [Stream(text, rate_per_s, burst) for text in texts]
+    streams = [Stream(text, Steps(rate) if "x" in rate else float(rate), burst) for text in texts]
     for stream in streams:
         stream.start()
     started = time.monotonic()
@@ -206,8 +223,8 @@ def main(rate_per_s: float, burst: int, texts: list[str]) -> None:
     stopped.wait(LONGEST_S)
     seconds = time.monotonic() - started
     summary = [stream.finish() for stream in streams]
-    print(json.dumps({"rate_per_s": rate_per_s, "seconds": round(seconds, 1), "streams": summary}), flush=True)
+    print(json.dumps({"rate_per_s": rate, "seconds": round(seconds, 1), "streams": summary}), flush=True)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cluster import run
@@ -34,6 +34,16 @@ def build_repository(name: str, models: Iterable[Path]) -> None:
 def build_gateway(name: str) -> None:
     """The image of `gateway`."""
     _build(name, "--file", str(HERE / "gateway" / "Dockerfile"), str(ROOT))
+
+
+def build_rollouts(name: str, programs: Mapping[str, Path]) -> None:
+    """The image of `rollouts`, of the controller and its plugin, by the names that they have there."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(HERE / "rollouts" / "Dockerfile", folder)
+        for program, path in programs.items():
+            shutil.copy(path, Path(folder) / program)
+            (Path(folder) / program).chmod(0o755)
+        _build(name, folder)
 
 
 def _build(name: str, *arguments: str) -> None:

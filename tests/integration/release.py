@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ TIMEOUT_S = 180
 SERVER = "app.kubernetes.io/component=server"
 
 
+def triton_chart() -> Path:
+    """The Triton chart under test: $ATS_CHART_PATH, a directory or a package, or the one in the source."""
+    return Path(os.environ.get("ATS_CHART_PATH") or ROOT / "charts" / "triton")
+
+
 @dataclass(frozen=True)
 class Release:
     """A release by its name, namespace and chart."""
 
     namespace: str
-    chart: Path = ROOT / "charts" / "triton"
+    chart: Path = field(default_factory=triton_chart)
     name: str = "triton"
 
     def install(self, values: Mapping[str, Any], files: Iterable[str] = (), *, wait: bool = True) -> None:

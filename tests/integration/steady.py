@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cluster import kubectl, log, wait_until
-from release import start_pod, wait_for_end
+from release import Release, start_pod, wait_for_end
 
 LOAD = (Path(__file__).parent / "load.py").read_text()
+INDEPENDENT = (Path(__file__).parent / "independent.py").read_text()
+DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "reliability.md"
+DOCUMENTED = "gRPC, as documented"
 # Requests per second of each stream: enough to meet every moment of a change, little enough for two cores.
 RATE_PER_S = 10.0
 
@@ -35,13 +38,21 @@ class Load:
 
     @property
     def failed(self) -> dict[str, Any]:
-        """Streams with failed requests, and why they failed."""
-        return {one["stream"]: one["reasons"] for one in self.report["streams"] if one["failed"]}
+        """Streams with failed requests, and why they failed; of independent clients the one that does as documented."""
+        others = [one for one in self.report.get("independent", []) if one["stream"] == DOCUMENTED]
+        return {one["stream"]: one["reasons"] for one in (*self.report["streams"], *others) if one["failed"]}
+
+
+def retry_policy() -> str:
+    """The service config of the documents, as it stands there."""
+    text = DOCUMENT.read_text()
+    start = text.index('{"methodConfig"')
+    return json.dumps(json.loads(text[start : text.index("\n\n", start)]))
 
 
 @contextmanager
 def steady_load(
-    namespace: str, image: str, pod: str, texts: list[str], *, rate_per_s: float = RATE_PER_S, burst: int = 1
+    namespace: str, image: str, pod: str, texts: list[str], *, rate_per_s: float | str = RATE_PER_S, burst: int = 1
 ) -> Iterator[Load]:
     """Load while the block runs; afterwards its report is there. AssertionError when it never gets going."""
     command = ["python3", "/task/load.py", str(rate_per_s), str(burst), *texts]
@@ -53,3 +64,38 @@ def steady_load(
     finally:
         kubectl("-n", namespace, "exec", pod, "--", "bash", "-c", "kill -TERM 1")
     load.report = json.loads(wait_for_end(namespace, pod).splitlines()[-1])
+
+
+@contextmanager
+def under_every_client(
+    release: Release,
+    image: str,
+    pod: str,
+    model: str,
+    *,
+    rate_per_s: float = RATE_PER_S,
+    independent_per_s: float = RATE_PER_S,
+) -> Iterator[Load]:
+    """The documented ways of slo_tuner's load, and five of an independent client, all at once while the block runs.
+
+    The report has the latter as `independent`.
+    """
+    namespace, other = release.namespace, f"{pod}-independent"
+    command = [
+        "python3",
+        "/task/independent.py",
+        str(independent_per_s),
+        release.name,
+        namespace,
+        model,
+        retry_policy(),
+    ]
+    start_pod(namespace, other, image, command, {"independent.py": INDEPENDENT})
+    try:
+        texts = streams(release.name, namespace, model)
+        with steady_load(namespace, image, pod, texts, rate_per_s=rate_per_s) as load:
+            wait_until(f"the load {other} is steady", lambda: "steady" in log(namespace, other), 90)
+            yield load
+    finally:
+        kubectl("-n", namespace, "exec", other, "--", "bash", "-c", "kill -TERM 1")
+    load.report["independent"] = json.loads(wait_for_end(namespace, other).splitlines()[-1])["streams"]

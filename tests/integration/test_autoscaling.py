@@ -9,20 +9,21 @@ from cluster import items, kubectl
 from prometheus import SCRAPE_S, Prometheus
 from records import Records
 from release import Release
-from steady import steady_load, streams
+from steady import steady_load, streams, under_every_client
 
 MODEL = "onnx_fp32"
 FILES = ["cpu", "autoscale-keda"]
 # Each execution of a batch takes 40 ms longer, so that queues follow from the requests and not from how busy the
 # machine is. The target is far from all of them: by calculation BURST requests at once wait for more than 150 ms in the
-# mean for one server and half of that for two, and the quiet requests, one by one, for 2 to 6 ms. With a target of 12
-# ms the number of Pods swung once, on a busy machine.
+# mean for one server and half of that for two, and the quiet requests, 6.5 a second in all, for 3 to 10 ms. With a
+# target of 12 ms the number of Pods swung once, on a busy machine.
 SLOWER = f"""cat >>{MODEL}/1/model.py <<'END'
 import time
 execute = TritonPythonModel.execute
 TritonPythonModel.execute = lambda self, requests: time.sleep(0.04) or execute(self, requests)
 END"""
-BURST, BURSTS_PER_S, QUIET_PER_S, TARGET_MS = 120, 0.5, 1.5, 40
+BURST, BURSTS_PER_S, TARGET_MS = 120, 0.5, 40
+QUIET = {"rate_per_s": 1.5, "independent_per_s": 0.4}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_pods_follow_the_queue_time_and_an_upgrade_keeps_their_number(
     namespace, client = release.namespace, images["locust"]
     clients = streams(release.name, namespace, MODEL)
 
-    with steady_load(namespace, client, "load-out", clients, rate_per_s=QUIET_PER_S) as load:
+    with under_every_client(release, client, "load-out", MODEL, **QUIET) as load:
         bursts = steady_load(namespace, client, "bursts", clients[:1], rate_per_s=BURST * BURSTS_PER_S, burst=BURST)
         with bursts as burst_load:
             started = time.monotonic()
@@ -85,7 +86,7 @@ def test_pods_follow_the_queue_time_and_an_upgrade_keeps_their_number(
     assert load.failed == burst_load.failed == {}
 
     started = time.monotonic()
-    with steady_load(namespace, client, "load-in", clients, rate_per_s=QUIET_PER_S) as load:
+    with under_every_client(release, client, "load-in", MODEL, **QUIET) as load:
         release.settle(1)
         took_s = time.monotonic() - started
     records.add("scale-in by KEDA", took_s, load.report)

@@ -10,7 +10,7 @@ from choices import server
 from cluster import CommandFailed, kubectl
 from records import Records
 from release import Release
-from steady import Load, steady_load, streams
+from steady import Load, under_every_client
 
 MODEL = "onnx_fp32"
 # A crashed server's Pod is known to be gone, and its clients connected elsewhere, within this time.
@@ -37,9 +37,7 @@ def under_load(release: Release, images: dict[str, str], records: Records) -> Un
             release.settle(2, without=before)
         release.settle(2)
         pod = "load-" + name.lower().replace(" ", "-")
-        with steady_load(
-            release.namespace, images["locust"], pod, streams(release.name, release.namespace, MODEL)
-        ) as load:
+        with under_every_client(release, images["locust"], pod, MODEL) as load:
             started = time.monotonic()
             change(release)
             took_s = time.monotonic() - started

@@ -7,7 +7,7 @@ from answers import ask, close
 from choices import server
 from records import Records
 from release import Release
-from steady import steady_load, streams
+from steady import under_every_client
 
 OLD, NEW = "onnx_fp32", "onnx_int8"
 # The name of the model of plans/tiny.yaml.
@@ -33,14 +33,14 @@ def test_switching_the_variant_and_rolling_back_fail_no_request(
 ) -> None:
     namespace, client = release.namespace, images["locust"]
 
-    with steady_load(namespace, client, "load-old", streams(release.name, namespace, OLD)) as load:
+    with under_every_client(release, client, "load-old", OLD) as load:
         started = time.monotonic()
         _install(release, images, [OLD, NEW])
         took_s = time.monotonic() - started
     records.add("upgrade that adds a variant", took_s, load.report)
     assert load.failed == {}
 
-    with steady_load(namespace, client, "load-new", streams(release.name, namespace, NEW)) as load:
+    with under_every_client(release, client, "load-new", NEW) as load:
         started = time.monotonic()
         _install(release, images, [NEW])
         took_s = time.monotonic() - started
@@ -51,7 +51,7 @@ def test_switching_the_variant_and_rolling_back_fail_no_request(
     records.add("upgrade that takes the old variant away", took_s, load.report)
     assert load.failed == {}
 
-    with steady_load(namespace, client, "load-back", streams(release.name, namespace, NEW)) as load:
+    with under_every_client(release, client, "load-back", NEW) as load:
         started, before = time.monotonic(), release.ready_pods()
         release.roll_back(2)
         release.settle(1, without=before)
@@ -78,7 +78,7 @@ def test_one_upgrade_switches_every_client_of_the_alias_and_fails_no_request(
 
     choose(OLD)
     old = answer()
-    with steady_load(namespace, client, "load-alias", streams(release.name, namespace, ALIAS)) as load:
+    with under_every_client(release, client, "load-alias", ALIAS) as load:
         started = time.monotonic()
         choose(NEW)
         took_s = time.monotonic() - started

@@ -12,10 +12,20 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "generator.py"
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("protocol", "generator", "servers"), [("http", "sockets", 2), ("grpc", "sockets", 1), ("grpc", "users", 1)]
+    ("protocol", "generator", "servers", "tls"),
+    [
+        ("http", "sockets", 2, []),
+        ("grpc", "sockets", 1, []),
+        ("grpc", "users", 1, []),
+        ("http", "sockets", 1, ["--tls"]),
+        ("grpc", "sockets", 2, ["--tls"]),
+        ("grpc", "users", 1, ["--tls"]),
+    ],
 )
-def test_the_benchmark_tells_costs_and_delays_as_json(protocol: str, generator: str, servers: int) -> None:
-    short = ["--rates=50", "--seconds=0.5", "--repeats=1", "--datatype=UINT8"]
+def test_the_benchmark_tells_costs_and_delays_as_json(
+    protocol: str, generator: str, servers: int, tls: list[str]
+) -> None:
+    short = ["--rates=50", "--seconds=0.5", "--repeats=1", "--datatype=UINT8", *tls]
     chosen = [f"--protocol={protocol}", f"--generator={generator}", f"--servers={servers}"]
     command = [sys.executable, str(BENCHMARK), *short, *chosen]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

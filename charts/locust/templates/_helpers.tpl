@@ -69,3 +69,7 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 {{- define "locust.address" -}}
 {{- tpl .Values.target.address . | trim -}}
 {{- end -}}
+
+{{- define "locust.controlAddress" -}}
+{{- tpl .Values.target.controlAddress . | trim -}}
+{{- end -}}

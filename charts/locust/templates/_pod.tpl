@@ -86,9 +86,50 @@ securityContext:
 {{- end }}
 {{- end -}}
 
+{{/* What proves who the load is, and whom it trusts, in every Pod: a master reads the same settings as its workers. */}}
+{{- define "locust.accessMount" -}}
+{{- with .Values.access }}
+{{- if .tls.caSecret }}
+- {name: ca, mountPath: /access/ca, readOnly: true}
+{{- end }}
+{{- if .tls.clientSecret }}
+- {name: client-certificate, mountPath: /access/client, readOnly: true}
+{{- end }}
+{{- if .token.secret }}
+- {name: token, mountPath: /access/token, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "locust.accessVolume" -}}
+{{- with .Values.access }}
+{{- if .tls.caSecret }}
+- name: ca
+  secret:
+    secretName: {{ .tls.caSecret | quote }}
+    defaultMode: 0440
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- if .tls.clientSecret }}
+- name: client-certificate
+  secret:
+    secretName: {{ .tls.clientSecret | quote }}
+    defaultMode: 0440
+    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+{{- end }}
+{{- if .token.secret }}
+- name: token
+  secret:
+    secretName: {{ .token.secret | quote }}
+    defaultMode: 0440
+    items: [{key: {{ .token.key | quote }}, path: token}]
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* A Job can't be changed: all that its Pods depend on, so that each change makes another Job. */}}
 {{- define "locust.jobChecksum" -}}
-{{- $values := pick .Values "job" "examples" "image" "placement" "security" "podLabels" "podAnnotations" "commonLabels" "imagePullSecrets" "workers" -}}
+{{- $values := pick .Values "job" "examples" "access" "image" "placement" "security" "podLabels" "podAnnotations" "commonLabels" "imagePullSecrets" "workers" -}}
 {{- list (include "locust.environment" .) $values .Chart.AppVersion | toJson | sha256sum | trunc 8 -}}
 {{- end -}}
 
@@ -106,7 +147,36 @@ labels:
 {{/* Variables of the load (slo_tuner) and of Locust itself. */}}
 {{- define "locust.environment" -}}
 SLO_TUNER_ADDRESS: {{ include "locust.address" . | quote }}
+{{- with include "locust.controlAddress" . }}
+SLO_TUNER_CONTROL_ADDRESS: {{ . | quote }}
+{{- end }}
 SLO_TUNER_PROTOCOL: {{ .Values.target.protocol | quote }}
+{{- with .Values.access }}
+{{- if .tls.enabled }}
+SLO_TUNER_TLS: "true"
+{{- end }}
+{{- if .tls.caSecret }}
+SLO_TUNER_CA: /access/ca/ca.crt
+{{- end }}
+{{- if .tls.clientSecret }}
+SLO_TUNER_CLIENT_CERTIFICATE: /access/client/tls.crt
+SLO_TUNER_CLIENT_KEY: /access/client/tls.key
+{{- end }}
+{{- with .tls.serverName }}
+SLO_TUNER_SERVER_NAME: {{ . | quote }}
+{{- end }}
+{{- if .headers }}
+{{- $lines := list }}
+{{- range $name, $value := .headers }}{{ $lines = append $lines (printf "%s=%s" $name $value) }}{{ end }}
+SLO_TUNER_HEADERS: {{ join "\n" $lines | quote }}
+{{- end }}
+{{- if .token.secret }}
+SLO_TUNER_TOKEN_FILE: /access/token/token
+{{- end }}
+{{- if .retries }}
+SLO_TUNER_RETRIES: "true"
+{{- end }}
+{{- end }}
 SLO_TUNER_MODEL: {{ .Values.target.model | quote }}
 SLO_TUNER_MODE: {{ .Values.load.mode | quote }}
 SLO_TUNER_OBJECTIVE: {{ .Values.objective | quote }}

@@ -17,7 +17,8 @@ would refuse another. Nothing is found where no cluster is asked, as by `helm te
 {{- if eq .Values.scaling.mode "fixed" -}}
 {{- .Values.scaling.replicas -}}
 {{- else -}}
-{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace $name -}}
+{{- $workload := include "triton.workload" . | fromYaml -}}
+{{- $deployment := lookup $workload.apiVersion $workload.kind .Release.Namespace $name -}}
 {{- $autoscaler := lookup "autoscaling/v2" "HorizontalPodAutoscaler" .Release.Namespace $name -}}
 {{- if and $deployment (or (not $autoscaler) (include "triton.namesReplicas" $deployment)) (not (include "triton.replicasOfAnother" $deployment)) -}}
 {{- max 1 (int $deployment.spec.replicas) -}}

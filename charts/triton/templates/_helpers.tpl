@@ -86,7 +86,9 @@ the place of the registry's host, and keeps its path. Arguments: root, image.
 {{- end -}}
 {{- end -}}
 
-{{/* Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME. */}}
+{{/* Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME, a PodMonitoring to NAME. */}}
 {{- define "triton.metricsSelector" -}}
-namespace="{{ .Release.Namespace }}",job="{{ .Release.Namespace }}/{{ include "triton.fullname" . }}"
+{{- $job := include "triton.fullname" . -}}
+{{- if eq .Values.monitoring.podMonitor.kind "PodMonitor" }}{{ $job = printf "%s/%s" .Release.Namespace $job }}{{ end -}}
+namespace="{{ .Release.Namespace }}",job="{{ $job }}"
 {{- end -}}

@@ -21,6 +21,11 @@
 {{- .Values.modelRepository.alias | list | compact | concat .Values.modelRepository.models | toJson -}}
 {{- end -}}
 
+{{/* The names that a request from outside may ask for: while two revisions serve, those that both have. As JSON. */}}
+{{- define "triton.publicNames" -}}
+{{- if .Values.delivery.enabled }}{{ list .Values.modelRepository.alias | toJson }}{{ else }}{{ include "triton.servedNames" . }}{{ end -}}
+{{- end -}}
+
 {{/* The port of the model source: that of an s3:// URL with a service's address in it, else that of HTTPS. */}}
 {{- define "triton.modelSourcePort" -}}
 {{- $service := include "triton.modelService" . -}}
@@ -58,8 +63,15 @@
   emptyDir:
     sizeLimit: {{ $repository.builder.sizeLimit }}
 - name: plan
+  {{- if .Values.delivery.enabled }}
+  downwardAPI:
+    items:
+      - path: plan.yaml
+        fieldRef: {fieldPath: "metadata.annotations['inference-system/plan']"}
+  {{- else }}
   configMap:
     name: {{ include "triton.fullname" . }}-plan
+  {{- end }}
 {{- else if and (hasPrefix "gs://" $repository.url) $repository.credentials.secretName }}
 - name: bucket-credentials
   secret:

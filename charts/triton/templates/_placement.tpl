@@ -16,7 +16,7 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "triton.selectorLabels" . | nindent 8 }}
     # Each revision is spread by itself: counting the Pods that it replaces would leave it uneven.
-    matchLabelKeys: [pod-template-hash]
+    matchLabelKeys: [{{ include "triton.revisionLabel" . }}]
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
@@ -24,7 +24,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "triton.selectorLabels" . | nindent 8 }}
-    matchLabelKeys: [pod-template-hash]
+    matchLabelKeys: [{{ include "triton.revisionLabel" . }}]
   {{- end }}
 {{- with include "triton.affinity" . | trim }}
 affinity:

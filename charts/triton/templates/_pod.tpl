@@ -75,6 +75,15 @@ hostAliases:
 - --grpc-max-connection-age={{ mul 1000 . }}
 - --grpc-max-connection-age-grace={{ mul 1000 $server.grpcMaxConnectionAgeGraceSeconds }}
 {{- end }}
+{{- with $server.tls.secretName }}
+- --grpc-use-ssl=true
+- --grpc-server-cert=/etc/triton-tls/tls.crt
+- --grpc-server-key=/etc/triton-tls/tls.key
+{{- end }}
+{{- if $server.tls.clientCaSecret }}
+- --grpc-use-ssl-mutual=true
+- --grpc-root-cert=/etc/triton-client-ca/ca.crt
+{{- end }}
 - --rate-limit={{ ternary "execution_count" $server.rateLimit.mode (gt (len .Values.modelRepository.tiers) 0) }}
 {{- if .Values.modelRepository.tiers }}
 - --rate-limit-resource=cpu:{{ $server.rateLimit.tierExecutions }}
@@ -83,8 +92,48 @@ hostAliases:
 {{- range $server.rateLimit.resources }}
 - --rate-limit-resource={{ . }}
 {{- end }}
+{{- with $server.tracing }}
+{{- if .otlpUrl }}
+- --trace-config=mode=opentelemetry
+- {{ printf "--trace-config=opentelemetry,url=%s" .otlpUrl | quote }}
+- --trace-config=opentelemetry,resource=service.name={{ default (include "triton.fullname" $) .serviceName }}
+- --trace-config=rate={{ int64 .rate }}
+- --trace-config=level=TIMESTAMPS
+{{- end }}
+{{- end }}
 {{- range $server.extraArgs }}
 - {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The files of Triton's own TLS. */}}
+{{- define "triton.tlsMount" -}}
+{{- with .Values.server.tls }}
+{{- if .secretName }}
+- {name: tls, mountPath: /etc/triton-tls, readOnly: true}
+{{- end }}
+{{- if .clientCaSecret }}
+- {name: client-ca, mountPath: /etc/triton-client-ca, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "triton.tlsVolume" -}}
+{{- with .Values.server.tls }}
+{{- if .secretName }}
+- name: tls
+  secret:
+    secretName: {{ .secretName | quote }}
+    defaultMode: 0440
+    items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]
+{{- end }}
+{{- if .clientCaSecret }}
+- name: client-ca
+  secret:
+    secretName: {{ .clientCaSecret | quote }}
+    defaultMode: 0440
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
 {{- end }}
 {{- end -}}
 

@@ -10,7 +10,7 @@ Each path stands for itself, as a prefix would take in what Triton serves below 
 - /v2/health/live
 - /v2/health/ready
 - /v2/repository/index
-{{- range $name := include "triton.servedNames" . | fromJsonArray }}
+{{- range $name := include "triton.publicNames" . | fromJsonArray }}
 {{- range $version := concat (list "") $.Values.publicApi.modelVersions }}
 {{- $model := printf "/v2/models/%s" $name }}
 {{- if $version }}{{ $model = printf "%s/versions/%d" $model (int64 $version) }}{{ end }}

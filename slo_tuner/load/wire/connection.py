@@ -1,4 +1,4 @@
-"""TCP connections that never block, and the poller that tells them when they can go on."""
+"""Connections that never block, over TCP or TLS, and the poller that tells them when they can go on."""
 
 import errno
 import os
@@ -10,6 +10,9 @@ from socket import socket as socket_type
 from typing import Any
 
 from gevent.monkey import get_original
+
+from ...access.reasons import TlsError
+from .tls import MakeSeal
 
 # The loop has a thread of its own, in which gevent's sockets would look for a hub of their own.
 _Socket: type[socket_type] = get_original("socket", "socket")
@@ -32,8 +35,8 @@ class Poller:
     def __init__(self) -> None:
         self._epoll = _epoll()
         self._connections: dict[int, Connection] = {}
-        self.buffer = bytearray(_BUFFER_BYTES)
-        self.view = memoryview(self.buffer)
+        self.buffer, sealed = bytearray(_BUFFER_BYTES), bytearray(_BUFFER_BYTES)
+        self.view, self.sealed = memoryview(self.buffer), memoryview(sealed)
 
     def add(self, number: int, connection: "Connection") -> None:
         """Tell `connection` from now on what happens to its socket, by the socket's number."""
@@ -65,15 +68,20 @@ class Poller:
 
 
 class Connection(ABC):
-    """A connection to the first of `places` that takes it. What can't be sent yet waits in it, in order."""
+    """A connection to the first of `places` that takes it. What can't be sent yet waits in it, in order.
 
-    def __init__(self, poller: Poller, places: Sequence[Place]) -> None:
+    With a seal it is `connected` when the handshake is over; what is written before waits unsealed.
+    """
+
+    def __init__(self, poller: Poller, places: Sequence[Place], make_seal: MakeSeal | None = None) -> None:
         self._poller, self._places = poller, list(places)
         self._socket: socket_type | None = None
+        self._seal = make_seal() if make_seal is not None else None
         self._unsent: list[Part] = []
+        self._unsealed: list[Part] = []
         self._kept = b""
         self._why = OSError(errno.EADDRNOTAVAIL, "the name has no address")
-        self.connected = self.closed = False
+        self.connected = self.closed = self._reached = False
         self._full = True  # it takes nothing yet
 
     def open(self) -> None:
@@ -105,19 +113,28 @@ class Connection(ABC):
 
     def happened(self, events: int) -> None:
         """Go on after these events of epoll."""
-        if not self.connected and not self._connect(events):
+        if not self._reached and not self._reach(events):
             return
         if events & EPOLLOUT and self._full:
             self._full = False
-            if self._flush():
+            if self._flush() and self.connected:
                 self.writable()
         over = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
         if (over or events & EPOLLIN) and not self.closed:
-            self._receive(bool(over))
+            if self._seal is None:
+                self._receive(bool(over))
+            else:
+                self._receive_sealed(bool(over))
 
     def write(self, *parts: Part) -> None:
         """Send the parts, after all that waits."""
-        self._unsent += parts
+        if self._seal is None:
+            self._unsent += parts
+        elif self.connected and not self.closed:
+            self._unsent.append(self._seal.sealed(parts))
+        else:
+            self._unsealed += parts
+            return
         if not self._full and not self.closed:
             self._flush()
 
@@ -132,7 +149,8 @@ class Connection(ABC):
     def writable(self) -> None:  # noqa: B027  only some wait for it
         """All that waited was sent."""
 
-    def _connect(self, events: int) -> bool:
+    def _reach(self, events: int) -> bool:
+        """Whether the server took the connection; then TLS begins, where there is any."""
         assert self._socket is not None
         error = self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
         if error:
@@ -141,8 +159,13 @@ class Connection(ABC):
             self._socket.close()
             self.open()
             return False
-        self.connected = bool(events & EPOLLOUT)
-        return self.connected
+        self._reached = bool(events & EPOLLOUT)
+        if self._reached and self._seal is not None:
+            self._seal.shake_hands()
+            self._unsent.append(self._seal.waiting())
+        elif self._reached:
+            self.connected = True
+        return self._reached
 
     def _lose(self, error: OSError) -> None:
         self.close()
@@ -171,27 +194,79 @@ class Connection(ABC):
 
     def _receive(self, to_the_end: bool) -> None:
         """Take in what has come. Events are told once: of an end that was told already nothing more would come."""
-        poller = self._poller
         while self._socket is not None:
-            kept = len(self._kept)
-            if kept:
-                poller.buffer[:kept] = self._kept
-            room = _BUFFER_BYTES - kept
+            room = self._room()
             try:
-                count = self._socket.recv_into(poller.view[kept:] if kept else poller.buffer, room)
+                count = self._socket.recv_into(room)
             except BlockingIOError:
                 return
             except OSError as error:
                 self._lose(error)
                 return
             if count == 0:
-                self._lose(ConnectionResetError(errno.ECONNRESET, "the server closed the connection"))
+                self._lose(_server_closed())
                 return
-            total = kept + count
-            done = self.received(total)
-            if done == 0 and total == _BUFFER_BYTES:
-                self._lose(OSError(errno.EMSGSIZE, "the server sent more than this protocol allows"))
+            self._deliver(count)
+            if count < len(room) and not to_the_end:
                 return
-            self._kept = bytes(poller.view[done:total]) if done < total else b""
-            if count < room and not to_the_end:
+
+    def _receive_sealed(self, to_the_end: bool) -> None:
+        """The same of a connection with TLS."""
+        sealed, seal = self._poller.sealed, self._seal
+        assert seal is not None
+        while self._socket is not None:
+            try:
+                count = self._socket.recv_into(sealed)
+            except BlockingIOError:
                 return
+            except OSError as error:
+                self._lose(seal.end() if self.connected else TlsError(f"the server ended the TLS handshake ({error})"))
+                return
+            seal.take(sealed[:count])
+            try:
+                self._open()
+            except TlsError as error:
+                self._lose(error)
+                return
+            if count == 0 and self._socket is not None:
+                self._lose(seal.end())
+                return
+            if count < len(sealed) and not to_the_end:
+                return
+
+    def _open(self) -> None:
+        """Go on with the handshake, or take in what was sealed; TlsError when that fails."""
+        seal = self._seal
+        assert seal is not None
+        established = seal.established or seal.shake_hands()
+        if waiting := seal.waiting():
+            self._unsent.append(waiting)
+        if established and not self.connected:
+            self.connected = True
+            early, self._unsealed = self._unsealed, []
+            if early:
+                self._unsent.append(seal.sealed(early))
+        if self._unsent and not self._full and self._flush() and self.connected:
+            self.writable()
+        while established and self._socket is not None and (count := seal.open_into(self._room())):
+            self._deliver(count)
+
+    def _room(self) -> memoryview:
+        """Where to put what comes: in the poller's buffer, behind what was kept of it."""
+        kept = len(self._kept)
+        if kept:
+            self._poller.buffer[:kept] = self._kept
+        return self._poller.view[kept:]
+
+    def _deliver(self, count: int) -> None:
+        """Let the protocol take in so many new bytes, and keep what it is not done with."""
+        total = len(self._kept) + count
+        done = self.received(total)
+        if done == 0 and total == _BUFFER_BYTES:
+            self._lose(OSError(errno.EMSGSIZE, "the server sent more than this protocol allows"))
+            return
+        self._kept = bytes(self._poller.view[done:total]) if done < total else b""
+
+
+def _server_closed() -> OSError:
+    return ConnectionResetError(errno.ECONNRESET, "the server closed the connection")

@@ -12,11 +12,11 @@ class Exchange(Generic[ContentT]):
     `content` is what its protocol sends. `server` is the place of its server in the list of servers.
     """
 
-    __slots__ = ("content", "due_s", "ended", "expires_at", "link", "retried", "sent_s", "server")
+    __slots__ = ("attempts", "content", "due_s", "ended", "expires_at", "link", "retried", "sent_s", "server")
 
     def __init__(self, content: ContentT, due_s: float, sent_s: float, expires_at: float, server: int) -> None:
         self.content, self.due_s, self.sent_s, self.expires_at = content, due_s, sent_s, expires_at
-        self.server, self.ended, self.retried = server, False, False
+        self.server, self.ended, self.retried, self.attempts = server, False, False, 0
         self.link: Link[ContentT] | None = None
 
 

@@ -4,7 +4,7 @@ The client announces a dynamic table of no bytes, so a block means the same wher
 once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
@@ -13,7 +13,7 @@ from command_line.errors import SloTunerError
 
 # Static table (RFC 7541, appendix A): the names that a request uses, and the values of :status from index 8 on.
 _AUTHORITY, _PATH, _CONTENT_TYPE, _USER_AGENT, _STATUS = 1, 4, 31, 58, 8
-_POST, _HTTP = b"\x83", b"\x86"
+_POST, _HTTP, _HTTPS = b"\x83", b"\x86", b"\x87"
 _STATUS_VALUES = (200, 204, 206, 304, 400, 404, 500)
 _LAST_STATIC = 61
 
@@ -42,18 +42,24 @@ class Answer:
     message: str = ""
 
 
-def request_block(path: str, authority: str, timeout_s: float) -> bytes:
-    """The headers of a gRPC request with this time-out, none of them Huffman coded or added to a table."""
+def request_block(
+    path: str, authority: str, timeout_s: float, fields: Sequence[tuple[str, str]] = (), tls: bool = False
+) -> bytes:
+    """The headers of a gRPC request with this time-out, none of them Huffman coded or added to a table.
+
+    `fields` are further ones, names in lower case; they never are in a table of anybody on the way, either.
+    """
     return b"".join(
         (
             _POST,
-            _HTTP,
+            _HTTPS if tls else _HTTP,
             _indexed_name(_PATH, path),
             _indexed_name(_AUTHORITY, authority),
             _new_name("te", "trailers"),
             _indexed_name(_CONTENT_TYPE, "application/grpc"),
             _indexed_name(_USER_AGENT, "slo-tuner"),
             _new_name("grpc-timeout", _timeout(timeout_s)),
+            *(_never_indexed(name, value) for name, value in fields),
         )
     )
 
@@ -84,6 +90,11 @@ def _indexed_name(index: int, value: str) -> bytes:
 
 def _new_name(name: str, value: str) -> bytes:
     return b"\x00" + _text(name) + _text(value)
+
+
+def _never_indexed(name: str, value: str) -> bytes:
+    """A field that nobody on the way may add to a table, from which its value could be guessed (RFC 7541, 7.1.3)."""
+    return b"\x10" + _text(name) + _text(value)
 
 
 def _text(value: str) -> bytes:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from ..request_outcome import MOST_TOLD
 from .connection import Connection, Place, Poller
 from .exchange import Ended, Exchange
+from .tls import MakeSeal
 
 MOST_CONNECTIONS = 900
 """To one server: a process may usually have 1,024 open files."""
@@ -59,9 +60,14 @@ class HttpChannel:
     """The connections to one server: as many as requests are in flight, up to `most`; others wait for their turn."""
 
     def __init__(
-        self, poller: Poller, places: Sequence[Place], ended: Ended[Request], most: int = MOST_CONNECTIONS
+        self,
+        poller: Poller,
+        places: Sequence[Place],
+        ended: Ended[Request],
+        most: int = MOST_CONNECTIONS,
+        make_seal: MakeSeal | None = None,
     ) -> None:
-        self.poller, self.places, self.ended, self._most = poller, places, ended, most
+        self.poller, self.places, self.ended, self._most, self.make_seal = poller, places, ended, most, make_seal
         self._all: set[HttpConnection] = set()
         self._idle: list[HttpConnection] = []
         self._waiting: deque[Exchange[Request]] = deque()
@@ -116,7 +122,7 @@ class HttpConnection(Connection):
     """One connection, with at most one request on it."""
 
     def __init__(self, channel: HttpChannel) -> None:
-        super().__init__(channel.poller, channel.places)
+        super().__init__(channel.poller, channel.places, channel.make_seal)
         self._channel = channel
         self._exchange: Exchange[Request] | None = None
         self._used = False

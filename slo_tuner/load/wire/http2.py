@@ -32,6 +32,7 @@ from .frames import (
 )
 from .grpc_status import reset_reason, verdict
 from .header_block import Answer, HeaderBlockError, read_answer
+from .tls import MakeSeal
 
 _LARGEST_FRAME = 1 << 18
 _BATCH_PARTS = 64
@@ -45,8 +46,15 @@ def message_of(body: bytes) -> memoryview:
 class GrpcChannel:
     """The connection to one server; a new one where it has ended, or is about to. `block` has a request's headers."""
 
-    def __init__(self, poller: Poller, places: Sequence[Place], ended: Ended[memoryview], block: bytes) -> None:
-        self.poller, self.places, self.ended, self.block = poller, places, ended, block
+    def __init__(
+        self,
+        poller: Poller,
+        places: Sequence[Place],
+        ended: Ended[memoryview],
+        block: bytes,
+        make_seal: MakeSeal | None = None,
+    ) -> None:
+        self.poller, self.places, self.ended, self.block, self.make_seal = poller, places, ended, block, make_seal
         self._current: GrpcConnection | None = None
         self._all: set[GrpcConnection] = set()
 
@@ -92,7 +100,7 @@ class GrpcConnection(Connection):
     """One connection. Numbers are given to streams as their first frame is sent: they have to ascend on the wire."""
 
     def __init__(self, channel: GrpcChannel) -> None:
-        super().__init__(channel.poller, channel.places)
+        super().__init__(channel.poller, channel.places, channel.make_seal)
         self._channel = channel
         self._streams: dict[int, _Stream] = {}
         self._waiting: deque[Exchange[memoryview]] = deque()
@@ -101,7 +109,7 @@ class GrpcConnection(Connection):
         self._max_frame, self._most_streams, self._received = FIRST_FRAME, LARGEST, 0
         self._block: tuple[int, int, bytes] | None = None
         self.leaving, self.reason = False, ""
-        self._unsent.append(PREFACE)
+        self.write(PREFACE)
 
     def send(self, exchange: Exchange[memoryview]) -> None:
         """Send its request as soon as the server takes it."""

@@ -1,12 +1,15 @@
 """The loop that sends requests when they are due and notes when they were answered, in a thread of its own."""
 
+import random
 import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from math import gcd, lcm
 from typing import Any, Generic, TypeVar
 
+from ...access.retry_policy import backoff_s, retried
 from ..request_outcome import outcome_of
 from ..transport import RequestError
 from .connection import Poller
@@ -48,7 +51,14 @@ class Sender(Generic[ContentT]):
         self._lap = sys.maxsize
         self._order = Order(0.0)
         self._in_flight, self._free = 0, 0
+        self._random = random.Random(first)
         self._expiring: deque[Exchange[ContentT]] = deque()
+        self._retrying = False
+        self._again: list[tuple[float, int, Exchange[ContentT]]] = []
+
+    def retry(self) -> None:
+        """Follow gRPC's retry policy from now on; whatever is sent again keeps its time-out."""
+        self._retrying = True
 
     def connect(self, channels: Sequence[Channel[ContentT]]) -> None:
         """Send through these from now on, one for each server."""
@@ -62,6 +72,7 @@ class Sender(Generic[ContentT]):
         """Do what is ordered, until all is answered or it is told to stop."""
         self._order, self._in_flight, self._free = order, 0, order.users
         self._expiring.clear()
+        self._again.clear()
         try:
             self._loop(order)
         finally:
@@ -72,6 +83,9 @@ class Sender(Generic[ContentT]):
         """Note an answer, or why there is none."""
         if exchange.ended:
             return
+        exchange.attempts += 1
+        if failure and self._retrying and self._wait_to_retry(exchange, failure):
+            return
         exchange.ended, exchange.link = True, None
         order = self._order
         done_s = time.perf_counter() - order.started_at
@@ -81,6 +95,25 @@ class Sender(Generic[ContentT]):
             order.failures.append((failure, exchange.due_s))
         self._in_flight -= 1
         self._free += 1
+
+    def _wait_to_retry(self, exchange: Exchange[ContentT], failure: str) -> bool:
+        """Whether a request that failed is sent again, and then when."""
+        if not retried(exchange.attempts, failure):
+            return False
+        at = time.perf_counter() + backoff_s(exchange.attempts, self._random)
+        if at >= exchange.expires_at:
+            return False
+        exchange.link, exchange.retried = None, False
+        heappush(self._again, (at, id(exchange), exchange))
+        return True
+
+    def _send_again(self, now: float) -> float:
+        """Send what has waited long enough; when the next one has."""
+        while self._again and (self._again[0][0] <= now or self._again[0][2].ended):
+            _, _, exchange = heappop(self._again)
+            if not exchange.ended:
+                self._channels[exchange.server].send(exchange)
+        return self._again[0][0] if self._again else float("inf")
 
     def _loop(self, order: Order) -> None:
         clock, begun, offsets = time.perf_counter, order.started_at, order.offsets_s
@@ -110,6 +143,8 @@ class Sender(Generic[ContentT]):
             self._expire(now)
             if self._expiring:
                 wake_at = min(wake_at, self._expiring[0].expires_at)
+            if self._again:
+                wake_at = min(wake_at, self._send_again(now))
             self._poller.wait(wake_at - clock())
 
     def _replace(self, now: float, begun: float) -> float:

@@ -93,6 +93,9 @@ def _unknown_command(words: list[str]) -> str | None:
 
 
 def _parse(words: list[str]) -> str | None:
+    if {"--help", "--version", "--print-completion"} & set(words):
+        # They end the program, whatever else it would need.
+        return None
     try:
         _parsers()[words[0]].parse_args(words[1:])
     except _RefusedError as refused:

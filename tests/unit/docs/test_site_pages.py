@@ -4,6 +4,7 @@ import pytest
 from doc_pages import ROOT
 from docs_links import OUTSIDE, in_site
 from docs_markdown import for_python_markdown, with_links
+from docs_navigation import expanded
 
 REPOSITORY = "https://code.example/owner/name"
 
@@ -20,6 +21,7 @@ REPOSITORY = "https://code.example/owner/name"
         ("text\n\n    - code\n", "text\n\n    - code\n"),
         ("- a\n\n  ```sh\n  - b\n    c\n  ```\n", "- a\n\n    ```sh\n    - b\n      c\n    ```\n"),
         ("```\nIt is\n- code\n```\n", "```\nIt is\n- code\n```\n"),
+        ("| `a\\|b` | c\\|d |\n", "| `a|b` | c\\|d |\n"),
         ("<!-- begin -->\n| a |\n", "<!-- begin -->\n\n| a |\n"),
     ],
 )
@@ -59,3 +61,14 @@ def test_links_in_code_stay_as_they_are() -> None:
 
 def test_pages_from_outside_of_docs_are_there() -> None:
     assert all((ROOT / source).is_file() for source in OUTSIDE.values())
+
+
+def test_a_new_page_finds_its_place_in_the_navigation_by_itself() -> None:
+    nav = [
+        "README.md",
+        {"Guides": ["how-to/b.md", "how-to/*", "*", {"Runbooks": ["runbooks/*"]}]},
+        {"Why": ["decisions/*"]},
+    ]
+    pages = ["README.md", "how-to/a.md", "how-to/b.md", "new.md", "runbooks/r.md", "decisions/1.md", "decisions/2.md"]
+    guides = ["how-to/b.md", "how-to/a.md", "new.md", {"Runbooks": ["runbooks/r.md"]}]
+    assert expanded(nav, pages) == ["README.md", {"Guides": guides}, {"Why": ["decisions/2.md", "decisions/1.md"]}]

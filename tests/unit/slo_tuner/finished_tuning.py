@@ -4,13 +4,14 @@ from run_headers import header
 from simulated_family import SimulatedBench, Surface
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.cost.prices import read_prices
 from slo_tuner.slo.objective import ChosenObjective, Objective
 from slo_tuner.tuning.deployment import DeploymentGoal
 from slo_tuner.tuning.explorer import Explorer
 from slo_tuner.tuning.make_results import RunContext, SearchOutcome, make_results
 from slo_tuner.tuning.record import TuningResults
-from slo_tuner.tuning.space import Configuration, Space
+from slo_tuner.tuning.space import Space
 from slo_tuner.tuning.trial import TrialObjective, run_trial
 
 SURFACE = Surface(0.001, 0.003, 0.006, 1.0, 2.0, 0.02, 0.08, 0.001, most_copies=2)

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from finished_fleet import choice, fleet
 from finished_tiers import played, scenario
 from finished_tiers import results as tier_results
 from finished_tuning import finished_tuning, unfinished
 from run_headers import header
 from test_report import _model, _point, _results
 
+from slo_tuner.fleet.settings import Requests
 from slo_tuner.results.schema import Latency, ModelResult, Results, SweepPoint
 from slo_tuner.slo.objective import Objective
 from slo_tuner.sweep.record import SweepRecord, SweepResults, SweepTarget
@@ -97,5 +99,18 @@ OUTCOMES: dict[str, Callable[[], Results]] = {
     "tuned": _tuned,
     "tuning without a winner": lambda: _tuned(limit_ms=1.0),
     "tuning interrupted": lambda: unfinished(_tuned(), 1),
+    "a fleet": fleet,
+    "a fleet that keeps nothing": lambda: fleet(
+        choices=tuple(choice(name, kept=False, worst_share=0.9) for name in ("thrifty", "balanced", "safe", "fixed")),
+        assumed=("a node takes 120 s",),
+        notes=(FOREIGN,),
+    ),
+    "a fleet of one zone without a burst": lambda: fleet(
+        choices=tuple(choice(name, zone_lost_share=None) for name in ("thrifty", "balanced", "safe", "fixed")),
+        headroom=(),
+        variants=(),
+        published=None,
+        requests=Requests(tier_2_share=0.3),
+    ),
 }
 """Each makes its results when it is asked."""

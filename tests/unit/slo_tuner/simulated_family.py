@@ -1,6 +1,6 @@
 """Servers with known response surfaces and noise: a dynamic batcher, several instances, one shared processor.
 
-Written apart from slo_tuner.tuning.queue_model, event by event, and with what that does not know: batches whose time
+Written apart from slo_tuner.capacity.queue_model, event by event, and with what that does not know: batches whose time
 grows as a power of their size, contention that sets in gradually, service times that vary, a machine that is some
 percent slower during one measurement than during the next.
 """
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from simulated_server import shed
 
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.load.arrivals import poisson_arrivals
 from slo_tuner.measurement.open_loop import latency_summary
 from slo_tuner.results.schema import Point, SweepPoint
 from slo_tuner.slo.objective import Objective
 from slo_tuner.slo.sequential_test import judge_point
 from slo_tuner.slo.stop_rule import Fates, is_over
-from slo_tuner.tuning.space import Configuration
 from slo_tuner.tuning.trial import RefusedError
 
 

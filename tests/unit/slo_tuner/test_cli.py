@@ -118,7 +118,20 @@ def test_an_interruption_tells_what_is_kept(
     assert _error(capsys) == f"slo-tuner: interrupted; {kept} in results.json"
 
 
-@pytest.mark.parametrize("address", ["localhost", "http://localhost:8001", ":8001", "host:port", "host:70000"])
+def test_json_is_alone_on_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(*_: object) -> int:
+        (tmp_path / "results.json").write_text('{"models": []}\n')
+        print("the table")
+        return 3
+
+    monkeypatch.setattr("slo_tuner.cli._run", measured)
+    assert main(["measure", "m", "--address=h:1", f"--output={tmp_path}", "--json"]) == 3
+    assert capsys.readouterr() == ('{"models": []}\n', "the table\n")
+
+
+@pytest.mark.parametrize("address", ["localhost", "http://localhost:8001/v2", ":8001", "host:port", "host:70000"])
 def test_a_wrong_address_is_named(address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "original", f"--address={address}", f"--output={tmp_path}"]) == 2
     assert "write it as host:port" in _error(capsys)

@@ -11,6 +11,7 @@ from tritonclient.utils import deserialize_bytes_tensor
 
 from command_line.errors import UsageError
 from example_files import kept
+from slo_tuner.access.client_access import Access
 from slo_tuner.load.examples import GENERATED, check_examples, describe, find_examples, read_rows, wanted
 from slo_tuner.load.locust_settings import read_settings
 from slo_tuner.load.messages import Assignment
@@ -65,7 +66,7 @@ def test_each_worker_begins_its_turns_elsewhere_and_hears_of_every_request(rows:
     work = Assignment("grpc", "localhost:1", 1.0, made(rows))
     shares = [work.of_worker(place, 2) for place in range(2)]
     assert [share.first for share in shares] == [0, 2]
-    assert Assignment.from_message(shares[1].to_message()) == shares[1]
+    assert Assignment.from_message(shares[1].to_message(), Access()) == shares[1]
 
 
 def test_the_results_say_what_was_sent(rows: Path) -> None:

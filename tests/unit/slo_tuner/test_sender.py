@@ -32,6 +32,36 @@ class Answering:
         """Nothing to close."""
 
 
+def test_what_was_unavailable_is_sent_again_three_times_in_all_where_retries_are_asked_for() -> None:
+    sent: list[str] = []
+    sender = _sender("x", Answering("a", sent, "UNAVAILABLE: gone"))
+    sender.retry()
+    order = Order(time.perf_counter(), [0.0])
+    sender.work(order)
+    assert sent == ["xa"] * 3 and [row[3] for row in order.rows] == [RequestOutcome.FAILED]
+    assert order.rows[0][2] >= 0.05 * 0.8 + 0.1 * 0.8 and len(order.failures) == 1
+
+
+@pytest.mark.parametrize("failure", ["INTERNAL: broken", "RESOURCE_EXHAUSTED: full", "HTTP 503: busy"])
+def test_other_failures_are_not_sent_again(failure: str) -> None:
+    sent: list[str] = []
+    sender = _sender("x", Answering("a", sent, failure))
+    sender.retry()
+    sender.work(Order(time.perf_counter(), [0.0]))
+    assert sent == ["xa"]
+
+
+def test_nothing_is_sent_again_unasked_or_after_its_time_is_over() -> None:
+    sent: list[str] = []
+    sender = _sender("x", Answering("a", sent, "UNAVAILABLE: gone"))
+    sender.work(Order(time.perf_counter(), [0.0]))
+    assert sent == ["xa"]
+    hurried = _sender("x", Answering("a", sent, "UNAVAILABLE: gone"), timeout_s=0.02)
+    hurried.retry()
+    hurried.work(Order(time.perf_counter(), [0.0]))
+    assert sent == ["xa"] * 2
+
+
 def _sender(contents: str, *channels: Answering, first: int = 0, timeout_s: float = 5.0) -> Sender[str]:
     sender: Sender[str] = Sender(Poller(), [contents for _ in channels], timeout_s, first)
     for channel in channels:

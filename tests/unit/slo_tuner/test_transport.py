@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from slo_tuner.load.payload import Payload
-from slo_tuner.load.transport import GrpcTransport
+from slo_tuner.load.transport import GrpcTransport, Target
 
 # In a process of its own: gRPC's server can't run in threads under gevent.
 SERVER = """
@@ -40,7 +40,7 @@ def server() -> Iterator[str]:
 
 
 def _transport(address: str, seconds: float) -> GrpcTransport:
-    return GrpcTransport(address, (Payload("m", 1, str(seconds).encode(), b"", 0),), timeout_s=20.0)
+    return GrpcTransport(Target(address, 20.0), (Payload("m", 1, str(seconds).encode(), b"", 0),))
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from command_line.errors import ModelError
-from slo_tuner.tuning.space import Configuration
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.tuning.triton_config import check_tunable, read_configuration, with_configuration
 
 

@@ -8,14 +8,15 @@ import pytest
 from simulated_family import SimulatedBench, Surface, true_rate
 from simulated_server import true_capacity
 
+from slo_tuner.capacity.configuration import Configuration
+from slo_tuner.capacity.fit import Saturation, fit_service_time
+from slo_tuner.capacity.queue_model import ServiceTime, best_rates
+from slo_tuner.capacity.surrogate import Observation, expect
 from slo_tuner.slo.objective import Objective
 from slo_tuner.tuning.evidence import TrialHistory
 from slo_tuner.tuning.explorer import Explorer
-from slo_tuner.tuning.fit import Saturation, fit_service_time
 from slo_tuner.tuning.path import Choice
-from slo_tuner.tuning.queue_model import ServiceTime, best_rates
-from slo_tuner.tuning.space import Configuration, Space, default_space, single_changes
-from slo_tuner.tuning.surrogate import Observation, expect
+from slo_tuner.tuning.space import Space, default_space, single_changes
 from slo_tuner.tuning.trial import Candidate, Trial, TrialObjective, run_trial
 
 BASELINE = Configuration(batch=8, instances=1)

@@ -9,6 +9,7 @@ from simulated_family import SimulatedBench
 
 from command_line.errors import UsageError
 from model_repo_builder.plan.schema import Variant
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.report.page import headline, notes, render_report
 from slo_tuner.report.read import read_any_results
 from slo_tuner.results.schema import write_results
@@ -19,7 +20,6 @@ from slo_tuner.tuning.files import write_deployment
 from slo_tuner.tuning.path import steps
 from slo_tuner.tuning.record import TuningResults
 from slo_tuner.tuning.required_workers import generator_need
-from slo_tuner.tuning.space import Configuration
 from slo_tuner.tuning.trial import Trial, TrialObjective
 
 PLAN = Path(__file__).parents[3] / "plans" / "tiny.yaml"

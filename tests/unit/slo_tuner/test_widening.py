@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 from simulated_family import SimulatedBench, Surface
 
+from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.ladder.widen import find_widening
 from slo_tuner.results.schema import Point
 from slo_tuner.slo.objective import Objective, choose_objective, wider_objective
 from slo_tuner.slo.rate_search import Found, Limits, search
-from slo_tuner.tuning.space import Configuration
 
 SURFACE = Surface(0.001, 0.003, 0.006, 1.0, 2.0, 0.02, 0.08, 0.001, most_copies=2)
 UNLOADED_MS = 11.0

@@ -15,9 +15,9 @@ SERVER = Path(__file__).parents[3] / "benchmarks" / "trivial_server.py"
 
 
 @contextmanager
-def trivial_server() -> Iterator[str]:
-    """Where it answers."""
-    server = subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, text=True)
+def trivial_server(*words: str) -> Iterator[str]:
+    """Where it answers; `words` are those of its command line."""
+    server = subprocess.Popen([sys.executable, str(SERVER), *words], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     yield f"127.0.0.1:{int(server.stdout.readline())}"
     server.kill()

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .configuration import Configuration
 from .queue_model import Floats
-from .space import Configuration
 
+Places = NDArray[np.int64]
 # Standard deviations of the logarithm of measured / predicted: of all together, and of each by itself.
 _COMMON = 0.25
 _OWN = 0.12
@@ -42,21 +44,31 @@ class Expected:
 
 
 def expect(configurations: Sequence[Configuration], predicted: Floats, observations: Sequence[Observation]) -> Expected:
-    """The predictions corrected by a Gaussian process over their misfit.
+    """The predictions corrected by a Gaussian process over their misfit (see `carry_over`).
 
-    Its covariance is a common part, as a model that is 10 % too high is so everywhere, and one that falls with the
-    distance in batch, instances, delay and preference (Rasmussen and Williams, Gaussian Processes, 2006, eq. 2.25).
     A configuration that is predicted to keep no rate at all counts as a thousandth of the best.
     """
     floor = max(float(predicted.max()), 1e-9) / 1000
-    log_predicted = np.log(np.maximum(predicted, floor))
-    if not observations:
-        return Expected(log_predicted, np.full(len(predicted), math.hypot(_COMMON, _OWN)))
     index = {configuration: i for i, configuration in enumerate(configurations)}
-    seen = np.array([index[o.configuration] for o in observations])
-    places = np.array([_position(c) for c in configurations])
-    misfit = np.log([o.rate_per_s for o in observations]) - log_predicted[seen]
-    known = _covariance(places[seen], places[seen]) + np.diag([o.error**2 for o in observations])
+    seen = np.array([index[o.configuration] for o in observations], dtype=np.int64)
+    places = np.array([_position(c) for c in configurations]) / _REACH
+    rates, errors = (
+        np.array(values) for values in ([o.rate_per_s for o in observations], [o.error for o in observations])
+    )
+    return carry_over(places, np.log(np.maximum(predicted, floor)), seen, np.log(rates), errors)
+
+
+def carry_over(places: Floats, log_predicted: Floats, seen: Places, log_seen: Floats, errors: Floats) -> Expected:
+    """Predictions [n] at `places` [n, dimensions], corrected by what those `seen` [m] missed by.
+
+    `log_seen` are the logarithms that were found there, give or take `errors`. A Gaussian process carries the misfit
+    over. Its covariance is a common part, as a model that is 10 % too high is so everywhere, and one that falls with
+    the distance, of which 1 tells little (Rasmussen and Williams, Gaussian Processes, 2006, eq. 2.25).
+    """
+    if not len(seen):
+        return Expected(log_predicted, np.full(len(log_predicted), math.hypot(_COMMON, _OWN)))
+    misfit = log_seen - log_predicted[seen]
+    known = _covariance(places[seen], places[seen]) + np.diag(errors**2)
     across = _covariance(places, places[seen])
     weights = np.linalg.solve(known, across.T).T
     variance = _COMMON**2 + _OWN**2 - (weights * across).sum(axis=1)
@@ -76,5 +88,5 @@ def _position(configuration: Configuration) -> Floats:
 
 
 def _covariance(left: Floats, right: Floats) -> Floats:
-    squared = (((left[:, None, :] - right[None, :, :]) / _REACH) ** 2).sum(axis=2)
+    squared = ((left[:, None, :] - right[None, :, :]) ** 2).sum(axis=2)
     return np.asarray(_COMMON**2 + _OWN**2 * np.exp(-0.5 * squared))

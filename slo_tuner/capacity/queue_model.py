@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..load.arrivals import poisson_arrivals
-from .space import Configuration
+from .configuration import Configuration
 
 Floats = NDArray[np.float64]
 _REQUESTS = 1500

@@ -1,0 +1,190 @@
+"""One Pod's queue as a table: from how many wait, and at which rate, to how many wait a second later and who is late.
+
+A fleet's Pods are too many to play each event by event. So the queue is played once for every pair of a rate and a
+number of waiting requests, many times each; a fleet then carries along the share of its Pods that have so many waiting.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..capacity.queue_model import Floats
+from .pod_queue import Lanes, PodModel, play
+
+_BELOW = (0.1, 0.2, 0.3, 0.4, 0.5, 0.58, 0.65, 0.71, 0.76, 0.81, 0.85, 0.88, 0.91, 0.935, 0.96, 0.98)
+_PLAYED = (*_BELOW, 1.0, 1.03, 1.08, 1.15, 1.25)
+_FLOWING = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+"""Rates as shares of the saturation: those that are played, and those at which the queue grows like a liquid."""
+_GROWTH, _EACH, _RARER = 1.08, 24, 0.93
+_LATE, _REFUSED, _WAIT, _BUSY = range(-4, 0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step did, per Pod: shares of the requests that were late or refused, seconds they waited, instances busy.
+
+    `late` contains what was refused: nobody got an answer in time.
+    """
+
+    late: float
+    refused: float
+    wait_s: float
+    busy: float
+
+
+@dataclass(frozen=True)
+class PodTable:
+    """`moves` [rates, nodes, nodes + 4]: from each number of waiting requests the shares that reach each other number,
+    and what happened meanwhile (see `Step`); `nodes` and `rates` (a second) are those numbers."""
+
+    step_s: float
+    nodes: Floats
+    rates: Floats
+    moves: Floats
+
+    def idle(self) -> Floats:
+        """The state of Pods in which nothing waits: shares of the Pods at each node."""
+        state = np.zeros(len(self.nodes))
+        state[0] = 1.0
+        return state
+
+    def advance(self, state: Floats, rate_per_s: float) -> tuple[Floats, Step]:
+        """The state after a step at a rate for each Pod, and what happened."""
+        place = np.searchsorted(self.rates, rate_per_s, side="right") - 1
+        low = min(max(int(place), 0), len(self.rates) - 2)
+        part = (rate_per_s - self.rates[low]) / (self.rates[low + 1] - self.rates[low])
+        part = min(max(float(part), 0.0), 1.0)
+        moved = (1 - part) * (state @ self.moves[low]) + part * (state @ self.moves[low + 1])
+        late, refused, wait, busy = moved[-4:].tolist()
+        return moved[:-4], Step(late, refused, wait, busy)
+
+    def waiting(self, state: Floats) -> float:
+        """Mean number of waiting requests of a Pod."""
+        return float(state @ self.nodes)
+
+    def coarser(self, times: int) -> "PodTable":
+        """The table of steps that are so many times longer, exact for a rate that stays the same within them."""
+        if times == 1:
+            return self
+        nodes = len(self.nodes)
+        now = np.broadcast_to(np.eye(nodes), (len(self.rates), nodes, nodes))
+        happened = np.zeros((len(self.rates), nodes, 4))
+        for _ in range(times):
+            happened = happened + now @ self.moves[:, :, nodes:] / times
+            now = now @ self.moves[:, :, :nodes]
+        return PodTable(self.step_s * times, self.nodes, self.rates, np.concatenate([now, happened], axis=2))
+
+
+def aligned(table: PodTable, capacity_per_s: float, allowed_share: float) -> PodTable:
+    """The table with its rates multiplied by one factor, so that `capacity_per_s` is late by just `allowed_share`.
+
+    Few requests were played for a pair, and the service time was calibrated by as few: both are off by some percent.
+    """
+    low, high = 0.0, float(table.rates[-len(_FLOWING)])
+    long = table.coarser(60)
+    for _ in range(20):
+        middle, state = (low + high) / 2, table.idle()
+        for _ in range(20):
+            state, happened = long.advance(state, middle)
+        low, high = (low, middle) if happened.late > allowed_share else (middle, high)
+    return replace(table, rates=table.rates * (capacity_per_s / max(low, 1e-9)))
+
+
+def step_for(pod: PodModel) -> int:
+    """Seconds of a step: one, or five service times of a slow model, so that what runs at its end matters little."""
+    took = float(pod.service.seconds(np.asarray(1.0), np.asarray(1.0)))
+    return max(1, math.ceil(5 * took))
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What a table is made for: the limit of a request in seconds, and how much work, in seconds, may wait in a Pod
+    before it refuses more.
+
+    `samples` requests are played of each pair, fewer where many wait at first; `loads` are shares of the saturation.
+    """
+
+    limit_s: float
+    patience_s: float
+    samples: int = 6000
+    seed: int = 1
+    loads: tuple[float, ...] = _PLAYED
+
+
+def make_table(pod: PodModel, spec: TableSpec) -> PodTable:
+    """The table of a Pod; takes seconds."""
+    step_s, saturation = float(step_for(pod)), pod.saturation_per_s
+    limit_s = spec.limit_s - pod.outside_s
+    most = max(4.0, saturation * max(spec.patience_s, 2 * limit_s))
+    nodes = _nodes(most)
+    # With more waiting than this, every request of the step is late.
+    played = int(np.searchsorted(nodes, saturation * (limit_s + step_s) + pod.configuration.batch) + 1)
+    played = min(played, len(nodes))
+    rates = np.array([0.0, *(saturation * share for share in (*spec.loads, *_FLOWING))])
+    moves = np.stack([_flow(pod, nodes, rate, step_s, limit_s) for rate in rates])
+    for number in range(1, len(spec.loads) + 1):
+        moves[number, :played] = _played(pod, nodes, played, float(rates[number]), step_s, limit_s, spec)
+    moves[0, :, -4:] = 0.0
+    return PodTable(step_s, nodes, rates, moves)
+
+
+def _nodes(most: float) -> Floats:
+    """Numbers of waiting requests: each of the first, then farther and farther apart."""
+    nodes = list(range(_EACH + 1))
+    while nodes[-1] < most:
+        nodes.append(math.ceil(nodes[-1] * _GROWTH))
+    return np.array(nodes, dtype=np.float64)
+
+
+def _spread(nodes: Floats, values: Floats) -> Floats:
+    """Shares at the nodes for each value, shape [values, nodes]: of its two neighbours, so that means are kept."""
+    values = np.clip(values, nodes[0], nodes[-1])
+    low = np.clip(np.searchsorted(nodes, values, side="right") - 1, 0, len(nodes) - 2)
+    part = (values - nodes[low]) / (nodes[low + 1] - nodes[low])
+    shares = np.zeros((len(values), len(nodes)))
+    rows = np.arange(len(values))
+    shares[rows, low] = 1 - part
+    shares[rows, low + 1] += part
+    return shares
+
+
+def _played(
+    pod: PodModel, nodes: Floats, played: int, rate: float, step_s: float, limit_s: float, spec: TableSpec
+) -> Floats:
+    """A rate's rows of the table, from lanes that are played; shape [played, nodes + 4]."""
+    most = np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 4000)
+    # Long queues are rare, and less depends on chance in them.
+    times = np.maximum(most * _RARER ** nodes[:played], 8).astype(np.int64)
+    waiting = np.repeat(nodes[:played].astype(np.int64), times)
+    found = play(pod, Lanes(waiting, rate, step_s, limit_s, tuple(times.tolist())), spec.seed)
+    firsts = np.concatenate([[0], np.cumsum(times)[:-1]])
+
+    def mean(values: Floats) -> Floats:
+        of_lanes = values.reshape(len(waiting), -1)
+        return np.asarray(np.add.reduceat(of_lanes, firsts, axis=0) / times[:, None])
+
+    shares = mean(_spread(nodes, found.waiting))
+    arrived = np.maximum(mean(found.arrived), 1e-9)
+    room = nodes[-1]
+    refused = mean(np.maximum(found.waiting - room, 0.0)) / arrived
+    late = np.minimum(mean(found.late) / arrived + refused, 1.0)
+    return np.concatenate([shares, late, refused, mean(found.wait_s) / arrived, mean(found.busy)], axis=1)
+
+
+def _flow(pod: PodModel, nodes: Floats, rate: float, step_s: float, limit_s: float) -> Floats:
+    """A rate's rows where so much waits, or comes, that chance matters little; shape [nodes, nodes + 4]."""
+    saturation, room = pod.saturation_per_s, nodes[-1]
+    times = (np.arange(40) + 0.5) / 40 * step_s
+    there = nodes[:, None] + (rate - saturation) * times
+    took = float(
+        pod.service.seconds(np.asarray(float(pod.configuration.batch)), np.asarray(float(pod.configuration.instances)))
+    )
+    full = there >= room
+    refused = np.where(full, max(0.0, 1 - saturation / rate) if rate > 0 else 0.0, 0.0)
+    waits = np.clip(there, 0.0, room) / saturation
+    late = np.where(waits + took > limit_s, 1.0, refused)
+    end = np.clip(nodes + (rate - saturation) * step_s, 0.0, room)
+    busy = np.minimum((nodes + rate * step_s) / (saturation * step_s), 1.0)
+    happened = np.stack([late.mean(axis=1), refused.mean(axis=1), waits.mean(axis=1), busy], axis=1)
+    return np.concatenate([_spread(nodes, end), happened], axis=1)

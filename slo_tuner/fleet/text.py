@@ -1,0 +1,73 @@
+"""A fleet in words and in a table: for the terminal and the page."""
+
+from command_line.terminal import plain_table, print_table
+
+from .record import Choice, FleetRecord
+
+PROMISES = {
+    "thrifty": "the objective over the whole trace",
+    "balanced": "and in the worst ten minutes",
+    "safe": "and with a zone lost at the busiest time",
+    "fixed": "the fewest Pods that do the same without an autoscaler",
+}
+
+
+def fleet_headline(fleet: FleetRecord) -> str:
+    """The result in one sentence."""
+    balanced, fixed = fleet.choice("balanced"), fleet.choice("fixed")
+    if not balanced.kept:
+        return (
+            f"No settings that were tried keep the objective in the worst ten minutes: with {balanced.scaling} "
+            f"{percent(balanced.worst_share)} of the requests are late in them."
+        )
+    saved = 1 - balanced.usd / fixed.usd
+    compared = f"{100 * saved:.0f} % less than" if saved >= 0.005 else "no less than"
+    return (
+        f"{balanced.least_pods} to {balanced.most_pods} Pods of {fleet.model} serve the trace for "
+        f"${balanced.usd_per_million:.2f} a million requests, {compared} {fixed.scaling.replicas} fixed ones, with "
+        f"{percent(balanced.late_share)} late and {percent(balanced.worst_share)} in the worst ten minutes."
+    )
+
+
+def percent(share: float) -> str:
+    """A share in per cent, with as many digits as say something."""
+    return f"{100 * share:.2f} %" if share < 0.0995 else f"{100 * share:.0f} %"
+
+
+def fleet_notes(fleet: FleetRecord) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    notes = list(fleet.notes)
+    if fleet.assumed:
+        notes.append(f"Assumed, not measured: {', '.join(fleet.assumed)}. Give your own; starts decide about bursts.")
+    for choice in fleet.choices:
+        if not choice.kept:
+            notes.append(f"{choice.name}: not kept by any settings that were tried; these come closest.")
+    if fleet.trace.filled:
+        notes.append(f"{fleet.trace.filled} steps were missing in the trace and are guessed.")
+    return notes
+
+
+def print_fleet(fleet: FleetRecord) -> None:
+    """Print the choices to standard output."""
+    title = f"{fleet.model} on {fleet.machine}, {fleet.trace.name}: {fleet.trace.requests:.4g} requests"
+    columns = ("choice", "settings", "Pods", "late", "worst 10 min", "a zone lost", "$", "$ per million", "")
+    table = plain_table(title, columns, left=("choice", "settings", ""))
+    for choice in fleet.choices:
+        table.add_row(*_cells(choice))
+    print_table(table)
+    for note in fleet_notes(fleet):
+        print(note)
+
+
+def _cells(choice: Choice) -> tuple[str, ...]:
+    return (
+        choice.name,
+        str(choice.scaling),
+        f"{choice.least_pods} to {choice.most_pods}, mean {choice.mean_pods:.1f}",
+        percent(choice.late_share),
+        percent(choice.worst_share),
+        percent(choice.zone_lost_share) if choice.zone_lost_share is not None else "",
+        f"{choice.usd:.2f}",
+        f"{choice.usd_per_million:.3f}",
+        "kept" if choice.kept else "not kept",
+    )

@@ -1,0 +1,149 @@
+"""Reads traces: CSV and Parquet of time stamps or rates, and what Prometheus answers to a range query."""
+
+import csv
+import gzip
+import json
+import math
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from command_line.errors import UsageError
+
+from .checked import Columns, Gaps, checked_trace, mixed, seconds_of, utc
+from .trace import Floats, Trace
+
+_TIMES = ("time", "timestamp", "time_s", "due_s")
+_RATES = ("rate", "rate_per_s", "requests_per_s", "value")
+_ALLOWED = "a trace is a .csv, .csv.gz or .parquet file, or Prometheus' answer to query_range: a .json file or a URL"
+_TIMEOUT_S = 30.0
+_MOST_BYTES = 1 << 30
+
+
+def read_trace(source: str, gaps: Gaps = "refuse") -> Trace:
+    """The trace of a file or URL; UsageError names the first thing that is wrong with it.
+
+    CSV and Parquet have a column of times (`time`, `timestamp`), one row a request, or beside it a column of rates
+    (`rate`, `rate_per_s`). Times are seconds, or dates with a time zone.
+    """
+    if source.startswith(("http://", "https://")):
+        return checked_trace(_prometheus(_asked(source), "of Prometheus"), gaps)
+    path, name = Path(source), Path(source).name
+    if name.endswith((".csv", ".csv.gz")):
+        return checked_trace(_csv(path), gaps)
+    if name.endswith(".parquet"):
+        return checked_trace(_parquet(path), gaps)
+    if name.endswith(".json"):
+        return checked_trace(_prometheus(_text(path), name), gaps)
+    raise UsageError("trace", source, _ALLOWED)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        return (gzip.decompress(content) if path.name.endswith(".gz") else content).decode("utf-8")
+    except (OSError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise UsageError("trace", str(path), f"it cannot be read ({reason})") from None
+
+
+def _csv(path: Path) -> Columns:
+    rows = [row for row in csv.reader(_text(path).splitlines()) if row]
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    named = bool(header) and header[0] in _TIMES
+    if named and len(header) > 1 and header[1] not in _RATES:
+        raise UsageError("trace", str(path), f"its second column is {header[1]!r}; name it one of {', '.join(_RATES)}")
+    first, body = (2, rows[1:]) if named else (1, rows)
+    width = len(header) or 1
+    found = Columns(path.name, np.empty(0), first_row=first)
+    if width > 2:
+        raise UsageError("trace", str(path), f"it has {width} columns; give times alone, or times and rates")
+    times, zoned, rates = [], [], []
+    for number, row in enumerate(body):
+        if len(row) != width:
+            raise found.wrong(number, ",".join(row), f"every row has {width} value(s)")
+        try:
+            seconds, zone = seconds_of(row[0].strip())
+        except ValueError as error:
+            raise found.wrong(number, row[0], str(error)) from None
+        times.append(seconds)
+        zoned.append(zone)
+        if width == 2:
+            rates.append(_number(row[1], found, number))
+    if mixed(zoned):
+        raise found.wrong(zoned.index(not zoned[0]), body[zoned.index(not zoned[0])][0], "times are of one kind")
+    start = utc(times[0]) if times else ""
+    return Columns(path.name, np.array(times), np.array(rates) if width == 2 else None, first, start)
+
+
+def _number(text: str, columns: Columns, row: int) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise columns.wrong(row, text, "a rate is a number of requests per second") from None
+
+
+def _parquet(path: Path) -> Columns:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError("trace", str(path), "reading Parquet needs pyarrow: install the extra `parquet`") from None
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise UsageError("trace", str(path), f"it cannot be read ({str(error).splitlines()[0]})") from None
+    names = {name.lower(): name for name in table.column_names}
+    time = next((names[name] for name in _TIMES if name in names), None)
+    rate = next((names[name] for name in _RATES if name in names), None)
+    if time is None:
+        raise UsageError("trace", str(path), f"it has no column {' or '.join(_TIMES)}, only {', '.join(names)}")
+    column = table.column(time)
+    if pyarrow.types.is_timestamp(column.type):
+        if column.type.tz is None:
+            raise UsageError("trace", str(path), f"the time stamps of {time!r} have no time zone; store them with one")
+        column = column.cast(pyarrow.timestamp("ns", column.type.tz)).cast(pyarrow.int64())
+        seconds = column.to_numpy(zero_copy_only=False).astype(np.float64) / 1e9
+    else:
+        seconds = _numbers(column, path, time)
+    rates = _numbers(table.column(rate), path, rate) if rate is not None else None
+    return Columns(path.name, seconds, rates, 1, utc(float(seconds[0])) if len(seconds) else "")
+
+
+def _numbers(column: Any, path: Path, name: str) -> Floats:
+    try:
+        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise UsageError("trace", str(path), f"the column {name!r} is {column.type}; store numbers") from None
+
+
+def _asked(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+            return str(answer.read(_MOST_BYTES).decode("utf-8"))
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UsageError("trace", url, f"Prometheus did not answer ({reason})") from None
+
+
+def _prometheus(text: str, source: str) -> Columns:
+    """The one series of a range query (Prometheus' HTTP API, /api/v1/query_range)."""
+    try:
+        answer = json.loads(text)
+        if answer.get("status") != "success":
+            raise UsageError("trace", source, f"Prometheus answered: {answer.get('error', 'no success')}")
+        data = answer["data"]
+        if data["resultType"] != "matrix":
+            raise UsageError("trace", source, f"it is a {data['resultType']}; ask /api/v1/query_range")
+        series = data["result"]
+        if len(series) != 1:
+            raise UsageError("trace", source, f"it has {len(series)} series; ask for one, as sum(rate(…)) is")
+        values = series[0]["values"]
+        times = np.array([float(pair[0]) for pair in values])
+        rates = np.array([float(pair[1]) for pair in values])
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise UsageError("trace", source, "it is no answer of Prometheus to a range query") from None
+    return Columns(source, times, rates, 1, utc(times[0]) if len(times) and math.isfinite(times[0]) else "")

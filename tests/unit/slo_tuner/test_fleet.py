@@ -1,0 +1,298 @@
+"""A fleet over a trace: what is late and paid follows from the load, the Pods that come in time, and the settings."""
+
+import json
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from slo_tuner.capacity.configuration import Configuration
+from slo_tuner.capacity.queue_model import ServiceTime, best_rates
+from slo_tuner.cli import main
+from slo_tuner.fleet.headroom import headroom
+from slo_tuner.fleet.measured import measured_pod
+from slo_tuner.fleet.pod_queue import PodModel
+from slo_tuner.fleet.pod_table import TableSpec, make_table
+from slo_tuner.fleet.record import FleetResults
+from slo_tuner.fleet.search import Promise, Search
+from slo_tuner.fleet.settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
+from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate
+from slo_tuner.load.traffic.kinds import Shape, generated
+from slo_tuner.load.traffic.trace import Trace
+from slo_tuner.results.schema import Results, read_results
+
+LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
+CAPACITY = 100.0
+SCALING = ScalingSettings(least=2, most=40, rate_target_percent=70)
+QUICK = StartUp(node_s=100, image_s=40, load_s=8, warm_up_s=2)
+
+
+@cache
+def _pod() -> PricedPod:
+    """A Pod of two instances that serves about 100 requests a second within 100 ms; its table is a rough one."""
+    service = ServiceTime(own=0.0, fixed=0.004, item=0.014, width=2.0, friction=0.0)
+    pod = PodModel(Configuration(batch=4, instances=2), service)
+    return PricedPod(make_table(pod, TableSpec(0.1, 5.0, samples=300)), CAPACITY, 0.5)
+
+
+def _steps(*rates: tuple[float, float]) -> Trace:
+    """Seconds of each rate."""
+    return Trace("steps", 1.0, np.concatenate([np.full(round(seconds), rate) for rate, seconds in rates]))
+
+
+def _simulated(trace: Trace, **plan: Any) -> Outcome:
+    facts = {"scaling": SCALING, "start_up": QUICK, "nodes": Nodes(zones=3)} | plan
+    return simulate(trace, _pod(), FleetPlan.model_validate(facts))
+
+
+def test_a_fixed_fleet_pays_for_its_nodes_alone() -> None:
+    outcome = _simulated(_steps((150, 3600)), scaling=ScalingSettings(mode="fixed", replicas=4))
+    assert outcome.usd == pytest.approx(4 * 0.5)
+    assert outcome.late_share < 0.01
+
+
+def test_more_than_all_pods_can_serve_is_late() -> None:
+    outcome = _simulated(_steps((800, 600)), scaling=ScalingSettings(mode="fixed", replicas=2))
+    assert outcome.late_share > 0.9
+
+
+def test_a_burst_is_late_until_new_pods_serve_and_not_afterwards() -> None:
+    outcome = _simulated(_steps((140, 600), (420, 1800)))
+    late = outcome.late / outcome.rates
+    assert late[:600].max() < 0.05
+    assert late[620:750].min() > 0.5
+    assert outcome.pods[745] == 2 and outcome.pods[800] >= 4
+    assert late[-600:].max() < 0.05
+    assert outcome.worst_share > outcome.late_share
+
+
+def test_pods_that_start_at_once_serve_a_burst_that_slow_ones_miss() -> None:
+    burst = _steps((140, 600), (420, 1800))
+    quick = _simulated(burst, start_up=StartUp(node_s=0, image_s=0, load_s=5, warm_up_s=0))
+    assert quick.worst_share < 0.5 * _simulated(burst).worst_share
+
+
+def test_pods_go_again_after_the_cool_down_and_nodes_after_they_were_idle() -> None:
+    outcome = _simulated(_steps((420, 600), (70, 4000)))
+    assert outcome.pods[500] >= 6 and outcome.pods[-1] == 2
+    gone = int(np.argmax(outcome.pods < outcome.pods[590]))
+    assert gone >= 600 + 300
+    assert outcome.nodes[gone] > outcome.pods[gone] and outcome.nodes[-1] == 2
+
+
+def test_a_lost_zone_costs_its_share_until_it_is_noticed() -> None:
+    fixed = ScalingSettings(mode="fixed", replicas=9)
+    nodes = Nodes(zones=3, lost_from_s=300.0, lost_until_s=2000.0)
+    outcome = _simulated(_steps((200, 1200)), scaling=fixed, nodes=nodes)
+    late = outcome.late / outcome.rates
+    assert late[310:340] == pytest.approx(1 / 3, abs=0.02)
+    assert late[370:].max() < 0.05
+    assert outcome.pods[400] == 6 and outcome.pods[-1] == 9
+
+
+@pytest.mark.slow
+def test_connections_load_pods_unevenly_and_reach_new_ones_late() -> None:
+    steady = _steps((280, 1200))
+    fixed = {"scaling": ScalingSettings(mode="fixed", replicas=4)}
+    even = _simulated(steady, **fixed)
+    uneven = _simulated(steady, **fixed, requests=Requests(balancing="connections", connections=20))
+    assert uneven.late_share > 2 * even.late_share + 0.01
+    burst = _steps((140, 600), (300, 1800))
+    aged = [
+        _simulated(burst, requests=Requests(balancing="connections", connections=100_000, connection_age_s=age))
+        for age in (30.0, 900.0)
+    ]
+    assert aged[1].late_share > aged[0].late_share
+
+
+def test_tier_2_is_held_back_and_tier_1_keeps_its_objective() -> None:
+    burst = _steps((140, 600), (420, 120), (140, 300))
+    without = _simulated(burst)
+    with_tiers = _simulated(burst, requests=Requests(tier_2_share=0.6))
+    assert without.worst_share > 0.1 > with_tiers.worst_share
+    assert with_tiers.shed.sum() > 0 and with_tiers.shed[:600].sum() < 1
+
+
+def test_spot_nodes_that_are_taken_cost_lateness() -> None:
+    fixed = ScalingSettings(mode="fixed", replicas=4)
+    steady = _steps((300, 3600))
+    kept, taken = (
+        _simulated(steady, scaling=fixed, nodes=Nodes(zones=3, reclaims_per_hour=rate)) for rate in (0.0, 4.0)
+    )
+    assert taken.reclaimed > 4 and taken.late_share > kept.late_share
+
+
+def test_no_pod_of_a_full_zone_is_paid_for() -> None:
+    outcome = _simulated(_steps((140, 300), (2000, 1500)), nodes=Nodes(zones=3, per_zone=2))
+    assert outcome.nodes.max() == 6 and outcome.present.max() > 6
+
+
+@pytest.mark.slow
+def test_the_search_finds_the_cheapest_that_keeps_its_promise() -> None:
+    """Against all of its candidates, simulated exactly."""
+    trace = generated("bursts", Shape(300.0, hours=2.0))
+    settings = [
+        SCALING.model_copy(update={"rate_target_percent": target, "least": least})
+        for target in (40, 60, 80, 100)
+        for least in (2, 6, 10)
+    ]
+    coarse = PricedPod(_pod().table.coarser(15), CAPACITY, 0.5)
+
+    def outcome(pod: PricedPod, scaling: ScalingSettings) -> Outcome:
+        return simulate(trace, pod, FleetPlan(scaling=scaling, start_up=QUICK))
+
+    tried: list[ScalingSettings] = []
+
+    def exact(scaling: ScalingSettings) -> Outcome:
+        tried.append(scaling)
+        return outcome(_pod(), scaling)
+
+    search = Search(settings, [outcome(coarse, one) for one in settings], exact)
+    promise = Promise(0.05, 0.05)
+    found = search.cheapest(promise)
+    everything = [outcome(_pod(), one) for one in settings]
+    best = min(one.usd for one in everything if promise.kept(one))
+    assert promise.kept(found.outcome) and found.outcome.usd <= 1.03 * best
+    assert len(tried) < len(settings)
+
+
+def test_headroom_is_the_rise_until_pods_serve() -> None:
+    trace = _steps((100, 600), (250, 600))
+    found = headroom(trace, SCALING, (15.0, 300.0))
+    assert [one.highest for one in found] == pytest.approx([1.5, 1.5], rel=0.01)
+    slow = Trace("ramp", 5.0, np.linspace(100, 200, 720))
+    assert headroom(slow, SCALING, (15.0,))[0].highest < headroom(slow, SCALING, (600.0,))[0].highest < 0.2
+
+
+@pytest.mark.slow
+def test_a_measured_pod_keeps_the_rate_that_was_measured() -> None:
+    results = read_results(LADDER, Results)
+    measured = measured_pod(results.models[3], results.objective)
+    assert measured.pod.configuration == Configuration(batch=4, instances=2)
+    limit_s = results.objective.limit_ms / 1000 - measured.pod.outside_s
+    (kept,) = best_rates([measured.pod.configuration], measured.pod.service, limit_s, 0.05)
+    assert float(kept) == pytest.approx(71.63, rel=0.02)
+
+
+def _fleet(tmp_path: Path, *more: str, results: Path = LADDER) -> int:
+    given = ["fleet", str(results), "--machine=n1-standard-4", f"--output={tmp_path / 'out'}", "--quiet", *more]
+    return main(given)
+
+
+@pytest.mark.slow
+def test_results_become_choices_values_files_and_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--traffic=bursts", "--rate=200", "--hours=3", "--name=shop", "--most-pods=40")
+    assert _fleet(tmp_path, *options) == 0
+    found = read_results(tmp_path / "out" / "results.json", FleetResults).fleet
+    costs = {choice.name: choice.usd for choice in found.choices}
+    assert costs["thrifty"] <= costs["balanced"] <= costs["safe"]
+    assert all(choice.kept for choice in found.choices)
+    assert [one.model for one in found.variants] == ["original", "onnx_fp32", "onnx_int8", "onnx_int8_tuned"]
+    values = yaml.safe_load((tmp_path / "out" / "values" / "fleet-shop.yaml").read_text())
+    assert values["scaling"]["requestRate"]["perPodCapacity"] == 71.63
+    assert "balanced" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    (tmp_path / "out" / "report.html").unlink()
+    assert main(["report", str(tmp_path / "out" / "results.json")]) == 0
+    assert (tmp_path / "out" / "report.html").read_text() == page
+    assert "A burst until new nodes come" in page and "<script" not in page
+
+
+def test_more_load_than_all_pods_can_serve_says_from_how_many_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _fleet(tmp_path, "--traffic=steady", "--rate=1000", "--hours=1", "--most-pods=10") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "most-pods: 10 is not allowed" in line and "it can be served from 14 Pods on" in line
+    assert not (tmp_path / "out" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["--traffic=tides", "--rate=9"], "traffic: 'tides'"),
+        (["--traffic=daily"], "rate: ''"),
+        (["--traffic=daily", "--rate=-1"], "rate: '-1'"),
+        (["--traffic=daily", "--rate=9", "--peak=0.5"], "peak: '0.5'"),
+        (["--traffic=daily", "--rate=9", "--hours=0"], "hours: '0'"),
+        (["--traffic=daily", "--rate=9", "--hours=9999"], "trace: 'daily"),
+        (["--traffic=daily", "--rate=9", "--hours=0.01"], "trace: 'daily"),
+        (["--traffic=daily", "--rate=9", "--time-scale=0"], "time-scale: '0'"),
+        (["--trace=absent.csv"], "trace: 'absent.csv'"),
+        (["--trace=absent.csv", "--rate=9"], "rate: '9'"),
+        (["--trace=absent.csv", "--gaps=guess"], "gaps: 'guess'"),
+        (["--traffic=daily", "--rate=9", "--zones=0"], "zones: '0'"),
+        (["--traffic=daily", "--rate=9", "--node-s=-1"], "node-s: '-1'"),
+        (["--traffic=daily", "--rate=9", "--balancing=luck"], "balancing: 'luck'"),
+        (["--traffic=daily", "--rate=9", "--tier2-share=100%"], "tier2-share: '100%'"),
+        (["--traffic=daily", "--rate=9", "--worst-share=0"], "worst-share: '0'"),
+        (["--traffic=daily", "--rate=9", "--name=a/b"], "name: 'a/b'"),
+        (["--traffic=daily", "--rate=9", "--model=absent"], "model: 'absent'"),
+        (["--traffic=daily", "--rate=9", "--machine=more"], "machine: 'n1-standard-4, more'"),
+        (["--traffic=daily", "--rate=9", "--reclaims-per-hour=99"], "reclaims-per-hour: '99'"),
+    ],
+)
+def test_a_wrong_question_is_refused_in_one_line(
+    arguments: list[str], field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _fleet(tmp_path, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"slo-tuner: error: {field}")
+    assert not (tmp_path / "out" / "results.json").exists()
+
+
+def _changed(tmp_path: Path, change: dict[str, Any]) -> Path:
+    """A copy of the ladder whose fastest model is changed."""
+    results = read_results(LADDER, Results)
+    models = (*results.models[:3], results.models[3].model_copy(update=change))
+    path = tmp_path / "changed.json"
+    path.write_text(results.model_copy(update={"models": models}).model_dump_json())
+    return path
+
+
+@pytest.mark.slow
+def test_a_disturbed_capacity_and_another_kind_of_machine_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _changed(tmp_path, {"disturbed": "other programs took 0.4 of 2 cores", "load_s": None})
+    options = ("--traffic=steady", "--rate=100", "--hours=0.5", "--most-pods=10", "--model=onnx_int8_tuned")
+    given = ["fleet", str(path), "--machine=n1-standard-4+T4", f"--output={tmp_path / 'out'}", "--quiet", *options]
+    assert main(given) == 0
+    printed = capsys.readouterr().out
+    assert "was measured disturbed (other programs took 0.4 of 2 cores)" in printed
+    assert "another kind of machine" in printed
+    assert "the load takes 10 s" in printed
+    content = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert content["fleet"]["published"]["full_load"] == 163
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rate_per_s": None}, "no rate within the objective"),
+        ({"unloaded_ms": None}, "no unloaded latency"),
+        ({"sweep": ()}, "no closed loops"),
+    ],
+)
+def test_results_that_tell_too_little_are_refused(
+    change: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _changed(tmp_path, change)
+    options = ("--traffic=steady", "--rate=10", "--hours=1", "--model=onnx_int8_tuned")
+    assert _fleet(tmp_path, *options, results=path) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "model: 'onnx_int8_tuned'" in line and said in line
+
+
+@pytest.mark.slow
+def test_a_day_of_ten_thousand_a_second_on_a_thousand_pods_takes_less_than_a_minute() -> None:
+    trace = generated("daily", Shape(62_000.0, hours=24.0))
+    scaling = ScalingSettings(least=100, most=1000, rate_target_percent=100)
+    started = time.process_time()
+    outcome = simulate(trace, _pod(), FleetPlan(scaling=scaling, nodes=Nodes(zones=3)))
+    assert time.process_time() - started < 60
+    assert outcome.pods.max() == 1000

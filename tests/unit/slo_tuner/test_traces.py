@@ -1,0 +1,188 @@
+"""Traces are read from files of every kind, and a bad one is refused with its row and value."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command_line.errors import UsageError
+from slo_tuner.cli import main
+from slo_tuner.load.traffic.files import read_trace
+from slo_tuner.load.traffic.kinds import KINDS, Shape, generated
+from slo_tuner.load.traffic.trace import Trace
+
+
+def _file(folder: Path, text: str, name: str = "t.csv") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def _answer(values: list[list[object]], **changes: object) -> str:
+    data = {"resultType": "matrix", "result": [{"metric": {}, "values": values}]} | changes
+    return json.dumps({"status": "success", "data": data})
+
+
+def test_times_of_requests_are_counted_by_second(tmp_path: Path) -> None:
+    trace = read_trace(_file(tmp_path, "timestamp\n100.5\n100.7\n103.0\n"))
+    assert (trace.step_s, trace.rates.tolist()) == (1.0, [2.0, 0.0, 1.0])
+    assert trace.arrivals(1).tolist() == pytest.approx([0.0, 0.2, 2.5])
+
+
+def test_rates_count_until_the_next_row(tmp_path: Path) -> None:
+    trace = read_trace(_file(tmp_path, "time,rate\n0,10\n60,20\n120,5\n"))
+    assert (trace.step_s, trace.rates.tolist(), trace.requests) == (60.0, [10, 20, 5], 2100)
+
+
+def test_time_zones_are_one_moment(tmp_path: Path) -> None:
+    text = "time,rate\n2026-03-01T14:00:00Z,1\n2026-03-01T15:01:00+01:00,2\n2026-03-01T09:02:00-05:00,3\n"
+    trace = read_trace(_file(tmp_path, text))
+    assert (trace.start, trace.step_s, trace.rates.tolist()) == ("2026-03-01T14:00:00Z", 60.0, [1, 2, 3])
+
+
+def test_prometheus_answer_to_a_range_query_is_a_trace(tmp_path: Path) -> None:
+    text = _answer([[1767225600, "1.5"], [1767225615, "2"], [1767225630, "4"]])
+    trace = read_trace(_file(tmp_path, text, "q.json"))
+    assert (trace.step_s, trace.rates.tolist(), trace.start) == (15.0, [1.5, 2, 4], "2026-01-01T00:00:00Z")
+
+
+def test_missing_rows_are_filled_as_asked(tmp_path: Path) -> None:
+    path = _file(tmp_path, "0,10\n10,20\n40,5\n50,6\n60,7\n")
+    held, zero = read_trace(path, "hold"), read_trace(path, "zero")
+    assert held.rates.tolist() == [10, 20, 20, 20, 5, 6, 7]
+    assert zero.rates.tolist() == [10, 20, 0, 0, 5, 6, 7] and zero.filled == 2
+
+
+RATES = "time,rate\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "trace: 't.csv' is not allowed; it has no row"),
+        (RATES, "trace: 't.csv' is not allowed; it has no row"),
+        (RATES + "0,1\n", "trace: 't.csv' is not allowed; one rate has no length"),
+        ("1\n2\n1.5\n", "trace t.csv, row 3: 1.5 is not allowed; times ascend"),
+        (RATES + "0,1\n20,1\n10,1\n", "trace t.csv, row 4: 10.0 is not allowed; times ascend"),
+        (RATES + "0,1\n0,1\n", "trace t.csv, row 3: 0.0 is not allowed; times ascend"),
+        (RATES + "0,1\n10,-2\n20,1\n", "trace t.csv, row 3: -2.0 is not allowed; a rate is not below 0"),
+        (RATES + "0,1\n10,nan\n", "trace t.csv, row 3: nan is not allowed; a rate is a finite number"),
+        (RATES + "0,1\n10,inf\n", "trace t.csv, row 3: inf is not allowed; a rate is a finite number"),
+        (RATES + "0,1\n10,many\n", "trace t.csv, row 3: 'many' is not allowed; a rate is a number"),
+        (RATES + "0,1\nnan,2\n", "trace t.csv, row 3: nan is not allowed; a time is a finite number"),
+        (RATES + "0,1\n10,2\n40,3\n50,1\n", "trace t.csv, row 4: 40.0 is not allowed; 2 rows before it are missing"),
+        (RATES + "0,1\n10,2\n14,3\n24,1\n", "trace t.csv, row 4: 14.0 is not allowed; rows are 10 s apart"),
+        (RATES + "2026-03-01T14:00:00,1\n", "row 2: '2026-03-01T14:00:00' is not allowed; it has no time zone"),
+        (RATES + "2026-03-01T14:00:00Z,1\n5,1\n", "row 3: '5' is not allowed; times are of one kind"),
+        (RATES + "yesterday,1\n", "row 2: 'yesterday' is not allowed; a time is a number of seconds, or ISO 8601"),
+        (RATES + "0,1,2\n", "trace t.csv, row 2: '0,1,2' is not allowed; every row has 2 value(s)"),
+        ("a,b,c\n", "it has 3 columns"),
+        ("1700000000000\n1700009990000000\n", "are times in seconds, not milliseconds?"),
+        ("time,latency\n0,1\n", "its second column is 'latency'"),
+    ],
+)
+def test_a_bad_file_is_refused_by_row_and_value(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_trace(_file(tmp_path, text))
+    message = str(refused.value).replace(str(tmp_path) + "/", "")
+    assert said in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "Prometheus answered: no success"),
+        ("[]", "it is no answer of Prometheus"),
+        ("no JSON", "it is no answer of Prometheus"),
+        (_answer([], result=[]), "it has 0 series"),
+        (_answer([], resultType="vector"), "it is a vector; ask /api/v1/query_range"),
+        (_answer([[0, "1"], [15, "NaN"], [30, "2"]]), "row 2: nan is not allowed"),
+        (_answer([[0, "1"], [15, "2"], [60, "2"], [75, "2"]]), "row 3: 60.0 is not allowed; 2 rows before it"),
+        (_answer([]), "it has no row"),
+    ],
+)
+def test_a_bad_answer_of_prometheus_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_trace(_file(tmp_path, text, "q.json"))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "t.txt", "absent.json", "absent.csv.gz"])
+def test_a_file_that_is_not_there_or_of_no_known_kind_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="trace"):
+        read_trace(str(tmp_path / name))
+
+
+def test_a_prometheus_that_does_not_answer_is_refused() -> None:
+    with pytest.raises(UsageError, match="Prometheus did not answer"):
+        read_trace("http://127.0.0.1:9/api/v1/query_range?query=x")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generated_traffic_has_its_rate_and_its_peak(kind: str) -> None:
+    trace = generated(kind, Shape(100.0, hours=24.0))
+    assert trace.duration_s == 86400
+    usual = trace.mean_per_s if kind == "daily" else float(np.median(trace.rates[: len(trace.rates) // 3]))
+    assert usual == pytest.approx(100, rel=0.01)
+    assert trace.rates.max() == pytest.approx(100 * KINDS[kind][1], rel=0.04)
+
+
+def test_time_and_rate_are_scaled() -> None:
+    trace = Trace("t", 60.0, np.array([1.0, 2.0])).scaled(time=60, rate=10)
+    assert (trace.step_s, trace.rates.tolist(), trace.requests) == (1.0, [10, 20], 30)
+
+
+@pytest.mark.parametrize("step_s", [0.7, 1.0, 3.0, 7.0, 100.0])
+def test_no_request_is_lost_at_another_step(step_s: float) -> None:
+    trace = Trace("t", 2.0, np.array([5.0, 0.0, 9.0, 1.0, 4.0]))
+    lengths = np.diff(np.minimum(np.arange(len(trace.at(step_s)) + 1) * step_s, trace.duration_s))
+    assert float((trace.at(step_s) * lengths).sum()) == pytest.approx(trace.requests)
+
+
+def test_arrivals_follow_the_rates() -> None:
+    trace = Trace("t", 10.0, np.array([100.0, 0.0, 30.0]))
+    times = trace.arrivals(1)
+    assert np.histogram(times, [0, 10, 20, 30])[0].tolist() == [1000, 0, 300]
+    assert (np.diff(times) >= 0).all()
+    assert (times == trace.arrivals(1)).all() and len(times) != len(np.intersect1d(times, trace.arrivals(2)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--traffic=steady", "--rate=20", "--hours=2"], "most-s: '3600' is not allowed; the trace lasts 7200 s"),
+        (["--traffic=flash", "--rate=2000", "--hours=0.5"], "most-rate: '5000' is not allowed; the busiest minute has"),
+        (["--traffic=daily", "--rate=1", "--most-s=0"], "most-s: '0' is not allowed"),
+    ],
+)
+def test_a_trace_beyond_its_bounds_is_sent_to_nobody(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["measure", "m", "--address=127.0.0.1:9", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_parquet_without_its_package_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match="install the extra `parquet`"):
+        read_trace(_file(tmp_path, "", "t.parquet"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zoned", [True, False])
+def test_parquet_is_read_as_csv_is(zoned: bool, tmp_path: Path) -> None:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    times = arrow.array([0, 60_000, 120_000], arrow.timestamp("ms", "UTC" if zoned else None))
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.table({"time": times, "rate": arrow.array([1.0, 2.0, 3.0])}), path)
+    if zoned:
+        trace = read_trace(str(path))
+        assert (trace.step_s, trace.rates.tolist()) == (60.0, [1, 2, 3])
+        return
+    with pytest.raises(UsageError, match="have no time zone"):
+        read_trace(str(path))
