@@ -271,8 +271,10 @@ def test_a_network_is_frozen_where_tensorflow_is_told_to_use_the_older_keras(tmp
         "model = load_plan(Path(sys.argv[1])).model; freeze(model, Path(sys.argv[2]), [model.form])"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error:non-integer:DeprecationWarning", "-c", program]
-        + [str(PLANS / "tiny-bert.yaml"), str(tmp_path)],
+        [
+            *(sys.executable, "-W", "error:non-integer:DeprecationWarning", "-c", program),
+            *(str(PLANS / "tiny-bert.yaml"), str(tmp_path)),
+        ],
         env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
         capture_output=True,
         text=True,
