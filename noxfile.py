@@ -35,7 +35,7 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # What the project's own tests import, whether they start a server or not.
-TESTED = ("tuner", "front", "image-client", "tests", "charts", "gateway", "cluster-tests")
+TESTED = ("tuner", "parquet", "front", "image-client", "tests", "charts", "gateway", "cluster-tests")
 
 
 def _install(session: nox.Session, *names: str, project: bool = True) -> None:

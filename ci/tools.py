@@ -27,7 +27,9 @@ OLDEST_HELM = (3, 14)
 PROMETHEUS = "github.com/prometheus/prometheus@v0.313.5"
 ACTIONLINT = "github.com/rhysd/actionlint@v1.7.12"
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
-ROLLOUTS = "github.com/argoproj/argo-rollouts@v1.9.3"
+ROLLOUTS = "github.com/argoproj/argo-rollouts@v1.9.2"
+# Without what a debugger needs: they go into an image.
+_SMALL = ("-ldflags", "-s -w")
 ROLLOUTS_GATEWAY_PLUGIN = "github.com/argoproj-labs/rollouts-plugin-trafficrouter-gatewayapi@v0.15.0"
 
 
@@ -60,14 +62,14 @@ def promtool() -> Path:
 def rollouts_controller() -> Path:
     """The path of Argo Rollouts' controller: $ROLLOUTS_CONTROLLER, or one built once with Go (some minutes)."""
     given = os.environ.get("ROLLOUTS_CONTROLLER")
-    return Path(given) if given else _built("rollouts-controller", ROLLOUTS, "./cmd/rollouts-controller")
+    return Path(given) if given else _built("rollouts-controller", ROLLOUTS, "./cmd/rollouts-controller", *_SMALL)
 
 
 @functools.cache
 def rollouts_gateway_plugin() -> Path:
     """The path of its plugin for the Gateway API: $ROLLOUTS_GATEWAY_PLUGIN, or one built once with Go."""
     given = os.environ.get("ROLLOUTS_GATEWAY_PLUGIN")
-    return Path(given) if given else _built("rollouts-gateway-plugin", ROLLOUTS_GATEWAY_PLUGIN, ".")
+    return Path(given) if given else _built("rollouts-gateway-plugin", ROLLOUTS_GATEWAY_PLUGIN, ".", *_SMALL)
 
 
 def rollouts_definitions() -> list[Path]:

@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         kept = _KEPT.get(options.command, "models measured completely")
-        print(f"slo-tuner: interrupted; {kept} are in results.json", file=sys.stderr)
+        left = f"; {kept} are in results.json" if options.command in _MEASURING else ""
+        print(f"slo-tuner: interrupted{left}", file=sys.stderr)
         return ExitCode.INTERRUPTED
 
 

@@ -73,9 +73,9 @@ def frontier_plot(fleet: FleetRecord) -> Figure:
             )
         for choice in fleet.choices:
             axes.scatter([choice.usd], _shown([choice.worst_share]), s=70, color=_CHOICES[choice.name], zorder=3)
-            axes.annotate(
-                choice.name, (choice.usd, _shown([choice.worst_share])[0]), (7, 5), textcoords="offset points"
-            )
+        for usd, share in {(choice.usd, choice.worst_share): None for choice in fleet.choices}:
+            names = [choice.name for choice in fleet.choices if (choice.usd, choice.worst_share) == (usd, share)]
+            axes.annotate(", ".join(names), (usd, _shown([share])[0]), (7, 5), textcoords="offset points")
         axes.axhline(100 * fleet.allowed_worst_share, color=_LATE, linewidth=0.9, linestyle="--", label="allowed")
         logarithmic(axes.yaxis)
         axes.set(xlabel="US dollars for the trace", ylabel="late in the worst ten minutes, %")

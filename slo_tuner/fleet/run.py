@@ -23,6 +23,8 @@ from .simulate import Outcome, PricedPod, simulate
 _ROUGH_S, _ROUGH_STEPS, _EXACT_STEPS = 15.0, 6000, 100_000
 _SERIES, _BURST_BEFORE_S, _BURST_S = 480, 180.0, 1500.0
 _ZONE_LOST_S = 1800.0
+# Requests of each pair of a table: of the Pod that settings are found for, and of others that are compared with it.
+_SAMPLES, _FEW_SAMPLES = 6000, 1500
 _PUBLISHED = 163.0
 """How many times less an inference costs on n1-standard-4 with a T4 than on n1-standard-96, as Google published it."""
 PUBLISHED_MACHINES = ("n1-standard-96", "n1-standard-4+T4")
@@ -71,7 +73,7 @@ class Fleet:
         self._question, self._say = question, say
         measured = question.measured
         say(f"{measured.model}: playing the queue of one Pod at {measured.capacity_per_s:.4g} requests/s")
-        self._table = self._made(measured.pod, measured.capacity_per_s, 1.0)
+        self._table = self._made(measured.pod, measured.capacity_per_s, 1.0, _SAMPLES)
 
     def answer(self, variants: Sequence[Variant], notes: Sequence[str], prices: Sequence[Offer]) -> FleetRecord:
         """The choices, the frontier around them, and the variants at the trace."""
@@ -89,9 +91,14 @@ class Fleet:
         allowed = question.objective.miss_share
         usual, always = Promise(allowed), Promise(allowed, question.allowed_worst_share)
         self._say(f"the best of them, simulated in steps of {exact.table.step_s:g} s")
-        thrifty, balanced = search.cheapest(usual), search.cheapest(always)
-        chosen = [self._choice("thrifty", thrifty, usual, exact), self._choice("balanced", balanced, always, exact)]
-        chosen.append(self._safe(search, always, exact, rough))
+        # The strictest first: what keeps it may also be the cheapest that keeps less.
+        safe = self._safe(search, always, exact, rough)
+        balanced, thrifty = search.cheapest(always), search.cheapest(usual)
+        chosen = [
+            self._choice("thrifty", thrifty, usual, exact),
+            self._choice("balanced", balanced, always, exact),
+            safe,
+        ]
         fixed = self._fixed(always, exact, rough)
         frontier = [_trade(one, search, number) for number, one in enumerate(settings)]
         return FleetRecord(
@@ -116,10 +123,10 @@ class Fleet:
             notes=tuple(notes),
         )
 
-    def _made(self, pod: PodModel, capacity_per_s: float, slower: float) -> PodTable:
+    def _made(self, pod: PodModel, capacity_per_s: float, slower: float, samples: int = _FEW_SAMPLES) -> PodTable:
         question = self._question
         limit_s = question.objective.limit_ms / 1000
-        table = make_table(pod, TableSpec(limit_s * slower, question.patience_s * slower))
+        table = make_table(pod, TableSpec(limit_s * slower, question.patience_s * slower, samples))
         return aligned(table, capacity_per_s, question.objective.miss_share)
 
     def _pod(self, steps: int, step_s: float) -> PricedPod:
@@ -157,6 +164,7 @@ class Fleet:
         )
         tried = lost.cheapest(always)
         outcome = self._simulated(exact, tried.scaling)
+        search.found[search.candidates.index(tried.scaling)] = outcome
         return self._choice("safe", Tried(tried.scaling, outcome), always, exact, tried.outcome)
 
     def _fixed(self, always: Promise, exact: PricedPod, rough: PricedPod) -> Choice:

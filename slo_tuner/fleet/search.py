@@ -37,7 +37,9 @@ class Load:
 def candidates(load: Load) -> list[ScalingSettings]:
     """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time."""
     quantiles = np.quantile(load.needed_pods, (0.0, 0.5, 0.9, 1.0))
-    leasts = sorted({min(max(load.zones, 1, math.ceil(value)), load.most) for value in quantiles})
+    # The last: what the busiest minute needs when a zone is lost.
+    busiest = quantiles[-1] * load.zones / max(load.zones - 1, 1)
+    leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest)})
     queue_ms = round(_QUEUE_SHARE * load.limit_ms, 1)
     return [
         ScalingSettings(

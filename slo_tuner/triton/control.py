@@ -11,7 +11,7 @@ from tritonclient.utils import InferenceServerException
 
 from command_line.arguments import bare_address
 from command_line.errors import ModelError, ServerError
-from command_line.proxy import channel_options
+from command_line.proxy import channel_options, proxy_for
 
 from ..access.addresses import host_of, is_tls
 from ..access.client_access import Access
@@ -44,6 +44,7 @@ class Control:
         """
         self.address, self._access = address, access or Access()
         self._process, self._name = process, server_name or host_of(address)
+        self._proxied = bool(proxy_for(address, proxy))
         options: list[tuple[str, str | int]] = [
             ("grpc.max_send_message_length", -1),
             ("grpc.max_receive_message_length", -1),
@@ -63,6 +64,9 @@ class Control:
     def check_reachable(self, deadline_s: float = 5.0) -> None:
         """ServerError unless a server answers within the deadline."""
         end = time.monotonic() + deadline_s
+        # gRPC writes lines of its own to the terminal about certificates that are wrong: it never meets one.
+        if is_tls(self.address) and not self._proxied and (reason := self._diagnosis()):
+            raise ServerError(f"no Triton server answers gRPC at {self.address}: {reason}")
         while True:
             try:
                 if self._client.is_server_live(self._fields(), client_timeout=min(2.0, deadline_s)):
@@ -71,12 +75,15 @@ class Control:
             except InferenceServerException as error:
                 reason = str(error.message())
                 # No patience helps against a wrong certificate or token.
-                final = self._refusal(error) or diagnosis(self.address, self._name, self._access)
+                final = self._refusal(error) or self._diagnosis()
                 if final:
                     raise ServerError(f"no Triton server answers gRPC at {self.address}: {final}") from None
             if time.monotonic() > end:
                 raise ServerError(f"no Triton server answers gRPC at {self.address}: {reason}")
             gevent.sleep(0.3)
+
+    def _diagnosis(self) -> str:
+        return diagnosis(self.address, self._name, self._access)
 
     def _fields(self) -> dict[str, str]:
         """The headers of a request; read anew for each, as a token may be renewed."""

@@ -1,5 +1,6 @@
 """Every `helm install` and `helm upgrade` of the pages renders, with the chart, the files and the values it names."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from umbrella import assemble
 
 # Their commands are run in a whole, in a cloud that only remembers: test_docs.py.
 RUN_ELSEWHERE = {Path("docs/tutorials/gke.md")}
+# Where the pages take charts from that are published.
+REGISTRY = "oci://REGISTRY/PATH/"
 # Options of an installation that `helm template` does not have.
 _NOT_RENDERED = {"--install", "--reset-then-reuse-values", "--reuse-values", "--force-conflicts", "--atomic"}
 
@@ -20,18 +23,16 @@ def installations() -> list[Command]:
     found = {}
     for page in pages():
         for command in commands(page) if page not in RUN_ELSEWHERE else []:
-            if (
-                command.words[0] == "helm"
-                and command.is_whole
-                and _chart(command)
-                and "dependency" not in command.words
-            ):
+            installs = {"install", "upgrade"} & set(command.words)
+            if command.words[0] == "helm" and installs and command.is_whole and _chart(command):
                 found.setdefault(command.words, command)
     return list(found.values())
 
 
 def _chart(command: Command) -> str | None:
-    return next((word for word in command.words if word.startswith("charts/")), None)
+    """The chart that is installed, as a folder below charts/, also where the page takes it from a registry."""
+    names = [word.replace(REGISTRY, "charts/") for word in command.words]
+    return next((name for name in names if re.fullmatch(r"charts/[a-z-]+", name)), None)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,9 @@ def test_an_installation_renders_as_it_is_written(command: Command, umbrella: Pa
     chart = _chart(command)
     written = [word for word in command.words[1:] if word not in ("install", "upgrade")]
     words = [word for word in written if word not in _NOT_RENDERED]
-    given = [str(umbrella) if word == "charts/inference-system" else word for word in words]
+    given = [
+        str(umbrella) if word == "charts/inference-system" else word.replace(REGISTRY, "charts/") for word in words
+    ]
     # An upgrade that keeps values stands on an installation that had what the chart demands, and gets its file from
     # another command.
     if "--reset-then-reuse-values" in written and chart == "charts/triton":

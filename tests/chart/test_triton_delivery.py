@@ -81,8 +81,19 @@ def test_routes_let_through_the_name_that_both_revisions_have() -> None:
     assert {path.split("/")[3] for path in paths if path.startswith("/v2/models/")} == {"tiny"}
 
 
-def test_the_new_revision_has_a_service_with_the_same_ports_and_the_health_check_of_the_old_one() -> None:
-    manifests = delivered()
+TLS = {
+    "server": {"tls": {"secretName": "certificate"}},
+    "gateway": {"grpc": {"enabled": False}},
+    "tfservingFront": {"enabled": False},
+    "delivery": {"measure": {"ratePerSecond": 0}},
+}
+
+
+@pytest.mark.parametrize("values", [{}, TLS], ids=["plain", "TLS"])
+def test_the_new_revision_has_a_service_with_the_same_ports_and_the_health_check_of_the_old_one(
+    values: dict[str, Any],
+) -> None:
+    manifests = delivered(values)
     stable, new = (one(manifests, "Service", name) for name in ("demo-triton", "-canary"))
     assert stable["spec"]["ports"] == new["spec"]["ports"]
     strategy = canary(manifests)

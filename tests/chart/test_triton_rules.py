@@ -616,6 +616,15 @@ RULES = [
                 at("delivery.weights", [25, 50]),
             ),
             (
+                "delivery.measure.ratePerSecond is given, so server.tls.secretName must be empty",
+                {
+                    "server": {"tls": {"secretName": "certificate"}},
+                    "gateway": {"grpc": {"enabled": False}},
+                    "tfservingFront": {"enabled": False},
+                },
+                at("delivery.measure.ratePerSecond", 0),
+            ),
+            (
                 "delivery.measure.extraArgs holds --rate=3, which another value sets",
                 at("delivery.measure.extraArgs", ["--rate=3"]),
                 at("delivery.measure.extraArgs", ["--effort=quick"]),

@@ -3,10 +3,12 @@
 It asks an authority of the test's own about the token of each request (Traefik's forwardAuth).
 """
 
+import http.client
 import http.server
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -65,7 +67,7 @@ def gateway(servers: Servers, folder: Path) -> Iterator[Gateway]:
     checking = threading.Thread(target=checks.serve_forever)
     checking.start()
     try:
-        routes = folder / "routes.json"
+        routes = folder / "routes.yaml"
         routes.write_text(json.dumps(_routes(servers, checks.server_port, authority)))
         command = [
             program,
@@ -76,7 +78,7 @@ def gateway(servers: Servers, folder: Path) -> Iterator[Gateway]:
         with (folder / "traefik.log").open("wb") as log:
             traefik = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
         try:
-            _wait_until_open(port, traefik)
+            _wait_until_it_checks(port, traefik, authority)
             yield Gateway(f"127.0.0.1:{port}", authority, folder)
         finally:
             traefik.terminate()
@@ -123,13 +125,19 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_open(port: int, traefik: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 20
+def _wait_until_it_checks(port: int, traefik: "subprocess.Popen[bytes]", authority: Authority) -> None:
+    """Its port opens before it has read its routes and certificates: until then it has others."""
+    context, end = ssl.create_default_context(cafile=str(authority.ca)), time.monotonic() + 60
     while True:
         assert traefik.poll() is None, "traefik has ended"
+        connection = http.client.HTTPSConnection(PUBLIC, port, timeout=5, context=context)
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            connection.request("GET", "/v2/health/ready")
+            if connection.getresponse().status == 401:
+                return
         except OSError:
-            assert time.monotonic() < end, "traefik does not listen"
-            time.sleep(0.05)
+            pass
+        finally:
+            connection.close()
+        assert time.monotonic() < end, "traefik does not serve the routes"
+        time.sleep(0.1)

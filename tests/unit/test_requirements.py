@@ -21,7 +21,7 @@ BASE = {requirements.package(one) for one in PROJECT["project"]["dependencies"]}
 
 # What a package imports, and by which requirements it gets it: its command's extra, and those of special work.
 COMMANDS = {
-    "slo_tuner": ("tuner",),
+    "slo_tuner": ("tuner", "parquet"),
     "tfserving_front": ("front",),
     "image_client": ("image-client",),
     "model_repo_builder": ("builder", "language", "s3", "gs"),

@@ -21,7 +21,7 @@ def test_imports_keep_to_the_rules(package: str) -> None:
 
 def test_the_tuner_is_small_enough_to_be_seen_at_once() -> None:
     joined = rooms.arrows("slo_tuner")
-    assert len(joined) <= 21 and sum(map(len, joined.values())) <= 80
+    assert len(joined) <= 22 and sum(map(len, joined.values())) <= 84
 
 
 @pytest.mark.parametrize(

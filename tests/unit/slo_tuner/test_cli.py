@@ -102,9 +102,10 @@ def test_a_wrong_option_of_sweep_is_named(
 @pytest.mark.parametrize(
     ("arguments", "kept"),
     [
-        (["measure", "m", "--address=h:1"], "models measured completely are"),
-        (["tune", "m", "--address=h:1"], "trials (go on with --resume) are"),
-        (["sweep", "m", "--through=a=h:1"], "rounds measured completely are"),
+        (["measure", "m", "--address=h:1"], "; models measured completely are in results.json"),
+        (["tune", "m", "--address=h:1"], "; trials (go on with --resume) are in results.json"),
+        (["sweep", "m", "--through=a=h:1"], "; rounds measured completely are in results.json"),
+        (["serve", "models"], ""),
     ],
 )
 def test_an_interruption_tells_what_is_kept(
@@ -115,7 +116,7 @@ def test_an_interruption_tells_what_is_kept(
 
     monkeypatch.setattr("slo_tuner.cli._run", interrupted)
     assert main(arguments) == 130
-    assert _error(capsys) == f"slo-tuner: interrupted; {kept} in results.json"
+    assert _error(capsys) == f"slo-tuner: interrupted{kept}"
 
 
 def test_json_is_alone_on_standard_output(
