@@ -64,10 +64,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--plain-http", action="store_true", help="for a registry without TLS, as in tests")
     chosen = parser.parse_args(arguments)
     packages = sorted(chosen.packages.glob("*.tgz"))
+    # Registries know only small letters; names of repositories on a code host may have others.
+    target = chosen.target.lower()
     try:
         if not packages:
             raise PackagingError(f"{chosen.packages} holds no *.tgz: run ci/chart_package.py first")
-        for reference in publish(packages, chosen.target, plain_http=chosen.plain_http):
+        for reference in publish(packages, target, plain_http=chosen.plain_http):
             print(reference)
     except (PackagingError, ToolMissing) as error:
         print(error, file=sys.stderr)

@@ -47,7 +47,9 @@ def changes(measured: dict[str, Any]) -> str:
 def independent(measured: dict[str, Any]) -> str:
     """One line for each change: of each stream of an independent client the requests sent, and those that failed."""
     found = [change for change in measured["changes"] if change.get("independent")]
-    names = [one["stream"] for one in found[0]["independent"]] if found else []
+    if not found:
+        return "Not measured yet.\n"
+    names = [one["stream"] for one in found[0]["independent"]]
     return _table(
         [f"| Change | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)],
         (

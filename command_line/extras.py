@@ -19,7 +19,7 @@ _DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 # Packages of a command that only some of its work needs, and that so have an extra of their own.
-_SPECIAL = {"s3fs": "s3", "gcsfs": "gs", "transformers": "language", "tf_keras": "language"}
+_SPECIAL = {"s3fs": "s3", "gcsfs": "gs", "transformers": "language", "tf_keras": "language", "pyarrow": "parquet"}
 _OWN = (
     "command_line",
     "triton_contract",

@@ -80,7 +80,7 @@ def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
     """
     random = np.random.default_rng(seed)
     count, most = len(lanes.waiting), int(lanes.waiting.max())
-    arrivals = _arrivals(lanes, most, random)
+    arrivals = _arrivals(lanes, most, pod.configuration.batch, random)
     free = _busy_until(pod, lanes, random)
     configuration = pod.configuration
     wanted = (configuration.preferred or (configuration.batch,))[-1]
@@ -116,11 +116,11 @@ def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
     return Played(arrived, late, wait, waiting, busy / (lanes.seconds * configuration.instances))
 
 
-def _arrivals(lanes: Lanes, most: int, random: np.random.Generator) -> Floats:
-    """Arrival times, shape [lanes, n]: those that wait already at 0, then a Poisson process; infinity at the end."""
+def _arrivals(lanes: Lanes, most: int, batch: int, random: np.random.Generator) -> Floats:
+    """Arrival times, shape [lanes, n]: those that wait already at 0, a Poisson process, and a batch of infinity."""
     count = len(lanes.waiting)
     if lanes.rate_per_s <= 0:
-        return np.concatenate([np.zeros((count, most)), np.full((count, 4097), np.inf)], axis=1)
+        return np.concatenate([np.zeros((count, most)), np.full((count, batch), np.inf)], axis=1)
     if lanes.groups:
         levels = np.concatenate([(np.arange(size) + 0.5) / size for size in lanes.groups])
         counts = _poisson_quantiles(lanes.rate_per_s * lanes.seconds, levels)
@@ -133,7 +133,7 @@ def _arrivals(lanes: Lanes, most: int, random: np.random.Generator) -> Floats:
     gaps = random.exponential(1 / lanes.rate_per_s, (count, int(expected + 6 * np.sqrt(expected) + 10)))
     later = lanes.seconds + np.cumsum(gaps, axis=1)
     in_turn = np.sort(np.concatenate([came, later], axis=1), axis=1)
-    return np.concatenate([np.zeros((count, most)), in_turn, np.full((count, 4097), np.inf)], axis=1)
+    return np.concatenate([np.zeros((count, most)), in_turn, np.full((count, batch), np.inf)], axis=1)
 
 
 def _poisson_quantiles(mean: float, levels: Floats) -> Whole:

@@ -64,7 +64,7 @@ class PodTable:
         return float(state @ self.nodes)
 
     def coarser(self, times: int) -> "PodTable":
-        """The table of steps that are so many times longer, exact for a rate that stays the same within them."""
+        """The table of steps that are so many times longer, exact at its own rates that stay the same within them."""
         if times == 1:
             return self
         nodes = len(self.nodes)

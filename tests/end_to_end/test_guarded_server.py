@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, run_tuner, started
+from .conftest import MEASURED, ROOT, run_tuner, started
 from .gateway import MUTUAL, TOKEN, Gateway, Servers, gateway
 
 MODEL = "onnx_fp32"
@@ -46,7 +46,7 @@ def test_a_server_behind_tls_and_a_token_is_measured(
     token = f"--token-file={guarded.folder / 'token'}"
     options = [metrics, token, f"--workers={workers}", "--header=x-tenant=a"]
     done = run_tuner(_measure(guarded, f"{scheme}://{guarded.address}", tmp_path, *options))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in MEASURED, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["run"]["protocol"] == {"grpcs": "grpc", "https": "http"}[scheme]
     assert results["run"]["access"] == {
@@ -71,7 +71,7 @@ def test_a_client_certificate_opens_what_demands_one(guarded: Gateway, tmp_path:
     assert without.returncode == 1
     assert "the server demands a client certificate: --client-certificate and --client-key" in without.stderr
     done = run_tuner([*named, f"--client-certificate={client.certificate}", f"--client-key={client.key}"])
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in MEASURED, done.stderr
     access = json.loads((tmp_path / "results.json").read_text())["run"]["access"]
     assert access["client_certificate"] and access["server_name"] == MUTUAL
 
@@ -107,5 +107,6 @@ def test_plain_locust_passes_the_gateway_and_judges(guarded: Gateway) -> None:
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | environment
     )
-    assert done.returncode == 0, done.stderr
-    assert "slo-tuner: objective p95<=5000ms: kept" in done.stdout and TOKEN not in done.stdout + done.stderr
+    assert done.returncode in MEASURED, done.stderr
+    assert re.search(r"slo-tuner: objective p95<=5000ms: \w+; [1-9]\d* requests, \d+ late, 0 failed", done.stdout)
+    assert TOKEN not in done.stdout + done.stderr

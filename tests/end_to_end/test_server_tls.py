@@ -1,5 +1,6 @@
 """Triton's own TLS, by the arguments that charts/triton gives it: measured over mutual TLS, and refused otherwise."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from slo_tuner.triton.control import Control
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
-from .conftest import ROOT, run_tuner
+from .conftest import MEASURED, ROOT, run_tuner
 
 MODEL = "onnx_fp32"
 
@@ -53,7 +54,9 @@ def test_tritons_mutual_tls_is_measured_and_refuses_others(
     assert refused.returncode == 1
     assert "it may demand a client certificate: --client-certificate and --client-key" in refused.stderr
     done = run_tuner([*command, f"--client-certificate={client.certificate}", f"--client-key={client.key}"])
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in MEASURED, done.stderr
+    (point,) = json.loads((tmp_path / "results.json").read_text())["models"][0]["points"]
+    assert point["requests"] > 0 and point["errors"] == 0
     access = Access(authority.ca, client.certificate, client.key)
     with closing(Control(f"grpcs://{served.grpc_address}", served, access=access)) as control:
         assert control.is_ready(MODEL)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from command_line.errors import UsageError
+from command_line.extras import install_line
 
 from .checked import Columns, Gaps, checked_trace, mixed, seconds_of, utc
 from .trace import Floats, Trace
@@ -91,7 +92,7 @@ def _parquet(path: Path) -> Columns:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UsageError("trace", str(path), "reading Parquet needs pyarrow: install the extra `parquet`") from None
+        raise UsageError("trace", str(path), f"reading Parquet needs pyarrow: {install_line('parquet')}") from None
     try:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:

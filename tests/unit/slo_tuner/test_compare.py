@@ -85,7 +85,7 @@ def test_the_same_server_is_hardly_ever_called_worse_and_one_that_is_a_tenth_slo
 @pytest.mark.slow
 def test_longer_points_leave_fewer_cases_open() -> None:
     short, long = shares(1.0, 0.03, searches=15, seconds=30.0), shares(1.0, 0.03, searches=15, seconds=120.0)
-    assert long[Verdict.UNKNOWN] < short[Verdict.UNKNOWN] and long[Verdict.NOT_WORSE] >= 0.7, (short, long)
+    assert long[Verdict.UNKNOWN] < short[Verdict.UNKNOWN] and long[Verdict.NOT_WORSE] >= 0.6, (short, long)
 
 
 def test_the_error_of_a_rate_is_as_large_as_rates_differ() -> None:
