@@ -15,7 +15,7 @@ _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
 # The load makes them itself, or they'd change what a connection is.
-_OWN = {
+OWN_HEADERS = {
     *("accept", "content-length", "content-type", "expect", "host", "inference-header-content-length", "te"),
     *("connection", "keep-alive", "proxy-authorization", "proxy-connection", "trailer", "transfer-encoding"),
     *("upgrade", "user-agent"),
@@ -130,7 +130,7 @@ def _headers(said: Said) -> Fields:
         name = name.strip().lower()
         if not separator or not _NAME.fullmatch(name):
             raise UsageError(field, HIDDEN, "write it as NAME=VALUE")
-        if name in _OWN or name.startswith("grpc-") or name.endswith("-bin"):
+        if name in OWN_HEADERS or name.startswith("grpc-") or name.endswith("-bin"):
             raise UsageError(field, name, "the load sets this one itself, or can't send it")
         value = value.strip(" ")
         if not _VALUE.fullmatch(value):

@@ -99,7 +99,8 @@ def test_thresholds_come_from_the_values() -> None:
 
 
 def test_rules_about_what_is_not_there_are_left_out() -> None:
-    fixed = {**SCALED, "scaling": {"mode": "fixed", "replicas": 0}, "gpu": {"count": 0}}
+    monitoring = {**MONITORING, "prometheusRule": {"enabled": True}}
+    fixed = {**SCALED, "scaling": {"mode": "fixed", "replicas": 0}, "gpu": {"count": 0}, "monitoring": monitoring}
     left_out = set(rules(SCALED)) - set(rules(fixed))
     assert left_out == {
         "TritonServerDown",
@@ -109,14 +110,8 @@ def test_rules_about_what_is_not_there_are_left_out() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"scaling": {"mode": "keda"}},
-        {"monitoring": {**MONITORING, "prometheusRule": {"enabled": True}}},
-    ],
-)
-def test_headroom_is_no_alert_without_a_measured_capacity_and_a_share(values: dict) -> None:
+def test_headroom_is_no_alert_without_a_share() -> None:
+    values = {"monitoring": {**MONITORING, "prometheusRule": {"enabled": True}}}
     assert "TritonHeadroomTooSmall" not in rules({**SCALED, **values})
 
 

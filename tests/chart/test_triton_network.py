@@ -357,6 +357,20 @@ def test_telemetry_reaches_the_named_collectors() -> None:
     assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "telemetry"}}}]
 
 
+@pytest.mark.parametrize(
+    ("url", "ports"),
+    [
+        ("http://collector.telemetry.svc:4318/v1/traces", [4317, 4318]),
+        ("http://collector.telemetry.svc:9411/v1/traces", [4317, 4318, 9411]),
+        ("http://collector.telemetry.svc/v1/traces", [4317, 4318, 80]),
+        ("https://[fd00::1]/v1/traces", [4317, 4318, 443]),
+    ],
+)
+def test_the_port_of_the_traces_is_open(url: str, ports: list[int]) -> None:
+    values = with_values(at("networkPolicy.telemetryNamespaces", ["telemetry"]), at("server.tracing.otlpUrl", url))
+    assert [port["port"] for port in policy(values)["egress"][-1]["ports"]] == ports
+
+
 def test_rules_of_ones_own_are_added() -> None:
     incoming = {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}], "ports": [{"port": 9000}]}
     outgoing = {"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 9000}]}
@@ -391,7 +405,10 @@ def test_pod_monitor_takes_its_time_and_relabelling_beside_what_the_alias_needs(
 def test_google_s_prometheus_scrapes_by_its_own_kind_and_queries_know_its_job_label() -> None:
     drop = {"action": "drop", "sourceLabels": ["__name__"], "regex": "nv_energy.*"}
     monitor = {"enabled": True, "kind": "PodMonitoring", "scrapeTimeout": "5s", "metricRelabelings": [drop]}
-    manifests = render(with_values(DELIVERED, at("monitoring.podMonitor", monitor), at("scaling.mode", "keda")))
+    reached = at("networkPolicy.monitoringNamespaces", ["gmp-system"])
+    manifests = render(
+        with_values(DELIVERED, reached, at("monitoring.podMonitor", monitor), at("scaling.mode", "keda"))
+    )
     assert errors(manifests) == []
     spec = one(manifests, "PodMonitoring")["spec"]
     (endpoint,) = spec["endpoints"]

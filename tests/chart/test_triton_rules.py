@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from cases import DELIVERED, EVERYTHING, PLAN, URL, at, with_values
-from render import ROOT, HelmRefused, render
+from render import ROOT, HelmRefused, one, render
 
 OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
 HOSTS = {"http": {"hostnames": ["a.example.com"]}, "grpc": {"hostnames": ["b.example.com"]}}
@@ -22,6 +22,7 @@ MOUNT = {"name": "extra", "mountPath": "/extra"}
 EXTRA = {"extraVolumes": [{"name": "extra", "emptyDir": {}}]}
 TRACING = {"otlpUrl": "http://collector.telemetry.svc:4318/v1/traces"}
 COLLECTOR = {"networkPolicy": {"telemetryNamespaces": ["telemetry"]}}
+GMP = {"networkPolicy": {"monitoringNamespaces": ["gmp-system"]}}
 ZONES = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
 
 
@@ -553,8 +554,29 @@ RULES = [
     ),
     Rule(
         "monitoring.prometheusRule.enabled is true, so monitoring.podMonitor.kind must be PodMonitor",
-        {"monitoring": {"podMonitor": {"enabled": True, "kind": "PodMonitoring"}, "prometheusRule": {"enabled": True}}},
+        {
+            "monitoring": {
+                "podMonitor": {"enabled": True, "kind": "PodMonitoring"},
+                "prometheusRule": {"enabled": True},
+            },
+            **GMP,
+        },
         at("monitoring.podMonitor.kind", "PodMonitor"),
+    ),
+    Rule(
+        "so networkPolicy.monitoringNamespaces must hold gmp-system, or gke-gmp-system on Autopilot",
+        at("monitoring.podMonitor", {"enabled": True, "kind": "PodMonitoring"}),
+        GMP,
+    ),
+    Rule(
+        "monitoring.prometheusRule.thresholds.headroomPercent is 20, so scaling.mode must be hpa or keda, and",
+        with_values(KEDA, at("monitoring.prometheusRule", {"enabled": True, "thresholds": {"headroomPercent": 20}})),
+        at("scaling.requestRate.perPodCapacity", 9),
+    ),
+    Rule(
+        "server.extraArgs holds --trace-level=OFF, which another value sets",
+        {"server": {"tracing": TRACING, "extraArgs": ["--trace-level=OFF"]}, **COLLECTOR},
+        at("server.tracing.otlpUrl", ""),
     ),
     Rule("server.tracing.otlpUrl is given, so networkPolicy", {"server": {"tracing": TRACING}}, COLLECTOR),
     Rule(
@@ -627,7 +649,17 @@ RULES = [
             (
                 "delivery.measure.extraArgs holds --rate=3, which another value sets",
                 at("delivery.measure.extraArgs", ["--rate=3"]),
-                at("delivery.measure.extraArgs", ["--effort=quick"]),
+                at("delivery.measure.extraArgs", ["--effort=quick", "--workers=2"]),
+            ),
+            (
+                "delivery.measure.extraArgs holds --addr=x:1, which another value sets",
+                at("delivery.measure.extraArgs", ["--addr=x:1"]),
+                at("delivery.measure.extraArgs", []),
+            ),
+            (
+                "rollout.maxSurge is 3, so delivery.enabled must be false",
+                at("rollout.maxSurge", 3),
+                at("rollout.maxSurge", ""),
             ),
         )
     ),
@@ -669,6 +701,24 @@ def test_rule_lets_pass(rule: Rule) -> None:
 def test_gpus_are_refused_beside_gpu_count_whatever_name_that_has() -> None:
     values = {"gpu": {"resourceName": "nvidia.com/mig-1g.5gb"}, "resources": {"limits": {"nvidia.com/gpu": 1}}}
     assert "resources.limits holds nvidia.com/gpu: GPUs are a matter of gpu.count" in refusal(values)
+
+
+def test_no_volume_and_no_path_of_the_chart_can_be_taken() -> None:
+    tls = {"server": {"tls": {"secretName": "pair", "clientCaSecret": "ca"}}, "tfservingFront": {"enabled": False}}
+    key = at("modelRepository.credentials.secretName", "key")
+    volumes, paths = set(), set()
+    for values in (with_values(URL, tls, key), with_values(URL, built(PLAN, url=""), tls)):
+        pod = one(render(values), "Deployment")["spec"]["template"]["spec"]
+        volumes |= {volume["name"] for volume in pod["volumes"]}
+        paths |= {mount["mountPath"] for one_of in pod["containers"] for mount in one_of["volumeMounts"]}
+    assert {"client-ca", "tls", "tmp", "plan"} <= volumes
+    for name in sorted(volumes):
+        assert f"pod.extraVolumes holds {name}, a name that is taken" in refusal(
+            {"pod": {"extraVolumes": [{"name": name, "emptyDir": {}}]}}
+        )
+    for path in sorted(paths):
+        values = {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "mountPath": path}]}}
+        assert f"mounts at {path}, where something else is mounted" in refusal(values)
 
 
 def test_image_volumes_need_kubernetes_1_31() -> None:
