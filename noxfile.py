@@ -373,7 +373,7 @@ def install_tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def build_images(session: nox.Session) -> None:
-    """Build the images triton-cpu, locust and model-builder; IMAGE_BUILD and IMAGE_BUILD_ARGS choose how."""
+    """Build the images of images/; IMAGE_BUILD and IMAGE_BUILD_ARGS choose how."""
     _install(session, "charts")
     session.run("python", "ci/build_images.py", *session.posargs)
 

@@ -73,8 +73,12 @@ def presets(chart: Path, known: set[str]) -> dict[Path, str]:
         text = path.read_text(encoding="utf-8")
         if set(yaml.safe_load(text)) <= known:
             found[chart / "files" / "presets" / path.name] = text
-    defaults = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8"))
-    return {**found, chart / "files" / "defaults.json": json.dumps(defaults, indent=1) + "\n"}
+    return {**found, chart / "files" / "defaults.json": defaults(chart)}
+
+
+def defaults(chart: Path) -> str:
+    """The chart's values.yaml as JSON: by it a template tells what was given, as Helm keeps that file from it."""
+    return json.dumps(yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")), indent=1) + "\n"
 
 
 def main(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import chart_docs
 import yaml
 
 _GIVEN = re.compile(
@@ -49,6 +50,9 @@ def pin(chart: Path, images: Mapping[str, Pinned]) -> set[str]:
         text, found = _pinned(path.read_text(encoding="utf-8"), images)
         path.write_text(text, encoding="utf-8")
         there |= found
+    # Presets would take other images for given ones, and leave them.
+    if (defaults := chart / "files" / "defaults.json").exists():
+        defaults.write_text(chart_docs.defaults(chart), encoding="utf-8")
     about = (chart / "Chart.yaml").read_text(encoding="utf-8")
     for name, image in images.items():
         about = re.sub(rf"(?m)^( +image: ){re.escape(name)}:\S+$", rf"\g<1>{image.reference}", about)

@@ -1,11 +1,13 @@
 """Packages the charts, the umbrella with its dependencies inside.
 
     python ci/chart_package.py [--output DIR] [--dependencies DIR] [--image NAME=REFERENCE@sha256:DIGEST]...
+                               [--images FILE] [--sign-by-environment]
                                [--sign KEY --keyring FILE [--passphrase-file FILE] [--public-key-url URL]]
 
 `--dependencies` names a directory with downloaded archives (kube-prometheus-stack-VERSION.tgz), for machines
 that don't reach the chart's repository; without it Helm downloads them. `--image` names an image of the product by
-its digest. `--sign` writes a signed provenance beside each archive, which `helm push` takes along.
+its digest, `--images` a file with a line for each. `--sign` writes a signed provenance beside each archive, which
+`helm push` takes along; `--sign-by-environment` does it by the key in a workflow's secrets (chart_signing.py).
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import chart_images
+import chart_signing
 import yaml
+from chart_signing import Signature
 from tools import ToolMissing, helm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,22 +38,6 @@ class PackagingError(Exception):
     """A chart can't be packaged; the message is Helm's or names what is missing."""
 
 
-@dataclass(frozen=True)
-class Signature:
-    """A key of a keyring in GnuPG's old form, by a part of its user ID, and where its public half is published."""
-
-    key: str
-    keyring: Path
-    passphrase_file: Path | None = None
-    public_key_url: str = ""
-
-    @property
-    def options(self) -> list[str | Path]:
-        """The options of `helm package`."""
-        given: list[str | Path] = ["--sign", "--key", self.key, "--keyring", self.keyring]
-        return given + (["--passphrase-file", self.passphrase_file] if self.passphrase_file else [])
-
-
 def package(
     output: Path,
     dependencies: Path | None = None,
@@ -58,19 +46,22 @@ def package(
     signature: Signature | None = None,
     charts: Path = ROOT / "charts",
 ) -> list[Path]:
-    """Archives of all charts in `output`, the parts first. Nothing is written into `charts`."""
-    output.mkdir(parents=True, exist_ok=True)
+    """Archives of all charts in `output`, the parts first, all of them or none. Nothing is written into `charts`."""
     with tempfile.TemporaryDirectory() as name:
-        copy = Path(name) / "charts"
+        copy, made = Path(name) / "charts", Path(name) / "packages"
         shutil.copytree(charts, copy, ignore=shutil.ignore_patterns("charts"))
         pinned = set().union(*(chart_images.pin(copy / part, images or {}) for part in PARTS))
         if unknown := sorted(set(images or {}) - pinned):
             raise PackagingError(f"--image names {unknown[0]}, which no chart has")
         for chart in (*PARTS, UMBRELLA):
             _annotate(copy / chart, signature)
-        archives = [_package(copy / part, output, signature) for part in PARTS]
+        archives = [_package(copy / part, made, signature) for part in PARTS]
         _bring_dependencies(copy / UMBRELLA, archives, dependencies)
-        return [*archives, _package(copy / UMBRELLA, output, signature)]
+        archives.append(_package(copy / UMBRELLA, made, signature))
+        output.mkdir(parents=True, exist_ok=True)
+        for file in made.iterdir():
+            shutil.copy(file, output)
+    return [output / archive.name for archive in archives]
 
 
 def run_helm(*arguments: str | Path, **environment: str) -> str:
@@ -87,20 +78,9 @@ def _annotate(chart: Path, signature: Signature | None) -> None:
     if signature is None or not signature.public_key_url:
         return
     path = chart / "Chart.yaml"
-    block = f"fingerprint: {_fingerprint(signature)}\n    url: {signature.public_key_url}"
+    block = f"fingerprint: {signature.fingerprint}\n    url: {signature.public_key_url}"
     text = re.sub(r"(?m)^annotations:\n", f"annotations:\n  artifacthub.io/signKey: |\n    {block}\n", path.read_text())
     path.write_text(text)
-
-
-def _fingerprint(signature: Signature) -> str:
-    # In a home of its own: gpg makes one where its user has none, and nothing is to be left.
-    with tempfile.TemporaryDirectory() as home:
-        command = ["gpg", "--homedir", home, "--batch", "--no-autostart", "--with-colons", "--show-keys"]
-        done = subprocess.run([*command, str(signature.keyring)], capture_output=True, text=True, check=False)
-    found = re.findall(r"(?m)^fpr:+([0-9A-F]{40}):", done.stdout)
-    if not found:
-        raise PackagingError(f"{signature.keyring} holds no key that gpg knows: {done.stderr.strip()}")
-    return found[0]
 
 
 def _package(chart: Path, output: Path, signature: Signature | None = None) -> Path:
@@ -133,26 +113,46 @@ def _download(umbrella: Path, repositories: list[str]) -> None:
         run_helm("dependency", "build", umbrella, **own)
 
 
-def main(arguments: list[str]) -> int:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Packages the charts.")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "charts")
     parser.add_argument("--dependencies", type=Path, help="directory with downloaded archives of other charts")
     parser.add_argument("--image", action="append", default=[], metavar="NAME=REFERENCE", help="an image by its digest")
+    parser.add_argument("--images", type=Path, help="a file of such lines, as ci/build_images.py --digests writes")
     parser.add_argument("--sign", metavar="KEY", help="signs the packages: a part of the key's user ID")
     parser.add_argument("--keyring", type=Path, help="the keyring that holds it, as `gpg --export-secret-keys` writes")
     parser.add_argument("--passphrase-file", type=Path, help="a file with the key's passphrase")
     parser.add_argument("--public-key-url", default="", help="where the public key is, for Artifact Hub")
+    parser.add_argument(
+        "--sign-by-environment",
+        action="store_true",
+        help="signs by CHART_KEY, CHART_KEYRING (base64), CHART_PASSPHRASE and CHART_KEY_URL",
+    )
+    return parser
+
+
+def _signature(chosen: argparse.Namespace) -> AbstractContextManager[Signature | None]:
+    if chosen.sign_by_environment:
+        return chart_signing.of_environment(os.environ)
+    if not chosen.sign:
+        return nullcontext()
+    return nullcontext(Signature(chosen.sign, chosen.keyring, chosen.passphrase_file, chosen.public_key_url))
+
+
+def main(arguments: list[str]) -> int:
+    parser = _parser()
     chosen = parser.parse_args(arguments)
     if bool(chosen.sign) != bool(chosen.keyring):
         parser.error("--sign and --keyring belong together")
-    signature = None
-    if chosen.sign:
-        signature = Signature(chosen.sign, chosen.keyring, chosen.passphrase_file, chosen.public_key_url)
+    if chosen.sign and chosen.sign_by_environment:
+        parser.error("--sign and --sign-by-environment exclude one another")
     try:
-        images = chart_images.parse(chosen.image)
-        for archive in package(chosen.output, chosen.dependencies, images=images, signature=signature):
-            print(archive)
-    except (PackagingError, ToolMissing, ValueError) as error:
+        listed = chosen.images.read_text(encoding="utf-8").split() if chosen.images else []
+        images = chart_images.parse([*listed, *chosen.image])
+        with _signature(chosen) as signature:
+            for archive in package(chosen.output, chosen.dependencies, images=images, signature=signature):
+                print(archive)
+    except (PackagingError, ToolMissing, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -15,26 +15,35 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import yaml
 from chart_package import ROOT, PackagingError, run_helm
 from tools import ToolMissing
 
 
 def publish(packages: list[Path], target: str, *, plain_http: bool = False) -> list[str]:
     """Pushes archives to `oci://…`; returns the references, as `oci://…/triton:0.1.0`, of those that were new."""
-    if not target.startswith("oci://"):
-        raise PackagingError(f"{target}: a target begins with oci://")
+    if not target.removeprefix("oci://").strip("/") or not target.startswith("oci://"):
+        raise PackagingError(f"{target}: oci://REGISTRY/PATH is allowed")
     transport = ["--plain-http"] if plain_http else []
-    pushed = []
+    new = []
     for archive in packages:
-        name, _, version = archive.name.removesuffix(".tgz").rpartition("-")
+        name, version = name_and_version(archive)
         reference = f"{target.rstrip('/')}/{name}"
         present = _pulled(reference, version, transport)
         if present is not None and present != _content(archive):
             raise PackagingError(f"{reference}:{version} is published already with other content: raise its version")
         if present is None:
-            run_helm("push", archive, target, *transport)
-            pushed.append(f"{reference}:{version}")
-    return pushed
+            new.append((archive, f"{reference}:{version}"))
+    # Only when none is refused.
+    for archive, _ in new:
+        run_helm("push", archive, target, *transport)
+    return [reference for _, reference in new]
+
+
+def name_and_version(archive: Path) -> tuple[str, str]:
+    """As its Chart.yaml says: both may hold dashes, so the file's name does not tell them apart."""
+    about = yaml.safe_load(run_helm("show", "chart", archive))
+    return about["name"], about["version"]
 
 
 def _pulled(reference: str, version: str, transport: list[str]) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """A release of the charts: images by digest, annotations for Artifact Hub, and a provenance that shows any change."""
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import chart_images
 import chart_package
 import chart_publish
+import chart_signing
 import pytest
 import yaml
 from cases import PLAN
@@ -61,6 +63,15 @@ def test_a_release_asks_for_each_image_of_the_product_by_its_digest(released: Pa
     assert {image["image"] for image in annotation(released, "images")} == asked(released)
 
 
+def test_presets_replace_a_server_s_image_that_a_release_pins(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "charts/triton", tmp_path / "triton")
+    chart_images.pin(tmp_path / "triton", chart_images.parse([f"tritonserver=mirror.example/nvidia/server@{DIGEST}"]))
+    plan = {"modelRepository": {"source": "builder", "builder": {"plan": PLAN}}}
+    for presets, image in (([], f"mirror.example/nvidia/server@{DIGEST}"), (["cpu"], "triton-cpu:0.1.0")):
+        pod = one(render({**plan, "presets": presets}, chart=tmp_path / "triton"), "Deployment")["spec"]["template"]
+        assert [server["image"] for server in pod["spec"]["containers"]] == [image]
+
+
 @pytest.mark.parametrize("name", ["triton", "locust"])
 def test_nothing_else_of_the_values_changes(name: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "charts" / name, tmp_path / name)
@@ -84,13 +95,42 @@ def test_annotations_are_those_that_artifact_hub_reads(chart: Path) -> None:
     [
         (["--image", "locust"], "--image is locust: NAME=REGISTRY/PATH/REPOSITORY@sha256:DIGEST is allowed"),
         (["--image", f"other=a/b@{DIGEST}"], "--image names other, which no chart has"),
+        (["--images", "absent.txt"], "[Errno 2] No such file or directory: 'absent.txt'"),
+        (["--sign-by-environment"], "CHART_KEY is empty: packages can't be signed"),
+        (["--dependencies", "absent"], "absent lacks kube-prometheus-stack-"),
     ],
 )
-def test_a_wrong_image_ends_with_one_line(
+def test_what_can_not_be_packaged_ends_with_one_line_and_leaves_nothing(
     arguments: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert chart_package.main(["--output", str(tmp_path), *arguments]) == 1
-    assert capsys.readouterr().err == f"{reason}\n"
+    assert chart_package.main(["--output", str(tmp_path / "out"), *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(reason) and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"CHART_KEY": "Charts"}, "CHART_KEYRING is empty"),
+        ({"CHART_KEY": "Charts", "CHART_KEYRING": "no base64!"}, "CHART_KEYRING is no base64"),
+    ],
+)
+def test_a_key_that_a_workflow_does_not_give_is_named(environment: dict[str, str], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason), chart_signing.of_environment(environment):
+        raise AssertionError("nothing is signed")
+
+
+@pytest.mark.external
+def test_a_workflow_s_secrets_sign(signature: chart_package.Signature, tmp_path: Path) -> None:
+    secret = base64.encodebytes(signature.keyring.read_bytes()).decode()
+    environment = {"CHART_KEY": "Charts", "CHART_KEYRING": secret, "CHART_KEY_URL": signature.public_key_url}
+    with chart_signing.of_environment(environment) as given:
+        chart_package.run_helm("package", ROOT / "charts/locust", "--destination", tmp_path, *given.options)
+        assert (given.fingerprint, given.passphrase_file) == (signature.fingerprint, None)
+    assert not given.keyring.exists()
+    (archive,) = tmp_path.glob("*.tgz")
+    chart_package.run_helm("verify", archive, "--keyring", signature.keyring.with_name("public.gpg"))
 
 
 # A key for this test alone, made by gpg in a directory of its own.

@@ -50,6 +50,19 @@ def pull(reference: str, folder: Path) -> Path:
     return folder / name.rpartition("/")[2]
 
 
+def test_a_version_may_hold_dashes(tmp_path: Path) -> None:
+    chart_package.run_helm("package", ROOT / "charts/locust", "--version", "0.2.0-rc.1-a", "--destination", tmp_path)
+    (archive,) = tmp_path.glob("*.tgz")
+    assert chart_publish.name_and_version(archive) == ("locust", "0.2.0-rc.1-a")
+
+
+def test_a_package_that_is_none_ends_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "triton-0.1.0.tgz").write_text("nothing")
+    assert chart_publish.main(["oci://registry.example/charts", "--packages", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "helm show chart" in said and said.count("\n") == 1
+
+
 @pytest.mark.external
 def test_what_is_pulled_renders_as_the_source(packages: list[Path], registry: str, tmp_path: Path) -> None:
     pushed = chart_publish.publish(packages, f"oci://{registry}/charts", plain_http=True)
@@ -95,7 +108,8 @@ def test_the_command_names_what_it_published(
     ("arguments", "reason"),
     [
         (["oci://x", "--packages", "/nowhere"], "holds no *.tgz"),
-        (["https://x", "--packages", "{}"], "begins with oci://"),
+        (["https://x", "--packages", "{}"], "https://x: oci://REGISTRY/PATH is allowed"),
+        (["oci://", "--packages", "{}"], "oci://: oci://REGISTRY/PATH is allowed"),
     ],
 )
 def test_wrong_arguments_end_with_one_line(
