@@ -7,6 +7,7 @@ from pathlib import Path
 import chart_lock
 import pytest
 import yaml
+from cases import DELIVERED
 from render import HelmRefused, Manifest, one, render, tools
 from umbrella import CHARTS, REPOSITORY, assemble, dependency
 from validation import errors, restricted_violations
@@ -118,6 +119,10 @@ RULES = [
     (merged(components={"triton": False, "locust": False}), "are both false"),
     (merged({"fullnameOverride": "x"}), "triton.nameOverride or fullnameOverride is given"),
     (merged({"service": {"grpcPort": 9001}}), "triton.service.grpcPort is 9001"),
+    (
+        merged({"server": {"tls": {"secretName": "pair"}}}),
+        "so locust.target.address must be given as grpcs://HOST:PORT",
+    ),
     (merged(locust={"target": {"protocol": "http"}}), "locust.target.protocol is http"),
     (merged(locust={"target": {"model": "tftrt_fp16"}}), "triton.modelRepository.models does not load: original"),
     (merged(components={"triton": False}), "components.triton is false"),
@@ -130,6 +135,21 @@ def test_parts_that_do_not_fit_are_refused_with_the_reason(chart: Path, values: 
     with pytest.raises(HelmRefused) as refused:
         render(values, chart=chart)
     assert reason in str(refused.value)
+
+
+def test_a_change_is_judged_by_this_releases_prometheus(chart: Path) -> None:
+    with pytest.raises(HelmRefused, match=r"triton\.delivery\.judgement\.prometheusAddress is http://prometheus-op"):
+        render(merged(DELIVERED), chart=chart)
+    address = {"judgement": {"prometheusAddress": "http://prometheus-operated.inference.svc:9090"}}
+    delivered = {**DELIVERED, "delivery": {**DELIVERED["delivery"], **address}}
+    assert one(render(merged(delivered, locust={"target": {"model": "tiny"}}), chart=chart), "Rollout")
+
+
+def test_presets_are_the_server_s_here_too(chart: Path) -> None:
+    values = {"triton": {"presets": ["gke-t4", "onnx_fp32"], "modelRepository": {"url": "gs://bucket/models"}}}
+    manifests = render({**values, "locust": {"target": {"model": "onnx_fp32"}}}, chart=chart)
+    (server,) = one(manifests, "Deployment", "-triton")["spec"]["template"]["spec"]["containers"]
+    assert "--load-model=onnx_fp32" in server["args"]
 
 
 def test_keda_asks_this_releases_prometheus(chart: Path) -> None:
