@@ -88,6 +88,10 @@ def test_null_can_not_remove_a_value(path: str) -> None:
     [
         ("image.tag", "not a tag"),
         ("image.digest", "sha256:short"),
+        ("image.registry", "https://registry.example/product"),
+        ("global.imageRegistry", "oci://registry.example"),
+        ("gateway.parentRefs", [{"name": ""}]),
+        ("server.tracing.otlpUrl", "http://collector:4318"),
         ("modelRepository.models", []),
         ("modelRepository.models", ["a", "a"]),
         ("modelRepository.models", ["--flag"]),
