@@ -14,7 +14,7 @@ kubectl get node inference-worker >/dev/null 2>&1 ||
 kubectl patch node inference-worker --subresource=status --type=merge \
   -p '{"status": {"capacity": {"nvidia.com/gpu": "1"}, "allocatable": {"nvidia.com/gpu": "1"}}}'
 chart=charts/inference-system/Chart.yaml
-version=$(sed -n '/name: kube-prometheus-stack/,/repository:/s/^ *version: //p' $chart)
+version=$(sed -n '/^dependencies:/,$ { /name: kube-prometheus-stack/,/repository:/s/^ *version: //p }' $chart)
 helm upgrade --install monitoring kube-prometheus-stack --repo https://prometheus-community.github.io/helm-charts \
   --version "$version" --namespace monitoring --create-namespace --wait --set grafana.enabled=false \
   --set prometheus.prometheusSpec.podMonitorSelectorNilUsesHelmValues=false \

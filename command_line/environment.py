@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-_TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
+_TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _DISTRIBUTION = "tensorflow-inference-system"
 # A hung driver must not hang whoever asks it.
 _ANSWER_S = 20.0
@@ -51,7 +51,7 @@ class Software:
 
 def describe_machine() -> Machine:
     """The machine that this process runs on."""
-    model, flags = _cpu()
+    model, flags = cpu_model()
     return Machine(
         cpu=model,
         cpu_cores=os.cpu_count() or 1,
@@ -114,9 +114,9 @@ def _limit_in(folder: Path) -> float | None:
         return None
 
 
-def _cpu() -> tuple[str, tuple[str, ...]]:
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, tuple[str, ...]]:
+    """The processor's name, and those of its flags that decide what inference costs in INT8 and in BF16."""
     facts: dict[str, str] = {}
-    cpuinfo = Path("/proc/cpuinfo")
     for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else []:
         name, _, value = line.partition(":")
         facts.setdefault(name.strip(), value.strip())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import inspect
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from typing import Any
 
 from model_repo_builder.engines import onnx_calibration
 from model_repo_builder.engines.onnx_calibration import Feed
+from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples.kinds import Examples
 
 # Types that the CPU executes in INT8. Softmax stays in floating point, it costs nothing and decides everything.
@@ -112,6 +115,11 @@ def _quantise_statically(path: Path, feed: Feed, method: str, **options: Any) ->
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         ranges = Path(scratch) / "ranges.json"
         if method != "minmax":
+            if "calibration_cache_path" not in inspect.signature(quantize_static).parameters:
+                # Its own calibration would hold the values of all examples in memory.
+                found = f"{method} with ONNX Runtime {importlib.metadata.version('onnxruntime')}"
+                raise InvalidError("calibration.method", found, "minmax, or a newer ONNX Runtime, as 1.31")
+            options["calibration_cache_path"] = ranges
             onnx_calibration.write_ranges(prepared, feed, methods[method], options["op_types_to_quantize"], ranges)
         quantize_static(
             str(prepared),
@@ -121,7 +129,6 @@ def _quantise_statically(path: Path, feed: Feed, method: str, **options: Any) ->
             per_channel=True,
             weight_type=QuantType.QInt8,
             calibrate_method=methods[method],
-            calibration_cache_path=ranges,
             **options,
         )
 

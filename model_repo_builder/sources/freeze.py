@@ -64,12 +64,14 @@ def freeze(model: Model, folder: Path, forms: Iterable[InputForm], sampler: Samp
 
     Raises InvalidError for a source that can't be served; `sampler` gives examples to find that out.
     """
+    import keras
     import tensorflow as tf
 
     from model_repo_builder.sources import export
 
     tf.config.experimental.enable_op_determinism()
-    tf.keras.utils.set_random_seed(0)
+    # Not tf.keras: with TF_USE_LEGACY_KERAS that is tf-keras 2.17, whose own generator fails on Python 3.12.
+    keras.utils.set_random_seed(0)
     loaded = _LOAD[model.origin](model, sampler)
     signature = loaded.signature.in_form(model.form)
     whole = False

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..capacity.queue_model import Floats
 from ..capacity.surrogate import carry_over
+from ..cost.prices import CapacityMargin, replicas
 from .settings import ScalingSettings
 from .simulate import Outcome
 
@@ -20,6 +21,7 @@ _LEAST_SHARE = 1e-4
 _TARGETS = (50, 60, 70, 80, 90, 100)
 _COOLDOWNS_S = (180, 600)
 _WINDOW_S = 60
+_SPARE = 0.1
 # Of the limit: a mean queue time beyond which more Pods are wanted, whatever the rate says.
 _QUEUE_SHARE = 0.2
 
@@ -37,8 +39,8 @@ class Load:
 def candidates(load: Load) -> list[ScalingSettings]:
     """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time."""
     quantiles = np.quantile(load.needed_pods, (0.0, 0.5, 0.9, 1.0))
-    # The last: what the busiest minute needs when a zone is lost.
-    busiest = quantiles[-1] * load.zones / max(load.zones - 1, 1)
+    # The last: what the busiest minute needs when a zone is lost, with a little to spare.
+    busiest = replicas(float(quantiles[-1]), 1.0, CapacityMargin(_SPARE, load.zones))
     leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest)})
     queue_ms = round(_QUEUE_SHARE * load.limit_ms, 1)
     return [

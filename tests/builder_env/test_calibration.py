@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationMethod, calibrate
 
 from model_repo_builder.engines import onnx_calibration, onnx_int8
+from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples.kinds import Examples, batches
 
 SIZE = 128
@@ -98,3 +99,16 @@ def test_texts_on_the_command_s_own_output_are_none(
     onnx_int8.quantise(model, feed=feed, method="percentile", reduce_range=True)
     assert capsys.readouterr().out == ""
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(str(model)).graph.node}
+
+
+def test_an_onnx_runtime_that_takes_no_ranges_is_named_before_it_calibrates(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older(model_input: str, model_output: str, calibration_data_reader: Any, **options: Any) -> None:
+        raise AssertionError("it was asked to quantise")
+
+    monkeypatch.setattr("onnxruntime.quantization.quantize_static", older)
+    before = model.read_bytes()
+    with pytest.raises(InvalidError, match=r"^calibration\.method: entropy with ONNX Runtime .*; allowed: minmax, or"):
+        onnx_int8.quantise(model, feed=lambda: batches(examples(1), 1), method="entropy", reduce_range=False)
+    assert model.read_bytes() == before

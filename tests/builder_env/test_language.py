@@ -3,6 +3,9 @@
 import gzip
 import importlib.metadata
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +261,25 @@ def test_the_speed_test_shows_no_images_to_a_model_of_sequences(
     Image.new("RGB", (8, 8), "red").save(picture)
     assert main(["speed-test", str(models), f"--output={tmp_path}", f"--image={picture}"]) == 2
     assert "red.png; allowed: nothing, as original takes sequences" in capsys.readouterr().err
+
+
+def test_a_network_is_frozen_where_tensorflow_is_told_to_use_the_older_keras(tmp_path: Path) -> None:
+    """Its generator hands random.randint a float, which newer Pythons refuse and older ones warn of."""
+    program = (
+        "import sys; from pathlib import Path; from model_repo_builder.plan.schema import load_plan; "
+        "from model_repo_builder.sources.freeze import freeze; "
+        "model = load_plan(Path(sys.argv[1])).model; freeze(model, Path(sys.argv[2]), [model.form])"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-W", "error:non-integer:DeprecationWarning", "-c", program),
+            *(str(PLANS / "tiny-bert.yaml"), str(tmp_path)),
+        ],
+        env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-600:]
+    assert any(tmp_path.rglob("saved_model.pb"))

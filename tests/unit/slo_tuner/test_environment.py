@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import environment
-from command_line.environment import cpu_limit, describe_machine, own_revision
+from command_line.environment import cpu_limit, cpu_model, describe_machine, own_revision
 
 
 def _write(folder: Path, **files: str) -> None:
@@ -105,3 +105,9 @@ def test_a_driver_that_hangs_costs_a_moment_and_its_line(tmp_path: Path, monkeyp
     begin = time.monotonic()
     assert describe_machine().gpus == ()
     assert time.monotonic() - begin < 20
+
+
+def test_flags_of_bf16_are_kept_as_those_of_int8(tmp_path: Path) -> None:
+    """A rate in BF16 means nothing without knowing whether the processor had it."""
+    _write(tmp_path, cpuinfo="processor : 0\nmodel name : A CPU\nflags : fpu avx2 amx_bf16 avx512_bf16 amx_int8 sse")
+    assert cpu_model(tmp_path / "cpuinfo") == ("A CPU", ("avx2", "avx512_bf16", "amx_bf16", "amx_int8"))
