@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -65,6 +66,27 @@ def build_with_digest(name: str, prefix: str) -> str:
     return f"{name}={image(name, prefix).rpartition(':')[0]}@{digest}"
 
 
+def build_each(names: Sequence[str], prefix: str, *, with_digest: bool) -> list[str] | None:
+    """Builds one after the other; their references by digest, if wanted. None, and a line, when one was not built."""
+    references = []
+    for name in names:
+        started = time.monotonic()
+        try:
+            if with_digest:
+                references.append(build_with_digest(name, prefix))
+            else:
+                build(name, prefix)
+        except FileNotFoundError as error:
+            hint = "install it, or name another command by IMAGE_BUILD, such as 'podman build'"
+            print(f"{name} was not built: {error.filename} is not there: {hint}", file=sys.stderr)
+            return None
+        except (subprocess.CalledProcessError, OSError, ValueError) as error:
+            print(f"{name} was not built: {error}", file=sys.stderr)
+            return None
+        print(f"{image(name, prefix)}: built in {time.monotonic() - started:.0f} s", flush=True)
+    return references
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Builds the product's images.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(NAMES)}; all unless given")
@@ -78,28 +100,15 @@ def main(arguments: list[str]) -> int:
         parser.error(f"{unknown[0]} is no image: choose from {', '.join(NAMES)}")
     if chosen.digests and not chosen.prefix:
         parser.error("--digests: --prefix must name the registry that the images are pushed to")
-    digests = []
-    for name in names:
-        if chosen.list:
-            print(image(name, chosen.prefix))
-            continue
-        started = time.monotonic()
-        try:
-            if chosen.digests:
-                digests.append(build_with_digest(name, chosen.prefix))
-            else:
-                build(name, chosen.prefix)
-        except FileNotFoundError as error:
-            hint = "install it, or name another command by IMAGE_BUILD, such as 'podman build'"
-            print(f"{name} was not built: {error.filename} is not there: {hint}", file=sys.stderr)
-            return 1
-        except (subprocess.CalledProcessError, OSError, ValueError) as error:
-            print(f"{name} was not built: {error}", file=sys.stderr)
-            return 1
-        print(f"{image(name, chosen.prefix)}: built in {time.monotonic() - started:.0f} s", flush=True)
-    if digests:
+    if chosen.list:
+        print(*(image(name, chosen.prefix) for name in names), sep="\n")
+        return 0
+    references = build_each(names, chosen.prefix, with_digest=chosen.digests is not None)
+    if references is None:
+        return 1
+    if chosen.digests:
         chosen.digests.parent.mkdir(parents=True, exist_ok=True)
-        chosen.digests.write_text("\n".join(digests) + "\n", encoding="utf-8")
+        chosen.digests.write_text("".join(f"{one}\n" for one in references), encoding="utf-8")
     return 0
 
 

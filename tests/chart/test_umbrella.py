@@ -181,6 +181,11 @@ def test_notes_name_services_that_exist(notes_chart: Path) -> None:
     assert named <= there
 
 
+def test_notes_wait_for_a_rollout_where_there_is_no_deployment(notes_chart: Path) -> None:
+    text = notes(notes_chart, merged(DELIVERED, components={"locust": False, "monitoring": False}))
+    assert "argo rollouts status demo-triton\n" in text and "deployment/" not in text
+
+
 def test_notes_leave_out_what_is_not_installed(notes_chart: Path) -> None:
     text = notes(notes_chart, merged(components={"locust": False, "monitoring": False}))
     assert "Inference" in text
