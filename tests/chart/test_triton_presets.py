@@ -5,7 +5,7 @@ from typing import Any
 import chart_docs
 import pytest
 import yaml
-from cases import PLAN, URL, at, with_values
+from cases import DELIVERED, PLAN, URL, at, with_values
 from chart_values import read_values
 from render import ROOT, HelmRefused, one, render
 
@@ -53,6 +53,14 @@ def test_what_is_given_wins_over_a_preset() -> None:
     container = one(render(with_values(given, {"presets": ["cpu"]})), "Deployment")["spec"]["template"]["spec"]
     assert container["containers"][0]["resources"]["limits"] == {"memory": "5Gi"}
     assert container["containers"][0]["image"] == "triton-cpu:mine"
+
+
+def test_a_change_can_be_delivered_in_steps_on_nodes_of_a_preset() -> None:
+    values = with_values(DELIVERED, {"modelRepository": {"source": "", "builder": {"plan": ""}}}, NEEDED["gke-t4"])
+    values = with_values(values, {"delivery": {"measure": {"ratePerSecond": 0}}})
+    with pytest.raises(HelmRefused, match=r"rollout\.mode must be surge: .* put surge"):
+        render(with_values(values, {"presets": ["gke-t4"]}))
+    assert one(render(with_values(values, {"presets": ["gke-t4", "surge"]})), "Rollout")
 
 
 def test_rules_hold_for_presets() -> None:

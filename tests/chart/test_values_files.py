@@ -39,6 +39,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["cpu", "onnx_int8", "tfserving-front"], PLAN),
     (["cpu", "tiers"], plan("resnet50-tiers-cpu")),
     (["gke-t4", "tftrt_int8", "gke-spot"], BUCKET),
+    (["gke-t4", "surge", "tftrt_int8"], BUCKET),
     ([], DELIVERED),
 ]
 EACH_CASE = pytest.mark.parametrize(("files", "values"), CASES, ids=lambda part: "+".join(part))
