@@ -15,8 +15,10 @@ def check_address(field: str, text: str, protocol: str = "grpc") -> str:
     """`host:port`, an IPv6 address in brackets, for gRPC optionally with `dns:///` before it; UsageError otherwise."""
     if protocol != "grpc" and text.startswith("dns:///"):
         raise UsageError(field, text, f"dns:/// is for gRPC alone; for {protocol} write it as host:port")
+    if "@" in text:
+        raise UsageError(field, "(not shown)", "an address has no user and no password: host:port")
     host, separator, port = text.removeprefix("dns:///").rpartition(":")
-    if not separator or not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not separator or not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(field, text, "write it as host:port, such as localhost:8001 or [::1]:8001")
     if ":" in host or "[" in host or "]" in host:
         try:
@@ -82,7 +84,7 @@ def positive(field: str, text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise UsageError(field, text, "give a number above 0")
+        raise UsageError(field, text, "give a number above 0 and below 1000000000")
     return value
 
 
@@ -99,7 +101,7 @@ def not_negative(field: str, text: str) -> float:
 
 def whole(field: str, text: str, most: int = 1000) -> int:
     """A whole number from 1 to `most`."""
-    if not text.isdigit() or not 1 <= int(text) <= most:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
         raise UsageError(field, text, f"give a whole number from 1 to {most}")
     return int(text)
 
@@ -108,7 +110,7 @@ def parse_shape(text: str) -> tuple[str, list[int]]:
     """`INPUT:128,3` as a name and its dimensions without the batch."""
     name, separator, dims = text.rpartition(":")
     parts = dims.split(",")
-    if not separator or not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not separator or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise UsageError("shape", text, "write it as INPUT:128,3, without the batch dimension")
     return name, [int(part) for part in parts]
 

@@ -129,7 +129,7 @@ def _size(options: argparse.Namespace) -> tuple[int, int] | None:
 
 
 def _whole(field: str, text: str, given: str = "") -> int:
-    if not text.isdigit() or not 0 < int(text) <= 100_000:
+    if not text.isdecimal() or not 0 < int(text) <= 100_000:
         raise UsageError(field, given or text, "give whole numbers above 0, a size as HEIGHTxWIDTH")
     return int(text)
 

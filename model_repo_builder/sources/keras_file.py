@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from model_repo_builder.errors import BuildError, InvalidError
 FIELD = "model.source"
 SUFFIXES = (".keras", ".h5", ".hdf5")
 TIMEOUT_S = 600
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 ALLOWED = "a SavedModel: model.export(DIR) makes one of it where its own classes are known"
 # Files of `.h5` that Keras 3 can't read are those of Keras 2, which tf-keras still is.
 VERSIONS_OF_KERAS = ("keras", "tf_keras")
@@ -52,6 +54,7 @@ def fetch(path: Path) -> Path:
     """
     if path.name.lower().endswith((".weights.h5", ".weights.hdf5")):
         raise InvalidError(FIELD, f"{path} holds weights alone", "a whole model, as model.save(FILE.keras) writes it")
+    _check_format(path)
     if importlib.util.find_spec("tensorflow") is None:
         raise BuildError(f"{FIELD}: {path} is exported by TensorFlow, which is missing; allowed: {ALLOWED}")
     folder = cached(digest(path), "keras")
@@ -63,6 +66,17 @@ def fetch(path: Path) -> Path:
             _export(path, partial)
             partial.rename(exported)
     return exported
+
+
+def _check_format(path: Path) -> None:
+    """InvalidError for a file that is none of its name's format; Keras says of some that they are not found."""
+    if path.suffix.lower() == ".keras":
+        whole, kind = zipfile.is_zipfile(path), "zip archive, as .keras is"
+    else:
+        with path.open("rb") as stream:
+            whole, kind = stream.read(len(_HDF5)) == _HDF5, "HDF5 file, as .h5 is"
+    if not whole:
+        raise InvalidError(FIELD, f"{path} is no {kind}", "a whole model, as model.save(FILE.keras) writes it")
 
 
 def _export(path: Path, folder: Path) -> None:

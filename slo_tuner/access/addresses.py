@@ -48,7 +48,8 @@ def check_server(field: str, text: str, protocol: str, tls: bool = False) -> str
         checked = check_address(field, text, protocol)
         return f"{secure}://{bare_address(checked)}" if tls else checked
     if scheme not in (plain, secure):
-        raise UsageError(field, text, f"for {protocol} write it as host:port, or {secure}://host:port for TLS")
+        shown = "(not shown)" if "@" in text else text
+        raise UsageError(field, shown, f"for {protocol} write it as host:port, or {secure}://host:port for TLS")
     rest = rest.removesuffix("/")
     if scheme in _PORTS and (":" not in rest or rest.endswith("]")):
         rest = f"{rest}:{_PORTS[scheme]}"

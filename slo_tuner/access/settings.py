@@ -101,8 +101,13 @@ def _client_certificate(said: Said) -> tuple[Path | None, Path | None]:
     if certificate is None and key is None:
         return None, None
     if certificate is None or key is None:
-        lacking = name if certificate is None else key_name
-        raise UsageError(lacking, "", "a client certificate and its key go together: give both")
+        # Named as the other one was given: as an option or a variable.
+        given, lacking = (key_name, "client-certificate") if certificate is None else (name, "client-key")
+        raise UsageError(
+            VARIABLES[lacking] if given in VARIABLES.values() else lacking,
+            "",
+            "a client certificate and its key go together: give both",
+        )
     try:
         # An encrypted key would ask the terminal for its password.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: b"")

@@ -58,9 +58,9 @@ def _read(path: Path) -> Results:
 
 def _spare(options: argparse.Namespace) -> CapacityMargin:
     headroom = options.headroom.removesuffix("%")
-    if not headroom.isdigit() or int(headroom) > 90:
+    if not headroom.isdecimal() or int(headroom) > 90:
         raise UsageError("headroom", options.headroom, "give a share from 0% to 90%")
-    if not options.zones.isdigit() or not 1 <= int(options.zones) <= 100:
+    if not options.zones.isdecimal() or not 1 <= int(options.zones) <= 100:
         raise UsageError("zones", options.zones, "give a number of zones from 1 to 100; 1 plans for no loss of a zone")
     return CapacityMargin(int(headroom) / 100, int(options.zones))
 

@@ -51,7 +51,8 @@ class Load:
         """After a step with a rate of all requests, and what happened, as means over the requests."""
         if len(self.states) == 1:
             state, happened = self.table.advance(self.states[0], rate_per_s / self.pods)
-            return replace(self, states=(state,)), happened
+            # Not `replace`, which takes as long as the step itself.
+            return Load(self.requests, self.table, self.pods, self.joined, self.shares, (state,)), happened
         each = rate_per_s / max(self.joined, 1e-9)
         moved = [self.table.advance(state, each * share) for state, share in zip(self.states, self.shares, strict=True)]
         weights = self.shares / self.shares.sum()

@@ -12,6 +12,8 @@ from ..load.traffic.options import read_traffic
 from ..load.traffic.trace import Trace
 from .settings import Nodes, Requests
 
+_LONGEST_NAME = 63
+
 
 @dataclass(frozen=True)
 class FleetOptions:
@@ -94,4 +96,6 @@ def _share(field: str, text: str) -> float:
 def _name(text: str) -> str:
     if not text or not all(letter.isalnum() or letter in "-_." for letter in text) or text.startswith("."):
         raise UsageError("name", text, "letters, digits, dots, dashes and underscores make values/fleet-NAME.yaml")
+    if len(text) > _LONGEST_NAME:
+        raise UsageError("name", text, f"{_LONGEST_NAME} letters at most")
     return text

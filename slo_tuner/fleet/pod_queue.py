@@ -126,13 +126,15 @@ def _arrivals(lanes: Lanes, most: int, batch: int, random: np.random.Generator) 
         counts = _poisson_quantiles(lanes.rate_per_s * lanes.seconds, levels)
     else:
         counts = random.poisson(lanes.rate_per_s * lanes.seconds, count)
-    # Given their number, the times of a Poisson process are independent and uniform.
-    came = random.uniform(0.0, lanes.seconds, (count, int(counts.max(initial=0))))
-    came[np.arange(came.shape[1]) >= counts[:, None]] = np.inf
     expected = lanes.rate_per_s * lanes.limit_s
-    gaps = random.exponential(1 / lanes.rate_per_s, (count, int(expected + 6 * np.sqrt(expected) + 10)))
-    later = lanes.seconds + np.cumsum(gaps, axis=1)
-    in_turn = np.sort(np.concatenate([came, later], axis=1), axis=1)
+    wide = int(counts.max(initial=0) + expected + 6 * np.sqrt(expected) + 10)
+    sums = np.cumsum(random.standard_exponential((count, wide + 1)), axis=1)
+    # Given their number, the times of a Poisson process are independent and uniform, and those in ascending order are
+    # sums of exponential gaps over the sum of one gap more. After it the gaps are as they are.
+    own = np.arange(wide) < counts[:, None]
+    whole = sums[np.arange(count), counts][:, None]
+    later = lanes.seconds + (sums[:, 1:] - whole) / lanes.rate_per_s
+    in_turn = np.where(own, sums[:, :-1] * (lanes.seconds / whole), later)
     return np.concatenate([np.zeros((count, most)), in_turn, np.full((count, batch), np.inf)], axis=1)
 
 

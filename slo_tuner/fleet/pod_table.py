@@ -18,6 +18,9 @@ _FLOWING = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 """Rates as shares of the saturation: those that are played, and those at which the queue grows like a liquid."""
 _GROWTH, _EACH, _RARER = 1.08, 24, 0.93
 _LATE, _REFUSED, _WAIT, _BUSY = range(-4, 0)
+_NOBODY = 1e-12
+"""A share of the Pods that is none."""
+_FEWEST_LANES = 8
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ class PodTable:
         low = min(max(int(place), 0), len(self.rates) - 2)
         part = (rate_per_s - self.rates[low]) / (self.rates[low + 1] - self.rates[low])
         part = min(max(float(part), 0.0), 1.0)
-        moved = (1 - part) * (state @ self.moves[low]) + part * (state @ self.moves[low + 1])
+        # Most states reach a few nodes only: the others' rows would be multiplied by 0.
+        reached = int(np.flatnonzero(state > _NOBODY)[-1]) + 1
+        state = state[:reached]
+        moved = (1 - part) * (state @ self.moves[low, :reached]) + part * (state @ self.moves[low + 1, :reached])
         late, refused, wait, busy = moved[-4:].tolist()
         return moved[:-4], Step(late, refused, wait, busy)
 
@@ -67,13 +73,17 @@ class PodTable:
         """The table of steps that are so many times longer, exact at its own rates that stay the same within them."""
         if times == 1:
             return self
-        nodes = len(self.nodes)
-        now = np.broadcast_to(np.eye(nodes), (len(self.rates), nodes, nodes))
-        happened = np.zeros((len(self.rates), nodes, 4))
-        for _ in range(times):
-            happened = happened + now @ self.moves[:, :, nodes:] / times
-            now = now @ self.moves[:, :, :nodes]
-        return PodTable(self.step_s * times, self.nodes, self.rates, np.concatenate([now, happened], axis=2))
+        half = self.coarser(times // 2)
+        whole = half.then(half)
+        return whole.then(self) if times % 2 else whole
+
+    def then(self, other: "PodTable") -> "PodTable":
+        """The table of a step of this one and a step of another, of the same nodes, after it."""
+        nodes, step_s = len(self.nodes), self.step_s + other.step_s
+        now = self.moves[:, :, :nodes]
+        moves = now @ other.moves
+        moves[:, :, nodes:] = (self.step_s * self.moves[:, :, nodes:] + other.step_s * moves[:, :, nodes:]) / step_s
+        return replace(self, step_s=step_s, moves=moves)
 
 
 def aligned(table: PodTable, capacity_per_s: float, allowed_share: float) -> PodTable:
@@ -114,19 +124,30 @@ class TableSpec:
 
 def make_table(pod: PodModel, spec: TableSpec) -> PodTable:
     """The table of a Pod; takes seconds."""
-    step_s, saturation = float(step_for(pod)), pod.saturation_per_s
+    saturation = pod.saturation_per_s
+    parts = _parts(pod, spec)
+    part_s = step_for(pod) / parts
     limit_s = spec.limit_s - pod.outside_s
     most = max(4.0, saturation * max(spec.patience_s, 2 * limit_s))
     nodes = _nodes(most)
     # With more waiting than this, every request of the step is late.
-    played = int(np.searchsorted(nodes, saturation * (limit_s + step_s) + pod.configuration.batch) + 1)
+    played = int(np.searchsorted(nodes, saturation * (limit_s + part_s) + pod.configuration.batch) + 1)
     played = min(played, len(nodes))
     rates = np.array([0.0, *(saturation * share for share in (*spec.loads, *_FLOWING))])
-    moves = np.stack([_flow(pod, nodes, rate, step_s, limit_s) for rate in rates])
+    moves = np.stack([_flow(pod, nodes, rate, part_s, limit_s) for rate in rates])
     for number in range(1, len(spec.loads) + 1):
-        moves[number, :played] = _played(pod, nodes, played, float(rates[number]), step_s, limit_s, spec)
+        moves[number, :played] = _played(pod, nodes, played, float(rates[number]), part_s, limit_s, spec)
     moves[0, :, -4:] = 0.0
-    return PodTable(step_s, nodes, rates, moves)
+    return PodTable(part_s, nodes, rates, moves).coarser(parts)
+
+
+def _parts(pod: PodModel, spec: TableSpec) -> int:
+    """Into how many parts a step is divided, each of which is played, where a fast Pod serves more than `samples` in
+    the fewest lanes: 1, or a power of 2. A part is of five of the longest services at least."""
+    step_s, saturation, configuration = step_for(pod), pod.saturation_per_s, pod.configuration
+    longest_s = configuration.batch * configuration.instances / saturation
+    most = min(_FEWEST_LANES * saturation * step_s / spec.samples, step_s / (5 * longest_s))
+    return 1 << max(0, math.floor(math.log2(most)))
 
 
 def _nodes(most: float) -> Floats:
@@ -153,9 +174,9 @@ def _played(
     pod: PodModel, nodes: Floats, played: int, rate: float, step_s: float, limit_s: float, spec: TableSpec
 ) -> Floats:
     """A rate's rows of the table, from lanes that are played; shape [played, nodes + 4]."""
-    most = np.clip(spec.samples / max(rate * step_s, 1e-9), 8, 4000)
+    most = np.clip(spec.samples / max(rate * step_s, 1e-9), _FEWEST_LANES, 4000)
     # Long queues are rare, and less depends on chance in them.
-    times = np.maximum(most * _RARER ** nodes[:played], 8).astype(np.int64)
+    times = np.maximum(most * _RARER ** nodes[:played], _FEWEST_LANES).astype(np.int64)
     waiting = np.repeat(nodes[:played].astype(np.int64), times)
     found = play(pod, Lanes(waiting, rate, step_s, limit_s, tuple(times.tolist())), spec.seed)
     firsts = np.concatenate([[0], np.cumsum(times)[:-1]])

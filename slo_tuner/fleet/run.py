@@ -71,6 +71,7 @@ class Fleet:
 
     def __init__(self, question: Question, say: Callable[[str], None]) -> None:
         self._question, self._say = question, say
+        self._outcomes: dict[tuple[float, ScalingSettings, Nodes], Outcome] = {}
         measured = question.measured
         say(f"{measured.model}: playing the queue of one Pod at {measured.capacity_per_s:.4g} requests/s")
         self._table = self._made(measured.pod, measured.capacity_per_s, 1.0, _SAMPLES)
@@ -142,13 +143,18 @@ class Fleet:
             scaling=scaling, start_up=question.start_up, nodes=nodes or question.nodes, requests=question.requests
         )
 
-    def _simulated(self, pod: PricedPod, scaling: ScalingSettings) -> Outcome:
-        return simulate(self._question.trace, pod, self._plan(scaling))
+    def _simulated(self, pod: PricedPod, scaling: ScalingSettings, nodes: Nodes | None = None) -> Outcome:
+        """The question's Pod in steps of a table of it; each plan is simulated once."""
+        plan = self._plan(scaling, nodes)
+        key = (pod.table.step_s, plan.scaling, plan.nodes)
+        if key not in self._outcomes:
+            self._outcomes[key] = simulate(self._question.trace, pod, plan)
+        return self._outcomes[key]
 
     def _with_zone_lost(self, pod: PricedPod, scaling: ScalingSettings) -> Outcome:
         at_s = busiest_s(self._question.trace)
         nodes = self._question.nodes.model_copy(update={"lost_from_s": at_s, "lost_until_s": at_s + _ZONE_LOST_S})
-        return simulate(self._question.trace, pod, self._plan(scaling, nodes))
+        return self._simulated(pod, scaling, nodes)
 
     def _safe(self, search: Search, always: Promise, exact: PricedPod, rough: PricedPod) -> Choice:
         """The cheapest settings that keep the worst ten minutes even when a zone is lost at the busiest time."""
@@ -214,7 +220,10 @@ class Fleet:
 
     def _variant(self, variant: Variant, scaling: ScalingSettings) -> VariantCost:
         measured, offer = variant.measured, variant.offer
-        outcome = self._alike(measured.pod, measured.capacity_per_s, offer, scaling, 1.0)
+        if (measured, offer) == (self._question.measured, self._question.offer):
+            outcome = self._simulated(self._pod(_ROUGH_STEPS, _ROUGH_S), scaling)
+        else:
+            outcome = self._alike(measured.pod, measured.capacity_per_s, offer, scaling, 1.0)
         return VariantCost(
             model=measured.model,
             machine=offer.name,

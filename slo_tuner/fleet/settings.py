@@ -43,7 +43,7 @@ class ScalingSettings(Record):
     def __str__(self) -> str:
         """In a few words."""
         if self.mode == "fixed":
-            return f"{self.replicas} Pods, fixed"
+            return f"{self.replicas} Pod{'s' if self.replicas != 1 else ''}, fixed"
         targets = [
             f"{self.rate_target_percent} % of a Pod's capacity" if self.rate_target_percent else "",
             f"{self.queue_target_ms:g} ms of queue" if self.queue_target_ms else "",

@@ -76,7 +76,7 @@ def read_measure_options(options: argparse.Namespace, asked: Asked) -> MeasureOp
     access, tls = (Access(), False) if own else (read_access(options, os.environ), read_tls(options, os.environ))
     if access.retries and protocol != "grpc":
         raise UsageError("retries", access.retries, f"the retry policy is gRPC's: the load over {protocol} has none")
-    address = check_servers("address", at, protocol, tls) if at else ""
+    address = check_servers("address", at, protocol, tls) if at is not None else ""
     asked_control = options.control_address
     control = check_servers("control-address", asked_control, "grpc", tls) if asked_control else ""
     control = control or default_control(address, protocol)

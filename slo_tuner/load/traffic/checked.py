@@ -15,6 +15,7 @@ from .trace import Floats, Trace
 
 Gaps = Literal["refuse", "zero", "hold"]
 GAPS: tuple[Gaps, ...] = ("refuse", "zero", "hold")
+MOST_RATE = 1e9
 MOST_STEPS = 10_000_000
 """A step a second for four months: beyond that a time stamp is in another unit than the others."""
 
@@ -53,6 +54,7 @@ def checked_trace(columns: Columns, gaps: Gaps = "refuse") -> Trace:
     rates = columns.rates
     _refuse_first(columns, ~np.isfinite(rates), rates, "a rate is a finite number of requests per second")
     _refuse_first(columns, rates < 0, rates, "a rate is not below 0")
+    _refuse_first(columns, rates > MOST_RATE, rates, f"a rate is {MOST_RATE:g} requests per second at most")
     return _of_rates(columns, rates, gaps)
 
 

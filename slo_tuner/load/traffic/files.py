@@ -2,10 +2,11 @@
 
 import csv
 import gzip
+import http.client
 import json
 import math
-import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,16 @@ def read_trace(source: str, gaps: Gaps = "refuse") -> Trace:
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
-        return (gzip.decompress(content) if path.name.endswith(".gz") else content).decode("utf-8")
-    except (OSError, EOFError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        return (gzip.decompress(content) if path.name.endswith(".gz") else content).decode("utf-8-sig")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or (
+            "it is no gzip" if isinstance(error, EOFError | zlib.error) else "it is no text in UTF-8"
+        )
         raise UsageError("trace", str(path), f"it cannot be read ({reason})") from None
 
 
 def _csv(path: Path) -> Columns:
-    rows = [row for row in csv.reader(_text(path).splitlines()) if row]
+    rows = _rows(path)
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     named = bool(header) and header[0] in _TIMES
     if named and len(header) > 1 and header[1] not in _RATES:
@@ -64,6 +67,8 @@ def _csv(path: Path) -> Columns:
         raise UsageError("trace", str(path), f"it has {width} columns; give times alone, or times and rates")
     times, zoned, rates = [], [], []
     for number, row in enumerate(body):
+        if not row:
+            raise found.wrong(number, "", "no row is empty, but at the end")
         if len(row) != width:
             raise found.wrong(number, ",".join(row), f"every row has {width} value(s)")
         try:
@@ -78,6 +83,18 @@ def _csv(path: Path) -> Columns:
         raise found.wrong(zoned.index(not zoned[0]), body[zoned.index(not zoned[0])][0], "times are of one kind")
     start = utc(times[0]) if times else ""
     return Columns(path.name, np.array(times), np.array(rates) if width == 2 else None, first, start)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """The cells of every row, without empty rows at the end."""
+    reader = csv.reader(_text(path).splitlines())
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise UsageError(f"trace {path.name}, row {reader.line_num}", "", f"it is no CSV ({error})") from None
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
 
 
 def _number(text: str, columns: Columns, row: int) -> float:
@@ -122,10 +139,12 @@ def _numbers(column: Any, path: Path, name: str) -> Floats:
 
 
 def _asked(url: str) -> str:
+    if "@" in url.split("/")[2]:
+        raise UsageError("trace", "(not shown)", "a URL with a user or a password would stand in results.json")
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
             return str(answer.read(_MOST_BYTES).decode("utf-8"))
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise UsageError("trace", url, f"Prometheus did not answer ({reason})") from None
 
@@ -145,6 +164,6 @@ def _prometheus(text: str, source: str) -> Columns:
         values = series[0]["values"]
         times = np.array([float(pair[0]) for pair in values])
         rates = np.array([float(pair[1]) for pair in values])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise UsageError("trace", source, "it is no answer of Prometheus to a range query") from None
     return Columns(source, times, rates, 1, utc(times[0]) if len(times) and math.isfinite(times[0]) else "")

@@ -153,8 +153,14 @@ def test_files_for_tls_are_checked_before_anything_starts(authority: Authority, 
     for given, message in (
         ({"ca": wrong}, f"ca: '{wrong}' is not allowed; give a file with certificates in PEM"),
         ({"ca": tmp_path / "none"}, "it can't be read (No such file or directory)"),
-        ({"client_certificate": client.certificate}, "a client certificate and its key go together"),
-        ({"client_key": client.key}, "a client certificate and its key go together"),
+        (
+            {"client_certificate": client.certificate},
+            "client-key: '' is not allowed; a client certificate and its key go together",
+        ),
+        (
+            {"client_key": client.key},
+            "client-certificate: '' is not allowed; a client certificate and its key go together",
+        ),
         (
             {"client_certificate": client.certificate, "client_key": other.key},
             f"it is not the key of {client.certificate}",
@@ -212,7 +218,7 @@ def test_a_child_gets_the_access_by_its_environment_alone(client: Pair, authorit
         (["--address=https://a", "--retries"], "retries: True is not allowed; the retry policy is gRPC's"),
         (["--repository=.", "--tls"], "tls: 'True' is not allowed; it is for a running server"),
         (["--repository=.", "--header=a=b"], "header: '(not shown)' is not allowed; it is for a running server"),
-        (["--address=a:1", "--client-key=/k"], "SLO_TUNER_CLIENT_CERTIFICATE: '' is not allowed; a client certificate"),
+        (["--address=a:1", "--client-key=/k"], "client-certificate: '' is not allowed; a client certificate"),
     ],
 )
 def test_options_that_contradict_are_refused(
@@ -227,3 +233,16 @@ def test_options_that_contradict_are_refused(
     monkeypatch.chdir(tmp_path)
     assert main(["measure", "m", f"--output={tmp_path / 'out'}", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"slo-tuner: error: {message}")
+
+
+@pytest.mark.parametrize("address", ["me:secret@localhost:1", "grpcs://me:secret@localhost:1", "ftp://me:secret@h:1"])
+def test_a_password_in_an_address_is_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        check_server("address", address, "grpc")
+    assert "secret" not in str(refused.value)
+
+
+def test_an_empty_address_is_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", "m", "--address="]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("slo-tuner: error: address: '' is not allowed")

@@ -129,3 +129,18 @@ def test_a_full_pod_refuses_what_it_cannot_hold() -> None:
     for _ in range(60):
         state, happened = table.advance(state, 2 * saturation)
     assert happened.refused == pytest.approx(0.5, rel=0.02) and happened.late == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_fast_pod_is_played_in_parts_of_a_step_that_say_the_same() -> None:
+    service = ServiceTime(own=0.0004, fixed=0.0018, item=0.0003, width=4.0, friction=0.004)
+    pod = PodModel(Configuration(batch=16, instances=4), service)
+    rate = 0.95 * pod.saturation_per_s
+    table = make_table(pod, TableSpec(0.1, patience_s=1.0, samples=1500, loads=(0.95,)))
+    state = table.idle()
+    for _ in range(60):
+        state, happened = table.advance(state, rate)
+    played = play(pod, Lanes(np.zeros(8, dtype=np.int64), rate, 4.0, 0.1), seed=7)
+    assert table.step_s == 1.0
+    assert happened.late == pytest.approx(0.0, abs=1e-3)
+    assert happened.wait_s == pytest.approx(played.wait_s.sum() / played.arrived.sum(), rel=0.1)
+    assert happened.busy == pytest.approx(played.busy.mean(), rel=0.02)

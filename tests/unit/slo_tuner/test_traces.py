@@ -1,5 +1,6 @@
 """Traces are read from files of every kind, and a bad one is refused with its row and value."""
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -163,6 +164,43 @@ def test_a_trace_beyond_its_bounds_is_sent_to_nobody(
     assert main(["measure", "m", "--address=127.0.0.1:9", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv.gz", b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 40, "it is no gzip"),
+        ("t.csv.gz", gzip.compress(b"time\n1\n" * 500)[:30], "it is no gzip"),
+        ("t.csv", b'time\n"' + b"a" * 200_000 + b'"\n', "trace t.csv, row 2: '' is not allowed; it is no CSV"),
+        ("t.csv", b"time,rate\n0,5\n\n60,-1\n", "trace t.csv, row 3: '' is not allowed; no row is empty"),
+        ("t.csv", b"time,rate\n0,5\n60,1e308\n", "trace t.csv, row 3: 1e+308 is not allowed; a rate is 1e+09"),
+        ("t.json", b"[" * 100_000, "it is no answer of Prometheus"),
+    ],
+)
+def test_a_file_that_is_no_trace_is_refused_in_a_line(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        read_trace(str(path))
+    assert said in str(refused.value)
+
+
+def test_a_file_of_a_spreadsheet_begins_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,rate\n0,10\n60,20\n\n", encoding="utf-8-sig")
+    assert read_trace(str(path)).rates.tolist() == [10, 20]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:port/x", "http://localhost:9/query?a b", "http://localhost:9/…"])
+def test_a_url_that_is_none_is_refused_in_a_line(url: str) -> None:
+    with pytest.raises(UsageError, match="Prometheus did not answer"):
+        read_trace(url)
+
+
+def test_a_password_in_a_url_is_neither_used_nor_shown() -> None:
+    with pytest.raises(UsageError) as refused:
+        read_trace("http://me:secret@localhost:9/api/v1/query_range")
+    assert "secret" not in str(refused.value)
 
 
 def test_parquet_without_its_package_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
