@@ -108,6 +108,9 @@ def _built(name: str, module: str, package: str, *options: str) -> Path:
     built = CACHE / module.rpartition("/")[2] / name
     if built.exists():
         return built
+    if shutil.which("go") is None:
+        variable = name.upper().replace("-", "_")
+        raise ToolMissing(f"{name} is not on PATH, nor go to build it: install {name} or set {variable} to its path")
     source = _downloaded(module)
     with tempfile.TemporaryDirectory() as folder:
         copy, binary = Path(folder) / "source", Path(folder) / name

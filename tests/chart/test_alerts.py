@@ -126,5 +126,5 @@ def test_without_promtool_and_go_the_tests_fail_with_what_to_do(
     monkeypatch.delenv("PROMTOOL", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(tools, "CACHE", tmp_path)
-    with pytest.raises(tools.ToolMissing, match="install Prometheus or set PROMTOOL"):
+    with pytest.raises(tools.ToolMissing, match="install promtool or set PROMTOOL"):
         tools.promtool.__wrapped__()
