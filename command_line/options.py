@@ -1,13 +1,22 @@
-"""What every command has: `--version`, and `--print-completion` for the shells."""
+"""What every command has: errors of one line, `--version`, and `--print-completion` for the shells."""
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from .exit_codes import ExitCode
 from .version import __version__
 
 SHELLS = ("bash", "zsh", "tcsh")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, whose errors are one line: the usage of some commands fills a screen."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the command as a wrong option does."""
+        self.exit(ExitCode.USAGE, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

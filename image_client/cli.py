@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from command_line.arguments import check_address, check_output, positive
 from command_line.errors import SloTunerError, UsageError
 from command_line.extras import TRITON, naming_extra, need
-from command_line.options import add_common
+from command_line.options import Parser, add_common
 from model_repo_builder.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _whole(field: str, text: str, given: str = "") -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="image-client", description="Sends images to a served model and prints the classes that it sees in them."
     )
     add_common(parser)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from command_line.exit_codes import ExitCode
 from command_line.extras import TRITON, MissingPackageError, naming_extra, need
-from command_line.options import add_common
+from command_line.options import Parser, add_common
 from model_repo_builder.errors import BuilderError, InvalidError
 from model_repo_builder.speed_test import options as speed_test
 
@@ -54,7 +54,7 @@ def _warn(plan: Plan) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="model-repo-builder", description="Build a Triton model repository.")
+    parser = Parser(prog="model-repo-builder", description="Build a Triton model repository.")
     add_common(parser)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")

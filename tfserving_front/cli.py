@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from command_line.arguments import check_address, positive
 from command_line.errors import SloTunerError, UsageError
 from command_line.extras import TRITON, naming_extra, need
-from command_line.options import add_common
+from command_line.options import Parser, add_common
 
 from .limits import Limits
 
@@ -81,7 +81,7 @@ def _listen(host: str, port: str) -> socket.socket:
 
 def _parser() -> argparse.ArgumentParser:
     limits = Limits()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tfserving-front",
         description="Answers TensorFlow Serving's REST API for the models of a Triton server.",
     )

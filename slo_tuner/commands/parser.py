@@ -4,19 +4,19 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from command_line.options import add_common
+from command_line.options import Parser, add_common
 
 _OBJECTIVE = "latency objective, such as p95<=100ms or p99<=0.5s,errors<=0.1%% (default %(default)s)"
 WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
 """The commands with `--json`: they leave a results.json."""
 _PRICES = "a price table in place of the package's own"
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser; each command sets `command`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="slo-tuner",
         description="Finds the highest request rate at which models on a Triton server keep a latency objective.",
     )
