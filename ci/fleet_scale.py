@@ -30,7 +30,7 @@ VALUES: dict[str, Any] = {
     "placement": {"tolerations": [{"operator": "Exists"}], "nodeSelector": {"fleet-scale": "node"}},
     "rollout": {"mode": "surge"},
 }
-TIMEOUT_S = 240.0
+TIMEOUT_S = 600.0
 
 
 def kubectl(*arguments: str, given: str | None = None) -> str:
