@@ -69,7 +69,7 @@ def create_nodes(numbers: list[int]) -> None:
     for first in range(0, len(numbers), 250):
         some = [node(number, ZONES[number % 3]) for number in numbers[first : first + 250]]
         kubectl("create", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": some}))
-    kubectl("wait", "--for=condition=Ready", "node", "-l", NODES, "--timeout=180s")
+    kubectl("wait", "--for=condition=Ready", "node", "-l", NODES, f"--timeout={TIMEOUT_S:.0f}s")
 
 
 def pods() -> list[dict[str, Any]]:
