@@ -194,7 +194,7 @@ def test_int8_of_scaled_pixels_keeps_its_answers(tmp_path: Path, log: BuildLog) 
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        (("model.h5",), r"model\.source: .* holds no saved_model\.pb, but model\.h5; allowed: .*export\(DIR\)"),
+        (("model.h5",), r"model\.source: .* holds no saved_model\.pb, but model\.h5; allowed: that file itself"),
         (("frozen.pb",), r"holds no saved_model\.pb, but frozen\.pb; allowed: .*simple_save"),
         ((), r"holds no saved_model\.pb; allowed: a directory with saved_model\.pb"),
     ],
@@ -204,12 +204,6 @@ def test_what_is_no_savedmodel_gets_a_hint(layout: tuple[str, ...], message: str
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(InvalidError, match=message):
         check(plan(tmp_path, TENSORFLOW))
-
-
-def test_a_keras_file_gets_a_hint(tmp_path: Path) -> None:
-    (tmp_path / "model.keras").write_bytes(b"")
-    with pytest.raises(InvalidError, match=r"model\.keras is a file; allowed: a SavedModel: keras\.models"):
-        check(plan(tmp_path / "model.keras", TENSORFLOW))
 
 
 def test_the_highest_version_and_the_file_itself_are_found(
