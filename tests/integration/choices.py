@@ -47,6 +47,15 @@ def prebuilt(images: dict[str, str], *, spoil: str = "true") -> Values:
     return {"modelRepository": {"builder": builder}}
 
 
+def slower(model: str, seconds: float) -> str:
+    """What `prebuilt` takes as `spoil`: each execution of a batch takes so much longer."""
+    return f"""cat >>{model}/1/model.py <<'END'
+import time
+execute = TritonPythonModel.execute
+TritonPythonModel.execute = lambda self, requests: time.sleep({seconds:g}) or execute(self, requests)
+END"""
+
+
 def server(images: dict[str, str], *more: Values, models: list[str] | None = None, replicas: int = 1) -> Values:
     """A small server of the prebuilt repository, to use with values/cpu.yaml."""
     chosen = {"modelRepository": {"models": models or ["onnx_fp32"]}, "scaling": {"replicas": replicas}}

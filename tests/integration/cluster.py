@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 Found = TypeVar("Found")
@@ -77,6 +78,22 @@ def log(namespace: str, pod: str, *arguments: str) -> str:
         return kubectl("-n", namespace, "logs", pod, *arguments)
     except CommandFailed:
         return ""
+
+
+@contextmanager
+def kinds_of(one_of_them: str, files: Callable[[], Iterable[Path]]) -> Iterator[None]:
+    """The kinds that `files` define while the block runs; a cluster that has `one_of_them` keeps its own."""
+    if one_of_them in [name_of(one) for one in items("default", "customresourcedefinitions")]:
+        yield
+        return
+    named = [argument for file in files() for argument in ("--filename", str(file))]
+    # On the server's side: as an annotation, which the client's side makes, a definition is too long.
+    kubectl("apply", "--server-side", *named)
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", *named)
+    try:
+        yield
+    finally:
+        kubectl("delete", *named, "--wait=false")
 
 
 @contextmanager

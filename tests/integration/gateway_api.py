@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import tools
 from choices import Values
-from cluster import Object, apply, items, kubectl, name_of, wait_until
+from cluster import Object, apply, items, kinds_of, kubectl, name_of, wait_until
 
 GROUP = "gateway.networking.k8s.io"
 # The port that the chart's Gateway listens on; Traefik serves a Gateway on an entry point of the same port.
@@ -18,21 +18,9 @@ _READ = ["get", "list", "watch"]
 _LABELS = {"app.kubernetes.io/name": "gateway"}
 
 
-@contextmanager
-def definitions() -> Iterator[None]:
+def definitions() -> AbstractContextManager[None]:
     """The Gateway API's kinds while the block runs; a cluster that has them keeps its own."""
-    there = [name_of(one) for one in items("default", "customresourcedefinitions")]
-    if f"grpcroutes.{GROUP}" in there:
-        yield
-        return
-    files = [argument for file in tools.gateway_api_definitions() for argument in ("--filename", str(file))]
-    # On the server's side: as an annotation, which the client's side makes, a definition is too long.
-    kubectl("apply", "--server-side", *files)
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
-    try:
-        yield
-    finally:
-        kubectl("delete", *files, "--wait=false")
+    return kinds_of(f"grpcroutes.{GROUP}", tools.gateway_api_definitions)
 
 
 @dataclass(frozen=True)

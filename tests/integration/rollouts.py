@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
 import tools
-from cluster import CommandFailed, Object, apply, get, items, kubectl, name_of, wait_until
+from cluster import CommandFailed, Object, apply, get, items, kinds_of, kubectl, wait_until
 
 GROUP = "argoproj.io"
 PLUGIN = "argoproj-labs/gatewayAPI"
@@ -17,21 +17,9 @@ _LABELS = {"app.kubernetes.io/name": "argo-rollouts"}
 _NAME = {"name": "argo-rollouts"}
 
 
-@contextmanager
-def definitions() -> Iterator[None]:
+def definitions() -> AbstractContextManager[None]:
     """Argo Rollouts' kinds while the block runs; a cluster that has them keeps its own."""
-    there = [name_of(one) for one in items("default", "customresourcedefinitions")]
-    if f"rollouts.{GROUP}" in there:
-        yield
-        return
-    files = [argument for file in tools.rollouts_definitions() for argument in ("--filename", str(file))]
-    # On the server's side: as an annotation, which the client's side makes, a definition is too long.
-    kubectl("apply", "--server-side", *files)
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
-    try:
-        yield
-    finally:
-        kubectl("delete", *files, "--wait=false")
+    return kinds_of(f"rollouts.{GROUP}", tools.rollouts_definitions)
 
 
 def start_controller(namespace: str, image: str) -> None:

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from choices import Values, merged, prebuilt, server
+from choices import Values, merged, prebuilt, server, slower
 from cluster import items, kubectl
 from prometheus import SCRAPE_S, Prometheus
 from records import Records
@@ -17,11 +17,7 @@ FILES = ["cpu", "autoscale-keda"]
 # machine is. The target is far from all of them: by calculation BURST requests at once wait for more than 150 ms in the
 # mean for one server and half of that for two, and the quiet requests, 6.5 a second in all, for 3 to 10 ms. With a
 # target of 12 ms the number of Pods swung once, on a busy machine.
-SLOWER = f"""cat >>{MODEL}/1/model.py <<'END'
-import time
-execute = TritonPythonModel.execute
-TritonPythonModel.execute = lambda self, requests: time.sleep(0.04) or execute(self, requests)
-END"""
+SLOWER = slower(MODEL, 0.04)
 BURST, BURSTS_PER_S, TARGET_MS = 120, 0.5, 40
 QUIET = {"rate_per_s": 1.5, "independent_per_s": 0.4}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from answers import ask_at, close
-from choices import Values, merged, prebuilt, server
+from choices import Values, merged, prebuilt, server, slower
 from cluster import items, wait_until
 from gateway_api import Gateway, gateway, wait_until_routed
 from gateway_api import definitions as gateway_definitions
@@ -32,11 +32,7 @@ WEIGHTS = [5, 25, 50]
 # Far from what a small model takes on a busy machine, and from what the slow one takes.
 OBJECTIVE_MS, SLOWER_S = 500, 1.0
 RATE_PER_S = 25.0
-SLOW = f"""cat >>{NEW}/1/model.py <<'END'
-import time
-execute = TritonPythonModel.execute
-TritonPythonModel.execute = lambda self, requests: time.sleep({SLOWER_S}) or execute(self, requests)
-END"""
+SLOW = slower(NEW, SLOWER_S)
 FAILING = (
     f"sed -i '/^model_warmup/,/^}}/d' {NEW}/config.pbtxt;"
     f" echo 'load = lambda *_: lambda arrays: 1 / 0' >>{NEW}/1/model.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from choices import Values, prebuilt, server
+from choices import Values, prebuilt, server, slower
 from cluster import items, kubectl
 from prometheus import SCRAPE_S, Prometheus
 from release import Release
@@ -29,11 +29,7 @@ from slo_tuner.load.traffic.trace import Trace
 MODEL = "onnx_fp32"
 FILES = ["cpu", "autoscale-keda"]
 # Every batch takes 40 ms longer, so that a server's speed does not follow from what else the machine does.
-SLOWER = f"""cat >>{MODEL}/1/model.py <<'END'
-import time
-execute = TritonPythonModel.execute
-TritonPythonModel.execute = lambda self, requests: time.sleep(0.04) or execute(self, requests)
-END"""
+SLOWER = slower(MODEL, 0.04)
 CAPACITY_PER_S = 5.0
 SCALING = ScalingSettings(
     least=1,
