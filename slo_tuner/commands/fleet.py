@@ -54,8 +54,6 @@ def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCo
         if model.rate_per_s and _tells_enough(source, model)
     ]
     record = fleet.answer(variants, _notes(main, measured, question.offer), _published(checked.prices))
-    load = () if checked.load_s is not None or measured.load_s is not None else ("the load takes 10 s",)
-    record = record.model_copy(update={"assumed": (*checked.assumed, *load)})
     results = FleetResults(
         run=_header(main.run, shlex.join(["slo-tuner", *command]), options.title or f"A fleet of {measured.model}"),
         objective=main.objective,
@@ -123,6 +121,7 @@ def _published(table: PriceTable) -> list[Offer]:
 
 def _question(checked: FleetOptions, results: Results, measured: Measured, offer: Offer) -> Question:
     load_s = checked.load_s if checked.load_s is not None else measured.load_s
+    assumed = () if load_s is not None else (f"the load takes {_ASSUMED_LOAD_S:g} s",)
     objective = results.objective
     return Question(
         measured=measured,
@@ -136,6 +135,7 @@ def _question(checked: FleetOptions, results: Results, measured: Measured, offer
             warm_up_s=checked.warm_up_s,
             load_measured=checked.load_s is None and measured.load_s is not None,
         ),
+        assumed=(*checked.assumed, *assumed),
         nodes=checked.nodes,
         requests=checked.requests,
         most=checked.most,

@@ -4,18 +4,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from command_line.errors import UsageError
 
 from ..cost.prices import Offer, usd_per_million
-from ..load.traffic.trace import Floats, Trace
+from ..load.traffic.trace import Trace
 from ..slo.objective import Objective
 from .headroom import busiest_s, headroom, reaction_s, smoothed, steepest_rise_s
+from .make_record import facts, series, trade
 from .measured import Measured, scaled
 from .pod_queue import PodModel
 from .pod_table import PodTable, TableSpec, aligned, make_table
-from .record import Choice, ChoiceName, FleetRecord, PublishedRatio, Series, TraceFacts, Trade, VariantCost
+from .record import Choice, ChoiceName, FleetRecord, PublishedRatio, VariantCost
 from .search import Load, Promise, Search, Tried, candidates
 from .settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
 from .simulate import Outcome, PricedPod, simulate
@@ -32,13 +31,17 @@ PUBLISHED_MACHINES = ("n1-standard-96", "n1-standard-4+T4")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: a measured Pod on a machine, the trace, the objective, and everything around the Pods."""
+    """What is asked: a measured Pod on a machine, the trace, the objective, and everything around the Pods.
+
+    `assumed` names the parts of `start_up` that nobody has measured.
+    """
 
     measured: Measured
     offer: Offer
     trace: Trace
     objective: Objective
     start_up: StartUp
+    assumed: tuple[str, ...]
     nodes: Nodes
     requests: Requests
     most: int
@@ -74,48 +77,51 @@ class Fleet:
         self._outcomes: dict[tuple[float, ScalingSettings, Nodes], Outcome] = {}
         measured = question.measured
         say(f"{measured.model}: playing the queue of one Pod at {measured.capacity_per_s:.4g} requests/s")
-        self._table = self._made(measured.pod, measured.capacity_per_s, 1.0, _SAMPLES)
+        table = self._made(measured.pod, measured.capacity_per_s, 1.0, _SAMPLES)
+        self._exact = self._pod(table, _EXACT_STEPS, 0.0)
+        self._rough = self._pod(table, _ROUGH_STEPS, _ROUGH_S)
 
     def answer(self, variants: Sequence[Variant], notes: Sequence[str], prices: Sequence[Offer]) -> FleetRecord:
         """The choices, the frontier around them, and the variants at the trace."""
         question, trace = self._question, self._question.trace
-        exact, rough = self._pod(_EXACT_STEPS, 0.0), self._pod(_ROUGH_STEPS, _ROUGH_S)
         minutes = smoothed(trace, 60.0)
         load = Load(
             minutes / question.measured.capacity_per_s, question.objective.limit_ms, question.most, question.nodes.zones
         )
         settings = candidates(load)
-        self._say(f"{len(settings)} settings, simulated in steps of {rough.table.step_s:g} s")
+        self._say(f"{len(settings)} settings, simulated in steps of {self._rough.table.step_s:g} s")
         search = Search(
-            settings, [self._simulated(rough, one) for one in settings], lambda one: self._simulated(exact, one)
+            settings,
+            [self._simulated(self._rough, one) for one in settings],
+            lambda one: self._simulated(self._exact, one),
         )
         allowed = question.objective.miss_share
         usual, always = Promise(allowed), Promise(allowed, question.allowed_worst_share)
-        self._say(f"the best of them, simulated in steps of {exact.table.step_s:g} s")
+        self._say(f"the best of them, simulated in steps of {self._exact.table.step_s:g} s")
         # The strictest first: what keeps it may also be the cheapest that keeps less.
-        safe = self._safe(search, always, exact, rough)
+        safe = self._safe(search, always)
         balanced, thrifty = search.cheapest(always), search.cheapest(usual)
         chosen = [
-            self._choice("thrifty", thrifty, usual, exact),
-            self._choice("balanced", balanced, always, exact),
+            self._choice("thrifty", thrifty, usual),
+            self._choice("balanced", balanced, always),
             safe,
         ]
-        fixed = self._fixed(always, exact, rough)
-        frontier = [_trade(one, search, number) for number, one in enumerate(settings)]
+        fixed = self._fixed(always)
+        frontier = [trade(search, number) for number in range(len(settings))]
         return FleetRecord(
             model=question.measured.model,
             capacity_per_s=question.measured.capacity_per_s,
             machine=question.offer.name,
             usd_per_hour=question.offer.usd_per_hour,
             prices_as_of=question.offer.as_of.isoformat(),
-            trace=_facts(trace),
+            trace=facts(trace),
             start_up=question.start_up,
-            assumed=(),
+            assumed=question.assumed,
             nodes=question.nodes,
             requests=question.requests,
             allowed_share=allowed,
             allowed_worst_share=question.allowed_worst_share,
-            step_s=exact.table.step_s,
+            step_s=self._exact.table.step_s,
             choices=(*chosen, fixed),
             frontier=tuple(frontier),
             headroom=tuple(headroom(trace, balanced.scaling)),
@@ -130,9 +136,9 @@ class Fleet:
         table = make_table(pod, TableSpec(limit_s * slower, question.patience_s * slower, samples))
         return aligned(table, capacity_per_s, question.objective.miss_share)
 
-    def _pod(self, steps: int, step_s: float) -> PricedPod:
+    def _pod(self, table: PodTable, steps: int, step_s: float) -> PricedPod:
         return PricedPod(
-            coarse(self._table, self._question.trace, steps, step_s),
+            coarse(table, self._question.trace, steps, step_s),
             self._question.measured.capacity_per_s,
             self._question.offer.usd_per_hour,
         )
@@ -156,39 +162,37 @@ class Fleet:
         nodes = self._question.nodes.model_copy(update={"lost_from_s": at_s, "lost_until_s": at_s + _ZONE_LOST_S})
         return self._simulated(pod, scaling, nodes)
 
-    def _safe(self, search: Search, always: Promise, exact: PricedPod, rough: PricedPod) -> Choice:
+    def _safe(self, search: Search, always: Promise) -> Choice:
         """The cheapest settings that keep the worst ten minutes even when a zone is lost at the busiest time."""
         if self._question.nodes.zones == 1:
-            return self._choice("safe", search.cheapest(always), always, exact)
+            return self._choice("safe", search.cheapest(always), always)
         both = list(zip(search.candidates, search.rough, strict=True))
         # What misses by far with all zones will not keep it with fewer.
         settings = [one for one, outcome in both if always.excess(outcome) <= 2] or list(search.candidates)
         lost = Search(
             settings,
-            [self._with_zone_lost(rough, one) for one in settings],
-            lambda one: self._with_zone_lost(exact, one),
+            [self._with_zone_lost(self._rough, one) for one in settings],
+            lambda one: self._with_zone_lost(self._exact, one),
         )
         tried = lost.cheapest(always)
-        outcome = self._simulated(exact, tried.scaling)
+        outcome = self._simulated(self._exact, tried.scaling)
         search.found[search.candidates.index(tried.scaling)] = outcome
-        return self._choice("safe", Tried(tried.scaling, outcome), always, exact, tried.outcome)
+        return self._choice("safe", Tried(tried.scaling, outcome), always, tried.outcome)
 
-    def _fixed(self, always: Promise, exact: PricedPod, rough: PricedPod) -> Choice:
+    def _fixed(self, always: Promise) -> Choice:
         """The fewest Pods that keep the promise without an autoscaler."""
         low, high = 0, self._question.most
         while high - low > 1:
             middle = (low + high) // 2
-            kept = always.kept(self._simulated(rough, ScalingSettings(mode="fixed", replicas=middle)))
+            kept = always.kept(self._simulated(self._rough, ScalingSettings(mode="fixed", replicas=middle)))
             low, high = (low, middle) if kept else (middle, high)
         scaling = ScalingSettings(mode="fixed", replicas=high)
-        return self._choice("fixed", Tried(scaling, self._simulated(exact, scaling)), always, exact)
+        return self._choice("fixed", Tried(scaling, self._simulated(self._exact, scaling)), always)
 
-    def _choice(
-        self, name: ChoiceName, tried: Tried, promise: Promise, exact: PricedPod, lost: Outcome | None = None
-    ) -> Choice:
+    def _choice(self, name: ChoiceName, tried: Tried, promise: Promise, lost: Outcome | None = None) -> Choice:
         question, outcome = self._question, tried.outcome
         if lost is None and question.nodes.zones > 1:
-            lost = self._with_zone_lost(exact, tried.scaling)
+            lost = self._with_zone_lost(self._exact, tried.scaling)
         within = question.start_up.new_node_s + reaction_s(tried.scaling)
         begin = max(0.0, steepest_rise_s(question.trace, within) - _BURST_BEFORE_S)
         held = promise.kept(outcome) and (name != "safe" or lost is None or promise.kept(lost))
@@ -221,7 +225,7 @@ class Fleet:
     def _variant(self, variant: Variant, scaling: ScalingSettings) -> VariantCost:
         measured, offer = variant.measured, variant.offer
         if (measured, offer) == (self._question.measured, self._question.offer):
-            outcome = self._simulated(self._pod(_ROUGH_STEPS, _ROUGH_S), scaling)
+            outcome = self._simulated(self._rough, scaling)
         else:
             outcome = self._alike(measured.pod, measured.capacity_per_s, offer, scaling, 1.0)
         return VariantCost(
@@ -257,7 +261,7 @@ class Fleet:
         pod = PodModel(
             measured.pod.configuration, scaled(measured.pod.service, slower), measured.pod.outside_s * slower
         )
-        rough = self._simulated(self._pod(_ROUGH_STEPS, _ROUGH_S), scaling)
+        rough = self._simulated(self._rough, scaling)
         other = self._alike(pod, measured.capacity_per_s / slower, cpu, scaling, slower)
         return PublishedRatio(
             full_load=_PUBLISHED,
@@ -271,51 +275,3 @@ def coarse(table: PodTable, trace: Trace, steps: int, step_s: float) -> PodTable
     """The table in steps of `step_s`, or of as many seconds as make `steps` of the trace at most."""
     wanted = max(step_s, trace.duration_s / steps)
     return table.coarser(max(1, math.ceil(wanted / table.step_s - 1e-9)))
-
-
-def series(outcome: Outcome, first: int, last: int, every: int) -> Series:
-    """Means over every so many steps of an outcome."""
-
-    def mean(values: Floats) -> Floats:
-        part = values[first:last]
-        starts = np.arange(0, len(part), every)
-        return np.asarray(np.add.reduceat(part, starts) / np.diff([*starts, len(part)]))
-
-    asked = mean(outcome.rates * outcome.step_s - outcome.shed)
-    late = mean(outcome.late) / np.maximum(asked, 1e-9)
-
-    def rounded(values: Floats) -> tuple[float, ...]:
-        return tuple(float(f"{value:.4g}") for value in values)
-
-    return Series(
-        start_s=first * outcome.step_s,
-        step_s=every * outcome.step_s,
-        rates_per_s=rounded(mean(outcome.rates)),
-        pods=rounded(mean(outcome.pods)),
-        late_shares=rounded(late),
-        usd_per_hour=rounded(mean(outcome.nodes) * outcome.usd_per_hour),
-    )
-
-
-def _trade(scaling: ScalingSettings, search: Search, number: int) -> Trade:
-    outcome = search.found.get(number, search.rough[number])
-    return Trade(
-        scaling=scaling,
-        usd=outcome.usd,
-        late_share=outcome.late_share,
-        worst_share=outcome.worst_share,
-        exact=number in search.found,
-    )
-
-
-def _facts(trace: Trace) -> TraceFacts:
-    return TraceFacts(
-        name=trace.name,
-        start=trace.start,
-        duration_s=trace.duration_s,
-        step_s=trace.step_s,
-        requests=trace.requests,
-        mean_per_s=trace.mean_per_s,
-        peak_per_s=trace.peak_per_s,
-        filled=trace.filled,
-    )

@@ -1,6 +1,7 @@
 """A fleet over a trace: second by second the load, the autoscaler, the Pods, who is late, and what is paid."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,12 +49,12 @@ class Outcome:
         """Requests that were not shed."""
         return float(self.rates.sum() * self.step_s - self.shed.sum())
 
-    @property
+    @cached_property
     def late_share(self) -> float:
         """Share of them that was late, over the whole trace."""
         return float(self.late.sum() / max(self.requests, 1e-9))
 
-    @property
+    @cached_property
     def worst_share(self) -> float:
         """The same in the worst ten minutes, or over a trace that is shorter."""
         asked = self.rates * self.step_s - self.shed
