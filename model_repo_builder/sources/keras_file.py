@@ -7,7 +7,6 @@ Python code, which no file holds: such a model is refused, as is a Lambda layer,
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
+from command_line.extras import is_installed
 from model_repo_builder.bucket_cache import cached, held
 from model_repo_builder.errors import BuildError, InvalidError
 
@@ -55,7 +55,7 @@ def fetch(path: Path) -> Path:
     if path.name.lower().endswith((".weights.h5", ".weights.hdf5")):
         raise InvalidError(FIELD, f"{path} holds weights alone", "a whole model, as model.save(FILE.keras) writes it")
     _check_format(path)
-    if importlib.util.find_spec("tensorflow") is None:
+    if not is_installed("tensorflow"):
         raise BuildError(f"{FIELD}: {path} is exported by TensorFlow, which is missing; allowed: {ALLOWED}")
     folder = cached(digest(path), "keras")
     with held(folder, FIELD):
@@ -87,7 +87,7 @@ def _export(path: Path, folder: Path) -> None:
             return
         shutil.rmtree(folder, ignore_errors=True)
         reasons.append(reason)
-        if path.suffix.lower() == ".keras" or importlib.util.find_spec("tf_keras") is None:
+        if path.suffix.lower() == ".keras" or not is_installed("tf_keras"):
             break
     raise InvalidError(FIELD, f"{path} can't be loaded by Keras: {reasons[0]}", ALLOWED)
 

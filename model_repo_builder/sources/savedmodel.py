@@ -27,9 +27,7 @@ PARSES_EXAMPLES = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExamp
 # An output whose rank no one says: it is looked up when the model has been run.
 UNKNOWN_SHAPE = (-2,)
 HINTS = {
-    ".h5": "that file itself as model.source, or a SavedModel",
-    ".hdf5": "that file itself as model.source, or a SavedModel",
-    ".keras": "that file itself as model.source, or a SavedModel",
+    **dict.fromkeys(keras_file.SUFFIXES, "that file itself as model.source, or a SavedModel"),
     ".tflite": "a SavedModel; a TensorFlow Lite file can't be turned back into one",
     ".onnx": "a SavedModel; Triton serves an ONNX file as it is",
     ".pb": "a SavedModel; tf.compat.v1.saved_model.simple_save makes one of a frozen graph",
