@@ -28,14 +28,6 @@ def check_address(field: str, text: str, protocol: str = "grpc") -> str:
     return text
 
 
-def check_addresses(field: str, text: str, protocol: str = "grpc") -> str:
-    """Different addresses, separated by commas, each as `check_address` wants it."""
-    parts = [check_address(field, part.strip(), protocol) for part in text.split(",")]
-    if len(set(parts)) != len(parts):
-        raise UsageError(field, text, "give each server once")
-    return ",".join(parts)
-
-
 def bare_address(address: str) -> str:
     """`host:port` of an address, without `dns:///` or a scheme before it."""
     return address.removeprefix("dns:///").rpartition("://")[2]

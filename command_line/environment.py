@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .version import DISTRIBUTION
+
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-_DISTRIBUTION = "tensorflow-inference-system"
 # A hung driver must not hang whoever asks it.
 _ANSWER_S = 20.0
 
@@ -66,7 +67,7 @@ def describe_machine() -> Machine:
 def describe_software(packages: Sequence[str] = ()) -> Software:
     """The versions of this project, of Python, and of those of `packages` that are installed."""
     return Software(
-        version=_version(_DISTRIBUTION),
+        version=_version(DISTRIBUTION),
         revision=own_revision(),
         python=platform.python_version(),
         packages={name: version for name in packages if (version := _version(name))},
@@ -135,7 +136,7 @@ def own_revision(package: Path = Path(__file__).parent) -> str:
     if _output("git", "-C", str(checkout), "rev-parse", "--show-toplevel") != str(checkout):
         return ""
     project = checkout / "pyproject.toml"
-    if not project.is_file() or f'name = "{_DISTRIBUTION}"' not in project.read_text():
+    if not project.is_file() or f'name = "{DISTRIBUTION}"' not in project.read_text():
         return ""
     revision = _output("git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD")
     changed = revision and _output("git", "-C", str(checkout), "status", "--porcelain", "--untracked-files=no")

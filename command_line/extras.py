@@ -8,8 +8,7 @@ from .errors import SloTunerError
 from .exit_codes import ExitCode
 from .version import DISTRIBUTION
 
-# Where a package is imported by another name than it is installed by.
-_DISTRIBUTIONS = {
+DISTRIBUTIONS = {
     "PIL": "pillow",
     "google": "protobuf",
     "grpc": "grpcio",
@@ -18,6 +17,7 @@ _DISTRIBUTIONS = {
     "tf_keras": "tf-keras",
     "yaml": "pyyaml",
 }
+"""Where a package is imported by another name than it is installed by."""
 # Packages of a command that only some of its work needs, and that so have an extra of their own.
 _SPECIAL = {"s3fs": "s3", "gcsfs": "gs", "transformers": "language", "tf_keras": "language", "pyarrow": "parquet"}
 _OWN = (
@@ -43,7 +43,7 @@ class MissingPackageError(SloTunerError):
         """`module` as it is imported; `extra` is the one that brings it."""
         name = module.partition(".")[0]
         super().__init__(
-            f"the package {_DISTRIBUTIONS.get(name, name)} is not installed; "
+            f"the package {DISTRIBUTIONS.get(name, name)} is not installed; "
             f"the extra {extra} brings it: {install_line(extra)}"
         )
 

@@ -29,10 +29,10 @@ def host_of(address: str) -> str:
     return split_address(address)[0]
 
 
-def read_protocol(asked: str | None, addresses: Iterable[str | None]) -> str:
+def read_protocol(asked: str | None, addresses: Iterable[str | None], field: str = "protocol") -> str:
     """The protocol that was asked for; else that of the first address that says one, or gRPC."""
     if asked is not None:
-        return check_protocol("protocol", asked)
+        return check_protocol(field, asked)
     web = any(address and address.strip().startswith(("http://", "https://")) for address in addresses)
     return "http" if web else "grpc"
 

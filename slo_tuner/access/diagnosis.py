@@ -9,7 +9,7 @@ from command_line.errors import ServerError
 
 from .addresses import is_tls
 from .client_access import Access
-from .reasons import SPEAKS_TLS, ended_reason, tls_reason
+from .reasons import NO_HTTP_2, SPEAKS_TLS, ended_reason, tls_reason
 from .tls import HTTP_1, HTTP_2, make_context, trusting_all
 
 _WAIT_S = 3.0
@@ -35,7 +35,7 @@ def _behind_tls(plain: socket.socket, address: str, name: str, access: Access) -
     try:
         with make_context(access, protocol).wrap_socket(plain, server_hostname=name) as connection:
             if protocol == HTTP_2 and connection.selected_alpn_protocol() != HTTP_2:
-                return "the server speaks TLS, and not HTTP/2 as gRPC needs it"
+                return NO_HTTP_2
             connection.settimeout(_ALERT_S)
             with suppress(TimeoutError):
                 return "" if _said_something(connection) else ended_reason(access)

@@ -27,8 +27,7 @@ _REFUSED = (
     "TLSV1_ALERT_DECRYPT_ERROR",
 )
 SPEAKS_TLS = "the server there speaks TLS: add --tls, or write grpcs:// or https://"
-
-
+NO_HTTP_2 = "the server speaks TLS, and not HTTP/2 as gRPC needs it"
 _SHOW = "a client certificate: --client-certificate and --client-key"
 
 

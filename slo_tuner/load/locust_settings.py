@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from command_line.arguments import check_protocol, not_negative, positive
+from command_line.arguments import not_negative, positive
 from command_line.errors import UsageError
 
 from ..access.addresses import check_server, check_use, default_control, read_protocol
@@ -40,8 +40,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     mode = environment.get("SLO_TUNER_MODE", "closed")
     if mode not in ("open", "closed"):
         raise UsageError("SLO_TUNER_MODE", mode, "choose open or closed")
-    at, asked = environment.get("SLO_TUNER_ADDRESS", "localhost:8001"), environment.get("SLO_TUNER_PROTOCOL")
-    protocol = check_protocol("SLO_TUNER_PROTOCOL", asked) if asked is not None else read_protocol(None, [at])
+    at = environment.get("SLO_TUNER_ADDRESS", "localhost:8001")
+    protocol = read_protocol(environment.get("SLO_TUNER_PROTOCOL"), [at], "SLO_TUNER_PROTOCOL")
     access, tls = read_access(None, environment), read_tls(None, environment)
     if access.retries and protocol != "grpc":
         raise UsageError("SLO_TUNER_RETRIES", "true", f"the retry policy is gRPC's: {protocol} has none")

@@ -26,10 +26,10 @@ class WorkerProcesses:
         """Start `count` workers for the tuner at `master`, as HOST:PORT."""
         command = [sys.executable, "-m", "slo_tuner", "worker", master]
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        environment = self._access.environment(os.environ)
         with self._log.open("wb") as log:
             for _ in range(count):
                 # The directory of this package is where -m looks first: all processes run the same code.
-                environment = self._access.environment(os.environ)
                 self._processes.append(start_child(command, log, environment, cwd=Path(__file__).parents[2]))
 
     def check(self) -> None:

@@ -179,7 +179,7 @@ def _different_requests(old: Results, new: Results, pair: Pair) -> list[str]:
     Two models may well take the same request as other bytes, such as pixels of one byte or of four.
     """
     rows = [_rows(old, pair[0]), _rows(new, pair[1])]
-    found = [_sizes(old, new, pair)] if pair[0] == pair[1] and _sizes(old, new, pair) else []
+    found = [sizes] if pair[0] == pair[1] and (sizes := _sizes(old, new, pair)) else []
     if rows[0] != rows[1]:
         found.append(f"other requests: OLD {rows[0] or 'no'} rows, NEW {rows[1] or 'no'} rows of examples")
     return found

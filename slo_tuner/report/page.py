@@ -66,22 +66,21 @@ def render_report(results: Results, predictions: Predictions | None = None) -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # What only one kind of results has; the page tells by it which kind it shows.
+    found: dict[str, object] = {"tiers": None, "record": None, "fleet": None}
     if isinstance(results, TierResults):
-        found = {"headline": tiers_headline(results.tiers), "notes": tiers_notes(results), **_tiers(results.tiers)}
+        found |= {"headline": tiers_headline(results.tiers), "notes": tiers_notes(results), **_tiers(results.tiers)}
     elif isinstance(results, SweepResults):
-        found = {
+        found |= {
             "headline": sweep_headline(results.sweep),
             "notes": sweep_notes(results),
-            "tiers": None,
             **_swept(results.sweep),
         }
     elif isinstance(results, FleetResults):
         fleet = results.fleet
-        found = {"headline": fleet_headline(fleet), "notes": fleet_notes(fleet), **_fleet(fleet)}
+        found |= {"headline": fleet_headline(fleet), "notes": fleet_notes(fleet), **_fleet(fleet)}
     else:
-        none = {"record": None, "tiers": None}
-        found = {"headline": headline(results), "notes": notes(results), **none, **_ladder(results)}
-    found.setdefault("fleet", None)
+        found |= {"headline": headline(results), "notes": notes(results), **_ladder(results)}
     objective = results.objective
     predicted = list(predictions.columns(results)) if predictions is not None else []
     seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
@@ -115,7 +114,7 @@ def _tiers(tiers: Tiers) -> dict[str, object]:
     """What the page shows of models of different tiers under bursts."""
     scenarios = [(scenario, svg(scenario_plot(tiers, scenario))) for scenario in tiers.scenarios]
     words = {"runs": runs, "cells_of": cells_of, "recovered_s": recovered_s}
-    return {"record": None, "tiers": tiers, "scenarios": scenarios, **words}
+    return {"tiers": tiers, "scenarios": scenarios, **words}
 
 
 def _swept(record: SweepRecord) -> dict[str, object]:
@@ -129,8 +128,6 @@ def _swept(record: SweepRecord) -> dict[str, object]:
 def _fleet(fleet: FleetRecord) -> dict[str, object]:
     """What the page shows of a fleet: its choices over the trace, one burst, the frontier and the headroom."""
     return {
-        "record": None,
-        "tiers": None,
         "fleet": fleet,
         "promises": PROMISES,
         "percent": percent,

@@ -17,6 +17,8 @@ from .record import Record
 from .upgrade import upgraded
 
 Purpose = Literal["bracket", "bisect", "confirm", "single", "trace"]
+AT_THE_RATE: tuple[Purpose, ...] = ("confirm", "single", "trace")
+"""Points of the rate that is reported, not of the search for it."""
 
 
 class ServerStages(Record):
@@ -197,7 +199,7 @@ class ModelResult(Record):
     @property
     def confirmations(self) -> tuple[Point, ...]:
         """The repeats at the rate that was found."""
-        counted = [p for p in self.points if p.purpose in ("confirm", "single", "trace") and not p.invalid]
+        counted = [p for p in self.points if p.purpose in AT_THE_RATE and not p.invalid]
         return tuple(p for p in counted if p.rate_per_s == self.rate_per_s)
 
 
@@ -207,7 +209,7 @@ def result_disturbed(points: Sequence[Point], rate_per_s: float | None, missed_p
     Those are the repeats at the rate that was found, and the misses at the lowest rate above it. Of the disturbed ones
     among them, the one that most was taken from.
     """
-    repeats = [p for p in points if p.purpose in ("confirm", "single", "trace") and p.rate_per_s == rate_per_s]
+    repeats = [p for p in points if p.purpose in AT_THE_RATE and p.rate_per_s == rate_per_s]
     misses = [p for p in points if not p.kept and p.rate_per_s == missed_per_s]
     disturbed = [p.disturbance for p in (*repeats, *misses) if p.disturbance and p.disturbed and not p.repeated]
     return str(max(disturbed, key=lambda one: one.taken_cores)) if disturbed else ""

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from command_line.terminal import plain_console
 
-from ..results.schema import Point, SweepPoint
+from ..results.schema import AT_THE_RATE, Point, SweepPoint
 from ..slo.objective import Objective
 from .time_left import TimeLeft
 
@@ -55,11 +55,7 @@ class Progress:
         invalid = Text.assemble(("invalid", "yellow"), f": {point.invalid_reason}")
         verdict = invalid if point.invalid else _VERDICTS[point.kept]
         reached = "      –" if point.objective_quantile_ms is None else f"{point.objective_quantile_ms:7.1f}"  # noqa: RUF001
-        sure = (
-            ""
-            if point.invalid or point.purpose in ("confirm", "single", "trace")
-            else (" (certain)" if point.certain else " (close)")
-        )
+        sure = "" if point.invalid or point.purpose in AT_THE_RATE else (" (certain)" if point.certain else " (close)")
         failed = f", {point.errors} failed" if point.errors else ""
         line = (
             f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  {objective.quantile_name} {reached} ms  "

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from command_line.extras import DISTRIBUTIONS
+
 ROOT = Path(__file__).parents[2]
 _SPEC = importlib.util.spec_from_file_location("requirements", ROOT / "ci" / "requirements.py")
 assert _SPEC is not None and _SPEC.loader is not None
@@ -29,13 +31,7 @@ COMMANDS = {
 GROUND = {"command_line", "triton_contract", "example_files"}
 # By another name than it is installed by.
 INSTALLED_BY = {
-    "PIL": "pillow",
-    "google": "protobuf",
-    "grpc": "grpcio",
-    "prometheus_client": "prometheus-client",
-    "pynvml": "nvidia-ml-py",
-    "tf_keras": "tf-keras",
-    "yaml": "pyyaml",
+    **DISTRIBUTIONS,
     # Parts of TensorFlow, of uvicorn, and of the clients of object storage.
     "keras": "tensorflow",
     "h11": "uvicorn",

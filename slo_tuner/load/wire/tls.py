@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Sequence
 
 from ...access.client_access import Access
-from ...access.reasons import TlsError, ended_reason, tls_reason
+from ...access.reasons import NO_HTTP_2, TlsError, ended_reason, tls_reason
 from ...access.tls import HTTP_2, make_context
 
 
@@ -42,7 +42,7 @@ class Seal:
         except OSError as error:
             raise TlsError(tls_reason(error, self._name, self._access)) from None
         if self._protocol == HTTP_2 and self._tls.selected_alpn_protocol() != HTTP_2:
-            raise TlsError("the server speaks TLS, and not HTTP/2 as gRPC needs it")
+            raise TlsError(NO_HTTP_2)
         self.established = True
         return True
 

@@ -14,8 +14,9 @@ from known_server import known_server
 from scripted_peer import send_all
 from trivial import assignment
 
-from command_line.arguments import check_addresses, default_control_address
+from command_line.arguments import default_control_address
 from command_line.errors import UsageError
+from slo_tuner.access.addresses import check_servers
 from slo_tuner.cli import main
 from slo_tuner.load.distributed import Distributed
 from slo_tuner.load.master import LoadMaster, WorkerRendezvous
@@ -159,11 +160,11 @@ def test_metrics_and_control_addresses_are_as_many_as_servers() -> None:
 
 
 def test_lists_of_addresses_are_checked() -> None:
-    assert check_addresses("address", "a:1, b:2") == "a:1,b:2"
+    assert check_servers("address", "a:1, b:2", "grpc") == "a:1,b:2"
     assert default_control_address("a:80,[::1]:81", "http") == "a:8001,[::1]:8001"
     for text, said in (("a:1,", "write it as host:port"), ("a:1,a:1", "give each server once")):
         with pytest.raises(UsageError, match=said):
-            check_addresses("address", text)
+            check_servers("address", text, "grpc")
 
 
 def test_commands_that_configure_models_take_one_server(capsys: pytest.CaptureFixture[str]) -> None:
