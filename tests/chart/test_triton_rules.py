@@ -732,10 +732,10 @@ def test_kubernetes_before_1_30_is_refused() -> None:
 
 
 def test_every_rule_has_its_case() -> None:
-    """Each `fail` of the template is met by a case above, compared by its text."""
+    """Each refusal of the template is met by a case above, compared by its text."""
     text = (ROOT / "charts/triton/templates/validations.yaml").read_text(encoding="utf-8")
     messages = [refusal(rule.broken) for rule in RULES] + [refusal(IMAGE_VOLUME, "1.30.0")]
-    for form in re.findall(r'\{\{ fail (?:\(printf )?"([^"]*)"', text):
+    for form in re.findall(r'\{\{ include "triton.refuse" \(list \$ (?:\(printf )?"([^"]*)"', text):
         pattern = re.sub(r"%[sdv]", ".+", re.escape(form).replace(r"\%", "%"))
         assert any(re.search(pattern, message) for message in messages), form
 
