@@ -140,8 +140,10 @@ def test_what_a_pool_gives_wins_over_the_release_where_it_is_empty_too() -> None
     assert "nvidia.com/gpu" not in limits
 
 
-def test_queries_and_alerts_select_their_own_pool() -> None:
-    manifests = two(ALL)
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_queries_and_alerts_select_their_own_pool(kind: str) -> None:
+    manifests = two(ALL, at("monitoring.podMonitor.kind", kind))
+    assert errors(manifests) == []
     for pool, other in (("t4", "cpu"), ("cpu", "t4")):
         expressions = [
             rule["expr"]
@@ -152,7 +154,11 @@ def test_queries_and_alerts_select_their_own_pool() -> None:
         assert len(series) >= 5
         assert all(f'job="inference/demo-triton-{pool}"' in text for text in series)
         assert not any(f"demo-triton-{other}" in text for text in expressions)
-        assert one(of(manifests, pool), "PodMonitor")["metadata"]["name"] == f"demo-triton-{pool}"
+        monitor = one(of(manifests, pool), kind)
+        assert monitor["metadata"]["name"] == f"demo-triton-{pool}"
+        if kind == "ServiceMonitor":
+            (endpoint,) = monitor["spec"]["endpoints"]
+            assert endpoint["relabelings"][0]["replacement"] == f"inference/demo-triton-{pool}"
     for trigger in one(manifests, "ScaledObject")["spec"]["triggers"]:
         assert 'job="inference/demo-triton-t4"' in trigger["metadata"]["query"]
 

@@ -104,9 +104,17 @@ the place of the registry's host, and keeps its path. Arguments: root, image.
 {{- end -}}
 {{- end -}}
 
-{{/* Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME, a PodMonitoring to NAME. */}}
+{{/* What tells the Service that a ServiceMonitor selects from those of the clients. */}}
+{{- define "triton.metricsServiceLabel" -}}
+inference-system/service: metrics
+{{- end -}}
+
+{{/*
+Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME, the chart's ServiceMonitor does, too, a
+PodMonitoring sets it to NAME.
+*/}}
 {{- define "triton.metricsSelector" -}}
 {{- $job := include "triton.fullname" . -}}
-{{- if eq .Values.monitoring.podMonitor.kind "PodMonitor" }}{{ $job = printf "%s/%s" .Release.Namespace $job }}{{ end -}}
+{{- if ne .Values.monitoring.podMonitor.kind "PodMonitoring" }}{{ $job = printf "%s/%s" .Release.Namespace $job }}{{ end -}}
 namespace="{{ .Release.Namespace }}",job="{{ $job }}"
 {{- end -}}
