@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from model_repo_builder.agreement import Result
 from model_repo_builder.plan.schema import Variant
 from model_repo_builder.repository import config_pbtxt
@@ -38,7 +40,7 @@ def manifest_of(variant: Variant, artefact: str = "", settings: str = "") -> Man
 
 
 def write(repository: Path, variant: Variant, artefact: str = "", settings: str = "") -> Manifest:
-    """A variant whose artefact and model.py hold their fingerprints, and whose labels are `settings`."""
+    """A variant whose artefact and model.py hold their fingerprints, and whose labels and warm-up are `settings`."""
     folder = repository / variant.name
     (folder / "1").mkdir(parents=True, exist_ok=True)
     made = manifest_of(variant, artefact, settings)
@@ -46,5 +48,9 @@ def write(repository: Path, variant: Variant, artefact: str = "", settings: str 
     (folder / "1" / "model.py").write_text(settings)
     (folder / "1" / "manifest.json").write_text(made.text())
     (folder / "labels.txt").write_text(settings)
-    (folder / "config.pbtxt").write_text(config_pbtxt.render(variant, SIGNATURE, "python", labels=True))
+    rows = [{"image": np.zeros((8, 8, 3), np.float32)}]
+    config = config_pbtxt.model_config(variant, SIGNATURE, "python", labels=True, rows=rows)
+    (folder / "config.pbtxt").write_text(config_pbtxt.text(config))
+    (folder / "warmup").mkdir(exist_ok=True)
+    (folder / "warmup" / config.model_warmup[0].inputs["image"].input_data_file).write_text(settings)
     return made

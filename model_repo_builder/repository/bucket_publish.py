@@ -1,10 +1,11 @@
 """Publishing to object storage, which has no directories to exchange: config.pbtxt, one object, chooses the version.
 
-A change goes into a version directory of its own that no config.pbtxt names yet: manifest, artefact, model.py, labels.
-The manifest goes first, and only where there is none: of several uploads at once each gets a number of its own. Then
-config.pbtxt is replaced, in one step, by one that asks Triton for exactly this version; only if it is still the one
-that the upload began with, so the first upload wins, and the others end with an error. Until then a reader gets the old
-version, which stays whole; from then on the new one. Versions before the last are removed afterwards.
+A change goes into a version directory of its own that no config.pbtxt names yet: manifest, artefact, model.py; labels
+and rows of the warm-up, which Triton reads beside config.pbtxt, have the version in their names. The manifest goes
+first, and only where there is none: of several uploads at once each gets a number of its own. Then config.pbtxt is
+replaced, in one step, by one that asks Triton for exactly this version; only if it is still the one that the upload
+began with, so the first upload wins, and the others end with an error. Until then a reader gets the old version, which
+stays whole; from then on the new one. Versions before the last are removed afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from model_repo_builder.bucket import Bucket, ConflictError
 from model_repo_builder.engines import ENGINES
 from model_repo_builder.errors import BuildError
-from model_repo_builder.repository import alias, publish
+from model_repo_builder.repository import alias, publish, warm_up
 from model_repo_builder.repository.config_pbtxt import HEADER, LABELS_FILE
 from model_repo_builder.repository.manifest import FILE, Manifest
 from model_repo_builder.repository.stage import VERSION
@@ -29,7 +30,7 @@ from model_repo_builder.repository.stage import VERSION
 CONFIG = "config.pbtxt"
 # The alias has a path of its own that the chart knows: in the first version's directory, whatever version is chosen.
 ALIAS = f"{VERSION}/{alias.FOLDER}/"
-OF_A_VERSION = re.compile(r"(\d+)/|labels\.(\d+)\.txt$")
+OF_A_VERSION = re.compile(rf"(\d+)/|labels\.(\d+)\.txt$|{warm_up.FOLDER}/(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def _fill(bucket: Bucket, variant: Path, version: int, before: Published | None,
     labels = variant / LABELS_FILE
     if labels.is_file():
         bucket.upload(labels, f"{made.variant}/{_labels(version)}")
+    for path in sorted((variant / warm_up.FOLDER).glob("*")):
+        bucket.upload(path, f"{made.variant}/{warm_up.FOLDER}/{_row(version, path.name)}")
 
 
 def _withdraw(bucket: Bucket, name: str, version: int, before: Published | None) -> None:
@@ -150,6 +153,8 @@ def _local(path: str, version: int) -> str | None:
         return f"{VERSION}/{path.removeprefix(f'{version}/')}"
     if path.startswith(ALIAS) or path in (CONFIG, LABELS_FILE):
         return path
+    if path.startswith(f"{warm_up.FOLDER}/{version}."):
+        return path.replace(f"{version}.", "", 1)
     return LABELS_FILE if path == _labels(version) else None
 
 
@@ -181,13 +186,17 @@ def _renew_alias(bucket: Bucket, variant: Path, name: str, present: Iterable[str
 
 
 def _choosing(variant: Path, version: int) -> str:
-    """The text of config.pbtxt that serves this version alone, with the labels of this version."""
+    """The text of config.pbtxt that serves this version alone, with the labels and the warm-up of this version."""
     config = text_format.Parse((variant / CONFIG).read_text(encoding="utf-8"), pb.ModelConfig())
     config.version_policy.Clear()
     config.version_policy.specific.versions.append(version)
     for output in config.output:
         if output.label_filename:
             output.label_filename = _labels(version)
+    for sample in config.model_warmup:
+        for data in sample.inputs.values():
+            if data.input_data_file:
+                data.input_data_file = _row(version, data.input_data_file)
     return HEADER + text_format.MessageToString(config)
 
 
@@ -202,11 +211,16 @@ def _remove(bucket: Bucket, name: str, is_old: Callable[[int], bool]) -> None:
 def _version_of(path: str) -> int | None:
     """The version that an object belongs to; the alias belongs to none."""
     match = OF_A_VERSION.match(path)
-    return int(match[1] or match[2]) if match and not path.startswith(ALIAS) else None
+    return int(match[1] or match[2] or match[3]) if match and not path.startswith(ALIAS) else None
 
 
 def _labels(version: int) -> str:
     return f"labels.{version}.txt"
+
+
+def _row(version: int, name: str) -> str:
+    """The name of a file of the warm-up, with or without a version, with this one."""
+    return f"{version}.{re.sub(r'^[0-9]+[.]', '', name)}"
 
 
 def _fingerprints(made: Manifest) -> tuple[str, str]:

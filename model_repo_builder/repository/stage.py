@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from example_files import kept
+from example_files.wanted import Row
 from model_repo_builder.agreement import Result
 from model_repo_builder.examples.kinds import Examples, as_sent, rows_of
 from model_repo_builder.plan.schema import Plan, Variant
-from model_repo_builder.repository import alias, config_pbtxt, fingerprint, labels, model_py, publish
+from model_repo_builder.repository import alias, config_pbtxt, fingerprint, labels, model_py, publish, warm_up
 from model_repo_builder.repository.manifest import FILE, Kept, Manifest
 from model_repo_builder.signature import Signature
 from model_repo_builder.sources.freeze import Frozen
@@ -49,6 +51,7 @@ class Stage:
     def manifest(self, built: Built, frozen: Frozen, artefact: str) -> Manifest:
         """The manifest of a freshly built artefact, whose fingerprint is `artefact`."""
         plan, variant, signature = self._plan, built.variant, built.signature
+        rows = _rows(self.folder / variant.name, built.examples, signature)
         return Manifest(
             variant=variant.name,
             model=plan.model.name,
@@ -69,7 +72,7 @@ class Stage:
             build_seconds=round(built.seconds, 1),
             signature=signature,
             artefact=artefact,
-            config=self._config(variant, signature, frozen.pretrained),
+            config=self._config(variant, signature, rows, frozen.pretrained),
             examples=built.examples,
         )
 
@@ -89,8 +92,10 @@ class Stage:
         has_labels = self._has_labels(made.pretrained)
         if has_labels:
             (folder / config_pbtxt.LABELS_FILE).write_text(self._labels(variant), encoding="utf-8")
-        text = config_pbtxt.render(variant, made.signature, self._plan.runtime, labels=has_labels)
-        (folder / "config.pbtxt").write_text(text, encoding="utf-8")
+        rows = _rows(folder, made.examples, made.signature)
+        config = config_pbtxt.model_config(variant, made.signature, self._plan.runtime, labels=has_labels, rows=rows)
+        (folder / "config.pbtxt").write_text(config_pbtxt.text(config), encoding="utf-8")
+        warm_up.write(folder, config, made.signature, rows)
         if self._plan.runtime == "python":
             (folder / VERSION / "model.py").write_text(self._model_py(variant), encoding="utf-8")
         stable = alias.render(self._plan, variant, made.signature)
@@ -107,7 +112,9 @@ class Stage:
 
         `origin` is the directory that has the artefact: the repository, or the staged variants.
         """
-        wanted = self._config(variant, published.signature, published.pretrained)
+        examples = None if variant.encoded_images else published.examples
+        rows = _rows(origin / published.variant, examples, published.signature)
+        wanted = self._config(variant, published.signature, rows, published.pretrained)
         if published.config == wanted:
             return published
         version = self.version_folder(variant)
@@ -117,7 +124,6 @@ class Stage:
                 shutil.copytree(artefact, version / name, copy_function=shutil.copy2)
             else:
                 publish.link_or_copy(artefact, version / name)
-        examples = None if variant.encoded_images else published.examples
         if examples is not None:
             publish.link_or_copy(origin / published.variant / VERSION / examples.file, version / kept.FILE)
         renewed = published.model_copy(
@@ -151,12 +157,17 @@ class Stage:
     def _model_py(self, variant: Variant) -> str:
         return model_py.generate(variant.resolved_engine.loader, encoded_images=variant.encoded_images)
 
-    def _config(self, variant: Variant, signature: Signature, pretrained: bool) -> str:
+    def _config(self, variant: Variant, signature: Signature, rows: Sequence[Row], pretrained: bool) -> str:
         has_labels = self._has_labels(pretrained)
-        text = config_pbtxt.render(variant, signature, self._plan.runtime, labels=has_labels)
+        text = config_pbtxt.render(variant, signature, self._plan.runtime, labels=has_labels, rows=rows)
         text += alias.render(self._plan, variant, signature)
         text += self._model_py(variant) if self._plan.runtime == "python" else ""
         return fingerprint.config(text, self._plan, labels.identity(self._plan.model) if has_labels else "")
+
+
+def _rows(folder: Path, examples: Kept | None, signature: Signature) -> tuple[Row, ...]:
+    """What a variant in this folder keeps for its warm-up."""
+    return warm_up.rows(folder / VERSION / examples.file, signature) if examples is not None else ()
 
 
 def size_of(folder: Path) -> int:

@@ -120,6 +120,34 @@ def two_numbers(folder: Path) -> Path:
     return save(folder, lambda user, w: {"score": tf.reduce_sum(tf.gather(users, user), -1) * w}, *specs, users=users)
 
 
+def particular(folder: Path) -> Path:
+    """A text and a number of which neither may be empty: zeros, as a server makes them up, fail."""
+    specs = tf.TensorSpec((None,), tf.string, name="text"), tf.TensorSpec((None,), tf.float32, name="weight")
+
+    def serve(text: Any, weight: Any) -> dict[str, Any]:
+        length = tf.cast(tf.strings.length(text), tf.float32)
+        with tf.control_dependencies(
+            [tf.debugging.assert_positive(length), tf.debugging.assert_positive(tf.abs(weight))]
+        ):
+            return {"score": tf.stack([length * weight, weight], -1)}
+
+    return save(folder, serve, *specs)
+
+
+def masked(folder: Path) -> Path:
+    """Tokens of any number, and a mask that says which of them count: padding changes no answer."""
+    table = tf.Variable(np.random.default_rng(6).normal(size=(50, 8)).astype(np.float32))
+    names = "input_ids", "attention_mask"
+    specs = [tf.TensorSpec((None, None), tf.int32, name=name) for name in names]
+
+    def serve(input_ids: Any, attention_mask: Any) -> dict[str, Any]:
+        mask = tf.cast(attention_mask, tf.float32)[:, :, None]
+        total = tf.reduce_sum(tf.gather(table, input_ids) * mask, 1)
+        return {"pooled": tf.math.divide_no_nan(total, tf.reduce_sum(mask, 1))}
+
+    return save(folder, serve, *specs, table=table)
+
+
 def recurrent(folder: Path) -> Path:
     """An LSTM over sequences of any length."""
     import keras

@@ -96,12 +96,16 @@ def publisher(url: str, tmp_path: Path, variant: Variant) -> Publisher:
 
 
 def seen(place: Bucket) -> tuple[str, str, str]:
-    """What Triton would load now: artefact, model.py and labels of the one version that config.pbtxt asks for."""
+    """What Triton would load now: artefact, model.py and labels of the one version that config.pbtxt asks for.
+
+    The row of the warm-up is that of the labels.
+    """
     config = text_format.Parse((place.read("fast/config.pbtxt") or b"").decode(), pb.ModelConfig())
     (version,) = config.version_policy.specific.versions
     paths = (f"{version}/model.onnx", f"{version}/model.py", config.output[0].label_filename)
     contents = [place.read(f"fast/{path}") for path in paths]
     assert None not in contents, "a version is chosen that is not whole"
+    assert place.read(f"fast/warmup/{config.model_warmup[0].inputs['image'].input_data_file}") == contents[-1]
     return tuple((content or b"").decode() for content in contents)  # type: ignore[return-value]
 
 
@@ -126,8 +130,9 @@ def test_changed_settings_are_uploaded_without_the_artefact(publisher: Publisher
 def test_the_version_before_stays_for_readers_and_older_ones_go(publisher: Publisher) -> None:
     for number in range(1, 4):
         publisher.publish(f"graph {number}", f"settings {number}")
-    versions = {path.split("/")[0] for path in publisher.bucket.files("fast")}
-    assert versions == {"2", "3", "config.pbtxt", "labels.2.txt", "labels.3.txt"}
+    files = {path if path.startswith("warmup/") else path.split("/")[0] for path in publisher.bucket.files("fast")}
+    kept = {"labels.2.txt", "labels.3.txt", "warmup/2.row0.input0", "warmup/3.row0.input0"}
+    assert files == {"2", "3", "config.pbtxt", *kept}
 
 
 @pytest.fixture
@@ -215,7 +220,7 @@ def test_an_upload_that_another_one_overtakes_says_so_and_leaves_nothing(
     with pytest.raises(BuildError, match=r"/fast \(another build published version \d meanwhile\); allowed: one build"):
         publisher.publish("mine", "mine")
     assert seen(publisher.bucket) == ("other", "other", "other")
-    assert len(publisher.bucket.files("fast")) == (5 if first else 9), "two whole versions and their config.pbtxt"
+    assert len(publisher.bucket.files("fast")) == (6 if first else 11), "two whole versions and their config.pbtxt"
     publisher.bucket.upload = publisher.put  # type: ignore[method-assign]
     publisher.publish("mine", "mine")
     assert seen(publisher.bucket) == ("mine", "mine", "mine")
@@ -276,4 +281,4 @@ def test_a_variant_of_the_bucket_becomes_a_local_one(publisher: Publisher, tmp_p
     bucket_publish.download(publisher.bucket, "fast", present, tmp_path / "copy")
     files = {path.name: path.read_text() for path in (tmp_path / "copy" / "fast").rglob("*") if path.is_file()}
     assert (files["model.onnx"], files["model.py"], files["labels.txt"]) == ("graph", "settings", "settings")
-    assert sorted(files) == ["config.pbtxt", "labels.txt", "manifest.json", "model.onnx", "model.py"]
+    assert sorted(files) == ["config.pbtxt", "labels.txt", "manifest.json", "model.onnx", "model.py", "row0.input0"]

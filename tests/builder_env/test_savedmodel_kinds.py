@@ -263,6 +263,20 @@ def test_examples_come_from_a_file(tmp_path: Path, built: Callable[..., list[Man
         check(plan(kinds.two_numbers(tmp_path / "o"), TENSORFLOW, agreement={"arrays": str(arrays)}))
 
 
+def test_a_model_that_fails_on_zeros_is_warmed_up_with_its_examples(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    lines = tmp_path / "examples.jsonl"
+    lines.write_text('{"text": "a film", "weight": 2}\n{"text": "caf\u00e9", "weight": -1}\n')
+    variant = {**TENSORFLOW, "preferred_batch_sizes": [4]}
+    built(kinds.particular(tmp_path / "m"), variant, agreement={"arrays": str(lines)})
+    samples = config(tmp_path, "tf").model_warmup
+    names = [[data.input_data_file for _, data in sorted(sample.inputs.items())] for sample in samples]
+    contents = [[(tmp_path / "models" / "tf" / "warmup" / name).read_bytes() for name in two] for two in names]
+    texts = [len(text).to_bytes(4, "little") + text for text in (b"a film", "caf\u00e9".encode())]
+    assert contents == [[texts[0], np.float32(2).tobytes()], [texts[1], np.float32(-1).tobytes()]]
+
+
 @pytest.mark.parametrize("make", [kinds.two_numbers, kinds.encoded_images, kinds.odd_names, kinds.recurrent])
 def test_init_writes_a_plan_that_builds(
     make: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

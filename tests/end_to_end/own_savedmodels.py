@@ -32,8 +32,19 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "odd": (kinds.odd_names, {"Images/x:0": PICTURES.astype(np.float32)}),
     "lengths": (kinds.recurrent, {"sequence": RANDOM.normal(size=(3, 11, 4)).astype(np.float32)}),
     "table": (kinds.table, {"image": PICTURES.astype(np.float32)}),
+    "particular": (
+        kinds.particular,
+        {"text": np.array([b"a film", b"x", b"caf\xc3\xa9"]), "weight": np.array([1, -2, 3], np.float32)},
+    ),
+    "masked": (
+        kinds.masked,
+        {"input_ids": RANDOM.integers(0, 50, (3, 11), np.int32), "attention_mask": np.ones((3, 11), np.int32)},
+    ),
     "jpegs": (kinds.encoded_images, {"image_bytes": np.array(JPEGS)}),
 }
+# What plans say of these alone: texts to try, and time for requests to meet in a batch.
+MODELS = {"particular": {"inputs": {"text": {"values": ["a film", "x"]}}}}
+OPTIONS = {"masked": {"max_queue_delay_us": 300_000}}
 
 
 def main(folder: Path) -> None:
@@ -44,11 +55,11 @@ def main(folder: Path) -> None:
         answers = model.signatures["serving_default"](**{key: tf.constant(array) for key, array in inputs.items()})
         known_answers.save(folder / f"{name}.npz", inputs, {key: array.numpy() for key, array in answers.items()})
         variants = [
-            {"name": f"{name}.{one}", "engine": one, "max_batch_size": 8}
+            {"name": f"{name}.{one}", "engine": one, "max_batch_size": 8, **OPTIONS.get(name, {})}
             for one in ("tensorflow", "onnxruntime", "openvino")
         ]
         raw = {
-            "model": {"name": "own", "source": str(source)},
+            "model": {"name": "own", "source": str(source), **MODELS.get(name, {})},
             "agreement": {"count": 4},
             "runtime": "python",
             "variants": variants,

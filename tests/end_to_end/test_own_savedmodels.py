@@ -15,11 +15,12 @@ from slo_tuner.triton.server_process import TritonProcess, pick_ports
 from .conftest import run_in_builder_env
 from .known_answers import Arrays, known
 
+OF_TENSORFLOW = ("official", "alone", "texts", "numbers", "odd", "lengths", "table", "jpegs", "particular", "masked")
 # No engine but TensorFlow has tables, or decodes JPEGs; OpenVINO has no texts.
 VARIANTS = [
-    *(f"{name}.tensorflow" for name in ("official", "alone", "texts", "numbers", "odd", "lengths", "table", "jpegs")),
-    *(f"{name}.onnxruntime" for name in ("official", "alone", "texts", "numbers", "odd", "lengths")),
-    *(f"{name}.openvino" for name in ("official", "alone", "numbers", "odd", "lengths")),
+    *(f"{name}.tensorflow" for name in OF_TENSORFLOW),
+    *(f"{name}.onnxruntime" for name in ("official", "alone", "texts", "numbers", "odd", "lengths", "masked")),
+    *(f"{name}.openvino" for name in ("official", "alone", "numbers", "odd", "lengths", "masked")),
 ]
 CLIENTS, ROUNDS = 12, 5
 
@@ -85,6 +86,44 @@ def test_the_server_answers_as_the_source(variant: str, folder: Path, client: An
         problems = [differs(one, _row(expected, row)) for row, one in zip(sent, found, strict=True)]
     assert [problem for problem in problems if problem] == []
     client.unload_model(variant)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_kind_is_warmed_up_with_its_examples(variant: str, client: Any) -> None:
+    """One that fails on zeros or empty texts loads: it was given neither."""
+    client.load_model(variant)
+    config = client.get_model_config(variant).config
+    files = [data.input_data_file for sample in config.model_warmup for data in sample.inputs.values()]
+    assert files and all(files)
+    client.unload_model(variant)
+
+
+@pytest.mark.parametrize("variant", [one for one in VARIANTS if one.startswith("masked")])
+def test_requests_of_different_lengths_are_joined_once_they_are_padded_to_a_length_in_common(
+    variant: str, client: Any
+) -> None:
+    """Alone Triton runs each length by itself; the mask keeps every answer as it was."""
+    client.load_model(variant)
+    random = np.random.default_rng(7)
+    requests = [{"input_ids": random.integers(0, 50, (1, length), np.int32)} for length in range(5, 17)]
+    for request in requests:
+        request["attention_mask"] = np.ones_like(request["input_ids"])
+    padded = [
+        {name: np.pad(array, ((0, 0), (0, 16 - array.shape[1]))) for name, array in one.items()} for one in requests
+    ]
+    (answers, runs), (of_padded, fewer) = (_at_once(client, variant, sent) for sent in (requests, padded))
+    assert [differs(one, other) for one, other in zip(of_padded, answers, strict=True) if differs(one, other)] == []
+    assert runs == len(requests)
+    assert fewer <= len(requests) // 2
+    client.unload_model(variant)
+
+
+def _at_once(client: Any, variant: str, requests: list[Arrays]) -> tuple[list[Arrays], int]:
+    """The answers to requests that are sent at once, and how often the model ran for them."""
+    before = client.get_inference_statistics(variant).model_stats[0].execution_count
+    with ThreadPoolExecutor(len(requests)) as pool:
+        answers = list(pool.map(lambda one: ask(client, variant, one), requests))
+    return answers, client.get_inference_statistics(variant).model_stats[0].execution_count - before
 
 
 def _row(arrays: Arrays, row: int) -> Arrays:

@@ -22,12 +22,15 @@ class TritonPythonModel:
         """Load the artefact beside this file; `args` holds the model's configuration as JSON."""
         config = json.loads(args["model_config"])
         self.inputs = [tensor["name"] for tensor in config["input"]]
+        shapes = {tensor["name"]: tensor.get("reshape") for tensor in config["input"]}
+        self.numbers = {name for name, shape in shapes.items() if shape is not None and not shape.get("shape")}
         outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
         device = int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else None
         folder = Path(args["model_repository"], args["model_version"])
         run = load(folder, parameters, device, outputs)
-        self.batcher = Batcher(run, self.inputs, batched=int(config.get("max_batch_size", 0)) > 0)
+        self.batched = int(config.get("max_batch_size", 0)) > 0
+        self.batcher = Batcher(run, self.inputs, batched=self.batched)
         encoded = {key.removeprefix(ENCODED): text for key, text in parameters.items() if key.startswith(ENCODED)}
         self.decoders = {name: Decoder(text) for name, text in encoded.items()}
         if self.decoders:
@@ -39,14 +42,16 @@ class TritonPythonModel:
         What goes wrong is raised: Triton then fails every request of the batch and counts it as failed. Responses that
         hold an error count as successes, and one error object for several of them ends the server (2.51).
         """
-        sent = [
-            {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs}
-            for request in requests
-        ]
+        sent = [{name: self.array(request, name) for name in self.inputs} for request in requests]
         if self.decoders:
             return self.decode_and_execute(requests, sent)
         answers = self.batcher.answer(sent)
         return [respond(request, results) for request, results in zip(requests, answers, strict=True)]
+
+    def array(self, request: Any, name: str) -> Any:
+        """An input; a number alone without the dimension that Triton takes away from requests, not from a warm-up."""
+        array = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+        return array.reshape(array.shape[: int(self.batched)]) if name in self.numbers else array
 
     def decode_and_execute(self, requests: list[Any], sent: list[dict[str, Any]]) -> list[Any]:
         """The same where inputs are encoded images: what can't be decoded fails its own request alone."""
