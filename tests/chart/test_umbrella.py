@@ -225,7 +225,7 @@ def test_dependencies_are_exact_versions_and_ours_are_the_present_ones() -> None
 
 
 def test_notes_name_each_pool_of_triton(notes_chart: Path) -> None:
-    pools = {name: POOL["a"] for name in ("a", "b")}
+    pools = dict.fromkeys(("a", "b"), POOL["a"])
     shown = notes(notes_chart, merged({"pools": pools}, locust={"target": {"address": "demo-triton-a:8001"}}))
     assert all(f"rollout status deployment/demo-triton-{name}\n" in shown for name in pools)
     assert "deployment/demo-triton\n" not in shown
