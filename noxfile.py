@@ -316,7 +316,7 @@ def generator_benchmark(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["server_env", "client_env", "builder_env"], venv_backend="none")
 def disturbance_benchmark(session: nox.Session) -> None:
-    """Measure how far a rate moves beside a program that burns a share of a core; needs a quiet machine, 10 minutes."""
+    """Measure how far a rate moves beside a program that burns a share of a core; needs a quiet machine, 12 minutes."""
     models = ROOT / "demo" / "disturbance" / "models"
     builder = _python_of("builder_env").with_name("model-repo-builder")
     session.run(str(builder), "build", "plans/tiny.yaml", "--output", str(models), external=True)

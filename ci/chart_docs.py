@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from chart_pools import pools_schema
 from chart_values import Value, leaves, read_values
 
 # Shapes that several values share; a value names one by {"$ref": "#/definitions/NAME"}.
@@ -27,6 +28,9 @@ def schema(values: tuple[Value, ...]) -> dict[str, Any]:
     Where a chart is a part of another, Helm adds `global` to its values, which holds what other charts know, too.
     """
     top = _object_schema(values)
+    for value in values:
+        if value.path == ("pools",):
+            top["properties"]["pools"] = pools_schema(values, value.description)
     known = {"^imageRegistry$": {"$ref": "#/definitions/optionalImagePath"}}
     top["properties"]["global"] = {"type": "object", "patternProperties": known}
     draft = "http://json-schema.org/draft-07/schema#"

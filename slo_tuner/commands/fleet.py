@@ -14,13 +14,16 @@ from command_line.exit_codes import ExitCode
 
 from ..capacity.fit import Saturation
 from ..cost.prices import Offer, PriceTable
+from ..fleet.capacity_notes import capacity_notes
 from ..fleet.measured import Measured, measured_pod
 from ..fleet.options import FleetOptions, read_fleet_options
+from ..fleet.question import Question, Variant, check_possible
 from ..fleet.record import FleetResults
-from ..fleet.run import PUBLISHED_MACHINES, Fleet, Question, Variant, check_possible
+from ..fleet.run import Fleet
 from ..fleet.settings import StartUp
 from ..fleet.text import print_fleet
 from ..fleet.values_file import write_values
+from ..fleet.variants import PUBLISHED_MACHINES
 from ..report.page import write_report
 from ..report.read import read_any_results
 from ..results.schema import ModelResult, Results, RunHeader, write_results
@@ -38,7 +41,7 @@ def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCo
     offers = _offers(sources, options.machine, checked.prices)
     main, result = _asked_model(sources, options.results, options.model)
     if result.rate_per_s:
-        check_possible(checked.trace, result.rate_per_s, checked.most)
+        check_possible(checked.trace, result.rate_per_s, checked.most, checked.nodes)
     measured = _measured(main, result)
     question = _question(checked, main, measured, offers[sources.index(main)])
 
@@ -53,7 +56,8 @@ def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCo
         for model in source.models
         if model.rate_per_s and _tells_enough(source, model)
     ]
-    record = fleet.answer(variants, _notes(main, measured, question.offer), _published(checked.prices))
+    notes = capacity_notes(measured, list(zip(sources, offers, strict=True)), [one.measured for one in variants])
+    record = fleet.answer(variants, notes, _published(checked.prices))
     results = FleetResults(
         run=_header(main.run, shlex.join(["slo-tuner", *command]), options.title or f"A fleet of {measured.model}"),
         objective=main.objective,
@@ -63,8 +67,8 @@ def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCo
         wall_s=time.monotonic() - started,
         fleet=record,
     )
-    write_results(results, checked.output / "results.json")
     files = write_values(results, checked.output, checked.name)
+    write_results(results, checked.output / "results.json")
     write_report(results, checked.output / "report.html")
     print_fleet(record)
     for path in (checked.output / "results.json", checked.output / "report.html", *files.values()):
@@ -138,31 +142,11 @@ def _question(checked: FleetOptions, results: Results, measured: Measured, offer
         assumed=(*checked.assumed, *assumed),
         nodes=checked.nodes,
         requests=checked.requests,
-        most=checked.most,
+        most=min(checked.most, checked.nodes.most),
         allowed_worst_share=checked.allowed_worst_share or objective.miss_share,
         # As long as the load generator waits for an answer.
         patience_s=max(2.0, 10 * objective.limit_ms / 1000),
     )
-
-
-def _notes(results: Results, measured: Measured, offer: Offer) -> list[str]:
-    """What weakens the measured capacity."""
-    notes = []
-    if measured.disturbed:
-        notes.append(f"The capacity of {measured.model} was measured disturbed ({measured.disturbed}): measure again.")
-    if measured.at_least:
-        notes.append(f"The load generator set the capacity of {measured.model}: a Pod may serve more.")
-    server, machine = results.run.server, results.run.server.machine
-    if machine is None:
-        notes.append(f"What the capacity was measured on is not known; it is priced as {offer.name}.")
-    elif bool(machine.gpus) != bool(offer.gpus):
-        notes.append(
-            f"The capacity was measured on {server} and is priced as {offer.name}, which is another kind of machine: "
-            "dollars mean nothing until it is measured there."
-        )
-    else:
-        notes.append(f"The capacity was measured on {server}; dollars hold where {offer.name} is as fast.")
-    return notes
 
 
 def _header(measured: RunHeader, command: str, title: str) -> RunHeader:

@@ -31,12 +31,16 @@ class Price(Record):
 
 @dataclass(frozen=True)
 class Offer:
-    """A machine with its GPUs, as `n1-standard-4+T4`, and what it costs; `as_of` is the oldest price in the sum."""
+    """A machine with its GPUs, as `n1-standard-4+T4`, and what it costs; `as_of` is the oldest price in the sum.
+
+    `gpu` is what its `gpus` are called in the price table, empty for none.
+    """
 
     name: str
     usd_per_hour: float
     as_of: datetime.date
     gpus: int = 0
+    gpu: str = ""
 
 
 class PriceTable(Record):
@@ -58,7 +62,7 @@ class PriceTable(Record):
             raise UsageError("machine", name, f"the price table has the GPUs {', '.join(self.gpus) or '(none)'}")
         count = int(parts["count"] or 1)
         total = machine.usd_per_hour + count * gpu.usd_per_hour
-        return Offer(name, total, min(machine.as_of, gpu.as_of), count)
+        return Offer(name, total, min(machine.as_of, gpu.as_of), count, parts["gpu"])
 
 
 def read_prices(path: Path = OWN_TABLE) -> PriceTable:

@@ -1,173 +1,164 @@
-"""The autoscaler as Kubernetes and KEDA have it: metrics by scrapes, tolerance, stabilisation, policies, cool-down.
+"""The autoscaler as Kubernetes and KEDA have it: tolerance, stabilisation, policies, cool-down; many side by side.
 
 After the controller's source (kubernetes/kubernetes, pkg/controller/podautoscaler/{horizontal,replica_calculator}.go
 of 1.34) and KEDA's (pkg/scaling/executor/scale_scaledobjects.go of 2.17).
 """
 
 import math
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..capacity.queue_model import Floats
+from .prometheus import Seen
 from .settings import SYNC_S, ScalingSettings
 
+Counts = NDArray[np.int64]
 TOLERANCE = 0.1
 """`--horizontal-pod-autoscaler-tolerance`."""
 
 
 @dataclass(frozen=True)
-class Counters:
-    """What the Pods have counted since the beginning, at a scrape: answers, their seconds in the queue, and seconds of
-    Pods, and how many of these were busy."""
-
-    at_s: float
-    served: float
-    queued_s: float
-    pods_s: float
-    busy_s: float
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What Prometheus says of the Pods over a window: None where it has less than two scrapes."""
-
-    rate_per_s: float
-    queue_ms: float
-    busy_percent: float
-
-
-class Prometheus:
-    """Keeps scrapes, and answers with means over a window as `rate()` does: between its first and last scrape."""
-
-    def __init__(self, window_s: float) -> None:
-        self._window_s = window_s
-        self._scrapes: deque[Counters] = deque()
-
-    def scrape(self, counters: Counters) -> None:
-        """One more."""
-        self._scrapes.append(counters)
-        while self._scrapes[0].at_s < counters.at_s - 2 * self._window_s:
-            self._scrapes.popleft()
-
-    def ask(self, now_s: float) -> Seen | None:
-        """The means over the last window."""
-        inside = [one for one in self._scrapes if one.at_s > now_s - self._window_s - 1e-9]
-        if len(inside) < 2:
-            return None
-        first, last = inside[0], inside[-1]
-        seconds, served = last.at_s - first.at_s, last.served - first.served
-        pods_s = max(last.pods_s - first.pods_s, 1e-9)
-        return Seen(
-            served / seconds,
-            1000 * (last.queued_s - first.queued_s) / max(served, 0.001 * seconds),
-            100 * (last.busy_s - first.busy_s) / pods_s,
-        )
-
-
-@dataclass(frozen=True)
 class Pods:
-    """How many Pods there are, as the Deployment's status has it, and how many of them are ready."""
+    """How many Pods each fleet has, as the Deployment's status has it, and how many of them are ready; [fleets]."""
 
-    present: int
-    ready: int
+    present: Counts
+    ready: Counts
+
+
+class _Remembered:
+    """What the syncs of the longest window wished for, and by how many Pods they changed each fleet; in a ring."""
+
+    def __init__(self, syncs: int, fleets: int) -> None:
+        self._times = np.full((syncs, 1), -np.inf)
+        self._wishes, self._removed = np.full((syncs, fleets), np.nan), np.zeros((syncs, fleets))
+        self._place = 0
+
+    def wished(self, now_s: float, wishes: Floats) -> None:
+        """One more sync; NaN for a fleet that does not take part."""
+        self._place = (self._place + 1) % len(self._times)
+        self._times[self._place], self._wishes[self._place], self._removed[self._place] = now_s, wishes, 0.0
+
+    def changed(self, removed: Floats) -> None:
+        """By how many Pods fewer the sync's fleets have; below 0 where it added some."""
+        self._removed[self._place] = removed
+
+    def wishes(self, now_s: float, windows_s: Floats) -> Floats:
+        """Those of each fleet's window, shape [syncs, fleets]; NaN where there is none."""
+        return np.where(self._times > now_s - windows_s, self._wishes, np.nan)
+
+    def removed(self, now_s: float, periods_s: Floats) -> Floats:
+        """How many Pods each fleet lost in its period, on the whole."""
+        return np.asarray(np.where(self._times > now_s - periods_s, self._removed, 0.0).sum(axis=0))
 
 
 class Autoscaler:
-    """Decides about the number of Pods at each sync; `capacity_per_s` is what one Pod serves within the objective."""
+    """Decides about the number of Pods at each sync, for every fleet with its own settings.
 
-    def __init__(self, settings: ScalingSettings, capacity_per_s: float) -> None:
-        self._settings, self._capacity = settings, capacity_per_s
-        self._recommended: deque[tuple[float, int]] = deque()
-        # Of the last periods: as many events as the longest period, half an hour, has syncs.
-        self._added: deque[tuple[float, int]] = deque(maxlen=120)
-        self._removed: deque[tuple[float, int]] = deque(maxlen=120)
-        self._active_s = 0.0
+    `capacity_per_s` is what one Pod serves within the objective; syncs are `sync_s` apart at least.
+    """
 
-    def sync(self, now_s: float, pods: Pods, seen: Seen | None) -> int:
-        """The number of Pods to have from now on."""
-        settings = self._settings
-        if pods.present == 0 or seen is None:
-            # No Pod: KEDA alone acts. No metric: the controller leaves the number as it is.
-            return self._bounded(pods.present)
-        wanted = self._bounded(max(self._wishes(pods, seen), default=pods.present))
-        stable = self._stabilized(now_s, pods.present, wanted)
-        if stable > pods.present:
-            before = self._before(now_s, pods.present, settings.up_period_s)
-            limit = max(math.ceil(before * (1 + settings.up_percent / 100)), before + settings.up_pods)
-            stable = max(min(stable, limit), pods.present)
-            if stable > pods.present:
-                self._added.append((now_s, stable - pods.present))
-        elif stable < pods.present:
-            before = self._before(now_s, pods.present, settings.down_period_s)
-            limit = int(before * (1 - settings.down_percent / 100))
-            stable = min(max(stable, limit), pods.present)
-            if stable < pods.present:
-                self._removed.append((now_s, pods.present - stable))
-        return stable
+    def __init__(self, settings: Sequence[ScalingSettings], capacity_per_s: float, sync_s: float = SYNC_S) -> None:
+        def each(name: str) -> Floats:
+            """A setting of every fleet, NaN for None."""
+            return np.array([getattr(one, name) for one in settings], dtype=np.float64)
 
-    def poll(self, now_s: float, present: int, active: bool) -> int:
+        self._least, self._most = each("least").astype(np.int64), each("most").astype(np.int64)
+        self._fewest = np.maximum(self._least, 1)
+        self._cooldown_s, self._polling_s = each("cooldown_s"), each("polling_s")
+        self._up_percent, self._up_pods, self._up_period_s = each("up_percent"), each("up_pods"), each("up_period_s")
+        self._up_stabilization_s = each("up_stabilization_s")
+        self._down_percent, self._down_period_s = each("down_percent"), each("down_period_s")
+        self._rate_target = capacity_per_s * each("rate_target_percent") / 100
+        self._queue_target_ms, self._gpu_target = each("queue_target_ms"), each("gpu_target_percent")
+        self._adapter = np.array([one.mode == "hpa" for one in settings])
+        windows = (self._cooldown_s, self._up_stabilization_s, self._up_period_s, self._down_period_s)
+        longest_s = max(float(window.max()) for window in windows)
+        self._before = _Remembered(math.ceil(longest_s / sync_s) + 2, len(settings))
+        self._active_s, self._poll_at_s = np.zeros(len(settings)), np.zeros(len(settings))
+
+    @property
+    def may_sleep(self) -> bool:
+        """Whether some fleet has no Pod at times."""
+        return bool((self._least == 0).any())
+
+    def sync(self, now_s: float, pods: Pods, seen: Seen) -> Counts:
+        """The number of Pods to have from now on, shape [fleets]."""
+        # No Pod: KEDA alone acts. No metric: the controller leaves the number as it is.
+        acts = (pods.present > 0) & np.isfinite(seen.rate_per_s)
+        wanted = np.where(acts, self._bounded(self._wishes(pods, seen)), np.nan)
+        self._before.wished(now_s, wanted)
+        stable = np.where(acts, self._stabilized(now_s, pods.present, wanted), self._bounded(pods.present))
+        grows, shrinks = acts & (stable > pods.present), acts & (stable < pods.present)
+        if grows.any():
+            before = pods.present + self._before.removed(now_s, self._up_period_s)
+            most = np.maximum(np.ceil(before * (1 + self._up_percent / 100)), before + self._up_pods)
+            stable = np.where(grows, np.maximum(np.minimum(stable, most), pods.present), stable)
+        if shrinks.any():
+            before = pods.present + self._before.removed(now_s, self._down_period_s)
+            fewest = np.trunc(before * (1 - self._down_percent / 100))
+            stable = np.where(shrinks, np.minimum(np.maximum(stable, fewest), pods.present), stable)
+        self._before.changed(np.where(acts, pods.present - stable, 0.0))
+        return np.asarray(stable.astype(np.int64))
+
+    def poll(self, now_s: float, present: Counts, active: bool) -> Counts:
         """KEDA's part: from 0 to 1 as soon as a trigger is active, to 0 when none was for the whole cool-down."""
+        due = now_s >= self._poll_at_s
+        self._poll_at_s = np.where(due, now_s + self._polling_s, self._poll_at_s)
         if active:
-            self._active_s = now_s
-        if self._settings.least > 0:
-            return present
-        if present == 0:
-            return 1 if active else 0
-        return 0 if not active and now_s - self._active_s >= self._settings.cooldown_s else present
+            self._active_s = np.where(due, now_s, self._active_s)
+        rests = not active and (now_s - self._active_s >= self._cooldown_s)
+        awake = np.where(present == 0, int(active), np.where(rests, 0, present))
+        return np.where(due & (self._least == 0), awake, present)
 
-    def _bounded(self, wanted: int) -> int:
-        least = self._settings.least
+    def _bounded(self, wanted: Floats | Counts) -> Floats | Counts:
         # The HorizontalPodAutoscaler that KEDA makes has one Pod at least; 0 is KEDA's own.
-        return wanted if wanted == 0 and least == 0 else min(max(wanted, least, 1), self._settings.most)
+        within = np.minimum(np.maximum(wanted, self._fewest), self._most)
+        return np.where((wanted == 0) & (self._least == 0), 0, within)
 
-    def _wishes(self, pods: Pods, seen: Seen) -> list[int]:
-        """What each trigger wants; the most counts."""
-        settings, wishes = self._settings, []
-        if settings.rate_target_percent is not None:
-            target = self._capacity * settings.rate_target_percent / 100
-            wishes.append(self._average(pods, seen.rate_per_s, target))
-        for value, goal in (
-            (seen.queue_ms, settings.queue_target_ms),
-            (seen.busy_percent, settings.gpu_target_percent),
-        ):
-            if goal is not None:
-                wishes.append(self._value(pods, value / goal))
+    def _wishes(self, pods: Pods, seen: Seen) -> Floats | Counts:
+        """What the trigger wishes that wants most, for each fleet."""
+        wishes = (
+            self._average(pods, seen.rate_per_s, self._rate_target),
+            self._value(pods, seen.queue_ms / self._queue_target_ms),
+            self._value(pods, seen.busy_percent / self._gpu_target),
+        )
+        most = np.fmax(np.fmax(wishes[0], wishes[1]), wishes[2])
+        return np.where(np.isnan(most), pods.present, most)
+
+    def _average(self, pods: Pods, totals: Floats, targets: Floats) -> Floats:
+        """`AverageValue`: of KEDA a sum over all Pods; of an adapter a mean over those that have one (see `_value`)."""
+        present = np.maximum(pods.present, 1)
+        near = np.abs(1 - totals / (targets * present)) <= TOLERANCE
+        wishes = np.where(near, pods.present, np.ceil(totals / targets - 1e-9))
+        if self._adapter.any():
+            means = self._value(pods, totals / np.maximum(pods.ready, 1) / targets)
+            wishes = np.where(self._adapter, means, wishes)
         return wishes
 
-    def _average(self, pods: Pods, total: float, target: float) -> int:
-        """`AverageValue`: of KEDA a sum over all Pods; of an adapter a mean over those that have one (see `_value`)."""
-        if self._settings.mode == "hpa":
-            return self._value(pods, total / max(pods.ready, 1) / target)
-        if abs(1 - total / (target * pods.present)) <= TOLERANCE:
-            return pods.present
-        return math.ceil(total / target - 1e-9)
-
-    def _value(self, pods: Pods, ratio: float) -> int:
-        """A ratio of a mean to its target. Of KEDA's `Value` it multiplies the ready Pods.
+    def _value(self, pods: Pods, ratio: Floats) -> Floats:
+        """A ratio of a mean to its target; NaN where there is none. Of KEDA's `Value` it multiplies the ready Pods.
 
         Of an adapter's Pod metric those without one count as 0 where it would add Pods, and as the target where it
         would remove some: so a wave of new Pods is not doubled while it starts.
         """
-        if abs(1 - ratio) <= TOLERANCE:
-            return pods.present
-        if self._settings.mode == "keda" or pods.ready == pods.present:
-            return math.ceil(ratio * pods.ready - 1e-9)
+        wishes = np.ceil(ratio * pods.ready - 1e-9)
         missing = pods.present - pods.ready
-        again = (ratio * pods.ready + (0.0 if ratio > 1 else missing)) / pods.present
-        if abs(1 - again) <= TOLERANCE or (ratio > 1) != (again > 1):
-            return pods.present
-        return math.ceil(again * pods.present - 1e-9)
+        if (self._adapter & (missing > 0)).any():
+            present = np.maximum(pods.present, 1)
+            again = (ratio * pods.ready + np.where(ratio > 1, 0.0, missing)) / present
+            turned = (np.abs(1 - again) <= TOLERANCE) | ((ratio > 1) != (again > 1))
+            careful = np.where(turned, pods.present, np.ceil(again * pods.present - 1e-9))
+            wishes = np.where(self._adapter & (missing > 0), careful, wishes)
+        wishes = np.where(np.abs(1 - ratio) <= TOLERANCE, pods.present, wishes)
+        return np.where(np.isnan(ratio), np.nan, wishes)
 
-    def _stabilized(self, now_s: float, present: int, wanted: int) -> int:
+    def _stabilized(self, now_s: float, present: Counts, wanted: Floats) -> Floats:
         """The lowest wish of the window for more Pods, the highest of the one for fewer."""
-        settings = self._settings
-        self._recommended.append((now_s, wanted))
-        while self._recommended[0][0] <= now_s - max(settings.up_stabilization_s, settings.cooldown_s, SYNC_S):
-            self._recommended.popleft()
-        up = min([wanted, *(n for at, n in self._recommended if at > now_s - settings.up_stabilization_s)])
-        down = max([wanted, *(n for at, n in self._recommended if at > now_s - settings.cooldown_s)])
-        return min(max(present, up), down)
-
-    def _before(self, now_s: float, present: int, period_s: float) -> int:
-        """How many Pods there were at the start of the period."""
-        changes = ((self._removed, 1), (self._added, -1))
-        return present + sum(sign * n for events, sign in changes for at, n in events if at > now_s - period_s)
+        up = wanted
+        if self._up_stabilization_s.any():
+            up = np.fmin(wanted, np.fmin.reduce(self._before.wishes(now_s, self._up_stabilization_s)))
+        down = np.fmax(wanted, np.fmax.reduce(self._before.wishes(now_s, self._cooldown_s)))
+        return np.minimum(np.maximum(present, up), down)

@@ -1,70 +1,69 @@
-"""How requests are shared out to Pods, and what waits in them."""
+"""How requests are shared out to the Pods of fleets side by side, and what waits in them."""
 
-from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from ..capacity.queue_model import Floats
-from .pod_table import PodTable, Step
+from .autoscaler import Counts
+from .pod_table import BUSY, PodTable
 from .settings import Requests
 
 _GROUPS = 8
 
 
-@dataclass(frozen=True)
 class Load:
-    """The Pods in groups of equal size, each with its share of the load over the mean, and what waits in its Pods.
+    """The Pods of each fleet in groups of equal size, each with its share of the load over the mean, and what waits.
 
     Where each request goes to the next Pod there is one group. Where a Service deals out connections, a Pod has as
     many as chance gives it, and a new Pod gets none before old ones end: `joined` is how many Pods the connections
-    are spread over.
+    are spread over. `states` are of shape [fleets, groups, nodes], `shares` [fleets, groups].
     """
 
-    requests: Requests
-    table: PodTable
-    pods: int
-    joined: float
-    shares: Floats
-    states: tuple[Floats, ...]
-
-    @classmethod
-    def of(cls, requests: Requests, pods: int, table: PodTable) -> "Load":
+    def __init__(self, requests: Requests, table: PodTable, pods: Counts) -> None:
         """Idle Pods over which all connections are spread."""
-        shares = _shares(requests, pods)
-        return cls(requests, table, pods, float(pods), shares, tuple(table.idle() for _ in shares))
+        self._requests, self._table, self._pods = requests, table, pods.copy()
+        self._joined, self._divisors = pods.astype(np.float64), np.maximum(pods, 1)
+        self._shares = np.stack([_shares(requests, count) for count in pods.tolist()])
+        self._states = np.broadcast_to(table.idle(), (*self._shares.shape, len(table.nodes))).copy()
 
-    def resized(self, pods: int) -> "Load":
-        """With another number of Pods: new ones are idle; those that end serve what waits in them, and are left out."""
-        if pods == self.pods:
-            return self
-        states = self.states
-        joined = min(self.joined, float(pods))
-        if self.pods == 0:
-            # All connections are made anew.
-            states, joined = tuple(self.table.idle() for _ in states), float(pods)
-        elif pods > self.pods and self.requests.balancing == "requests":
-            old = self.pods / pods
-            states = tuple(old * state + (1 - old) * self.table.idle() for state in states)
-        return replace(self, pods=pods, joined=joined, states=states, shares=_shares(self.requests, pods))
+    def resize(self, pods: Counts) -> None:
+        """Other numbers of Pods: new ones are idle; those that end serve what waits in them, and are left out."""
+        idle = self._table.idle()
+        for fleet in np.flatnonzero(pods != self._pods).tolist():
+            old, new = int(self._pods[fleet]), int(pods[fleet])
+            self._joined[fleet] = min(self._joined[fleet], new)
+            if old == 0:
+                # All connections are made anew.
+                self._states[fleet], self._joined[fleet] = idle, new
+            elif new > old and self._requests.balancing == "requests":
+                self._states[fleet] = old / new * self._states[fleet] + (1 - old / new) * idle
+            self._shares[fleet] = _shares(self._requests, new)
+        self._pods, self._divisors = pods.copy(), np.maximum(pods, 1)
 
-    def advanced(self, rate_per_s: float) -> tuple["Load", Step]:
-        """After a step with a rate of all requests, and what happened, as means over the requests."""
-        if len(self.states) == 1:
-            state, happened = self.table.advance(self.states[0], rate_per_s / self.pods)
-            # Not `replace`, which takes as long as the step itself.
-            return Load(self.requests, self.table, self.pods, self.joined, self.shares, (state,)), happened
-        each = rate_per_s / max(self.joined, 1e-9)
-        moved = [self.table.advance(state, each * share) for state, share in zip(self.states, self.shares, strict=True)]
-        weights = self.shares / self.shares.sum()
-        of_requests = np.array([[step.late, step.refused, step.wait_s] for _, step in moved]) * weights[:, None]
-        late, refused, wait = of_requests.sum(axis=0).tolist()
+    def advance(self, rates_per_s: Floats) -> Floats:
+        """A step with a rate of all requests of each fleet; what happened, as means over its requests (see
+        `PodTable.advance_all`), shape [fleets, 4]."""
+        fleets, groups, nodes = self._states.shape
+        if groups == 1:
+            moved, happened = self._table.advance_all(self._states[:, 0], rates_per_s / self._divisors)
+            self._states = moved[:, None]
+            return happened
+        each = (rates_per_s / np.maximum(self._joined, 1e-9))[:, None] * self._shares
+        moved, of_groups = self._table.advance_all(self._states.reshape(-1, nodes), each.ravel())
+        self._states = moved.reshape(fleets, groups, nodes)
+        of_groups = of_groups.reshape(fleets, groups, 4)
+        weights = self._shares / self._shares.sum(axis=1, keepdims=True)
+        happened = np.asarray((of_groups * weights[:, :, None]).sum(axis=1))
         # Pods that have no connection yet are not busy.
-        busy = float(np.mean([step.busy for _, step in moved])) * self.joined / self.pods
-        part = 1 - np.exp(-self.table.step_s / self.requests.connection_age_s)
-        joined = self.joined + (self.pods - self.joined) * part
-        return replace(self, states=tuple(state for state, _ in moved), joined=joined), Step(late, refused, wait, busy)
+        happened[:, BUSY] = of_groups[:, :, BUSY].mean(axis=1) * self._joined / self._divisors
+        self._joined += (self._pods - self._joined) * (
+            1 - np.exp(-self._table.step_s / self._requests.connection_age_s)
+        )
+        return happened
 
 
+@cache
 def _shares(requests: Requests, pods: int) -> Floats:
     """The load of each group of Pods over the mean, in ascending order; their mean is 1.
 

@@ -40,6 +40,7 @@ class Cluster:
         self._draining: list[_Batch] = []
         self._idle: list[_Batch] = []
         self._down: int | None = None
+        self._returned = False
         self._unnoticed_s = self._evicted_s = float("inf")
         self._random = np.random.default_rng(self.seed)
 
@@ -57,6 +58,18 @@ class Cluster:
     def starting(self) -> int:
         """Pods on the way."""
         return sum(batch.count for batch in self._starting)
+
+    @property
+    def due_s(self) -> float:
+        """When `advance` has something to do next; at once where Pods wait for room, or chance decides."""
+        if self.pending or self.limits.reclaims_per_hour:
+            return -float("inf")
+        times = [batch.at_s for batches in (self._starting, self._draining, self._idle) for batch in batches]
+        limits = self.limits
+        if limits.lost_from_s is not None and not self._returned:
+            until = limits.lost_until_s if limits.lost_until_s is not None else float("inf")
+            times.append(limits.lost_from_s if self._down is None else until)
+        return min([*times, self._unnoticed_s, self._evicted_s])
 
     def begin(self, count: int) -> None:
         """So many Pods serve from the start."""
@@ -81,12 +94,13 @@ class Cluster:
             taken = min(fewer, batch.count)
             batch.count -= taken
             fewer -= taken
-            self._idle.append(_Batch(now_s + self.limits.idle_s, batch.zone, taken))
+            self._join(self._idle, _Batch(now_s + self.limits.idle_s, batch.zone, taken))
             if not batch.count:
                 self._starting.pop()
         for _ in range(min(fewer, self.serving)):
             zone = max(range(len(self.ready)), key=self.ready.__getitem__)
-            self._drain(zone, 1, now_s)
+            self.ready[zone] -= 1
+            self._join(self._draining, _Batch(now_s + self.limits.drain_s, zone, 1))
 
     def advance(self, now_s: float, step_s: float) -> None:
         """What is due by now: Pods become ready, nodes are given back or taken away, a zone goes or comes back."""
@@ -99,7 +113,7 @@ class Cluster:
         if self._draining and self._draining[0].at_s <= now_s:
             for batch in self._draining:
                 if batch.at_s <= now_s:
-                    self._idle.append(_Batch(now_s + self.limits.idle_s, batch.zone, batch.count))
+                    self._join(self._idle, _Batch(now_s + self.limits.idle_s, batch.zone, batch.count))
             self._draining = [batch for batch in self._draining if batch.at_s > now_s]
         if self._idle and any(batch.at_s <= now_s for batch in self._idle):
             for batch in self._idle:
@@ -107,13 +121,9 @@ class Cluster:
                     self.nodes[batch.zone] -= batch.count
             self._idle = [batch for batch in self._idle if batch.at_s > now_s]
         if self.limits.reclaims_per_hour:
-            self._reclaim(now_s, step_s)
+            self._reclaim(step_s)
         if self.pending:
             self._place(now_s)
-
-    def _drain(self, zone: int, count: int, now_s: float) -> None:
-        self.ready[zone] -= count
-        self._draining.append(_Batch(now_s + self.limits.drain_s, zone, count))
 
     def _emptiest(self) -> int:
         """The zone with room that has the fewest Pods; -1 for none."""
@@ -137,19 +147,20 @@ class Cluster:
             free = next((batch for batch in self._idle if batch.zone == zone and batch.count), None)
             if free is not None:
                 free.count -= 1
-                self._start(now_s + self.start_up.here_s, zone)
+                self._join(self._starting, _Batch(now_s + self.start_up.here_s, zone, 1))
             else:
                 self.nodes[zone] += 1
-                self._start(now_s + self.start_up.new_node_s, zone)
+                self._join(self._starting, _Batch(now_s + self.start_up.new_node_s, zone, 1))
 
-    def _start(self, at_s: float, zone: int) -> None:
-        for batch in reversed(self._starting[-2 * len(self.ready) :]):
-            if batch.zone == zone and batch.at_s == at_s:
-                batch.count += 1
+    def _join(self, batches: list[_Batch], new: _Batch) -> None:
+        """Add to the batch of the same zone and time, if there is one among the last."""
+        for batch in reversed(batches[-2 * len(self.ready) :]):
+            if batch.zone == new.zone and batch.at_s == new.at_s:
+                batch.count += new.count
                 return
-        self._starting.append(_Batch(at_s, zone, 1))
+        batches.append(new)
 
-    def _reclaim(self, now_s: float, step_s: float) -> None:
+    def _reclaim(self, step_s: float) -> None:
         """Spot nodes that are taken away: their Pods drain in the notice, and new ones need new nodes."""
         for zone, count in enumerate(self.ready):
             taken = int(self._random.binomial(count, min(1.0, self.limits.reclaims_per_hour * step_s / 3600)))
@@ -178,4 +189,4 @@ class Cluster:
             self.pending += self.lost
             self.lost, self._evicted_s = 0, float("inf")
         if self._down is not None and now_s >= until:
-            self._down = None
+            self._down, self._returned = None, True

@@ -1,6 +1,7 @@
 """The options of `fleet`, checked completely before anything is simulated."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +60,14 @@ def read_fleet_options(options: argparse.Namespace) -> FleetOptions:
         prices=read_prices(options.prices or OWN_TABLE),
         nodes=nodes,
         requests=_requests(options),
-        most=min(most, nodes.most),
-        allowed_worst_share=_share("worst-share", options.worst_share) if options.worst_share else None,
+        most=most,
+        allowed_worst_share=_share("worst-share", options.worst_share) if options.worst_share is not None else None,
         node_s=given["node-s"],
         image_s=given["image-s"],
         load_s=not_negative("load-s", options.load_s) if options.load_s is not None else None,
         warm_up_s=given["warm-up-s"],
         assumed=assumed,
-        output=check_output(options.output),
+        output=_output(options.output),
         name=_name(options.name),
     )
 
@@ -78,8 +79,16 @@ def _requests(options: argparse.Namespace) -> Requests:
         balancing=options.balancing,
         connections=whole("connections", options.connections, 10_000_000),
         connection_age_s=positive("connection-age-s", options.connection_age_s),
-        tier_2_share=_share("tier2-share", options.tier2_share) if options.tier2_share else 0.0,
+        tier_2_share=_share("tier2-share", options.tier2_share) if options.tier2_share is not None else 0.0,
     )
+
+
+def _output(path: Path) -> Path:
+    """A folder for everything; what stands where the values files go is found now, not after minutes of simulation."""
+    values = path / "values"
+    if values.exists() and not (values.is_dir() and os.access(values, os.W_OK)):
+        raise UsageError("output", str(path), f"{values} must be a directory that can be written to")
+    return check_output(path)
 
 
 def _share(field: str, text: str) -> float:

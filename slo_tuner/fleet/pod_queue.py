@@ -84,19 +84,25 @@ def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
     free = _busy_until(pod, lanes, random)
     configuration = pod.configuration
     wanted = (configuration.preferred or (configuration.batch,))[-1]
-    ahead = np.arange(configuration.batch)
+    wide = configuration.batch
     at = most - lanes.waiting
     late, wait, waiting = (np.zeros(count) for _ in range(3))
     busy = np.minimum(free, lanes.seconds).sum(axis=1)
     while len(lane := np.flatnonzero(arrivals[np.arange(count), at] <= lanes.seconds)):
         here = at[lane]
-        window = arrivals[lane[:, None], here[:, None] + ahead]
         instance = free[lane].argmin(axis=1)
-        first = window[:, 0]
+        first = arrivals[lane, here]
         start = np.maximum(free[lane, instance], first)
         # The batcher waits until the preferred batch is there, or the oldest request has waited for the delay.
-        start = np.maximum(start, np.minimum(window[:, wanted - 1], first + configuration.delay_us / 1e6))
+        filled = arrivals[lane, here + wanted - 1]
+        start = np.maximum(start, np.minimum(filled, first + configuration.delay_us / 1e6))
+        # A full batch's arrivals are looked at only where some lane has as many: most are far smaller.
+        while wide < configuration.batch and (arrivals[lane, here + wide - 1] <= start).any():
+            wide = min(2 * wide, configuration.batch)
+        ahead = np.arange(wide)
+        window = arrivals[lane[:, None], here[:, None] + ahead]
         there = (window <= start[:, None]).sum(axis=1)
+        fullest = int(there.max())
         batch = np.where(there >= wanted, min(wanted, configuration.batch), there)
         if configuration.batch == wanted:
             batch = np.minimum(there, configuration.batch)
@@ -112,6 +118,7 @@ def play(pod: PodModel, lanes: Lanes, seed: int) -> Played:
         waiting[lane] += np.where(start > lanes.seconds, inside.sum(axis=1), 0)
         busy[lane] += np.clip(np.minimum(done, lanes.seconds) - start, 0, None)
         at[lane] = here + batch
+        wide = min(max(4, 2 * fullest), wide)
     arrived = ((arrivals[:, most:] <= lanes.seconds).sum(axis=1)).astype(np.float64)
     return Played(arrived, late, wait, waiting, busy / (lanes.seconds * configuration.instances))
 

@@ -17,7 +17,8 @@ _PLAYED = (*_BELOW, 1.0, 1.03, 1.08, 1.15, 1.25)
 _FLOWING = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 """Rates as shares of the saturation: those that are played, and those at which the queue grows like a liquid."""
 _GROWTH, _EACH, _RARER = 1.08, 24, 0.93
-_LATE, _REFUSED, _WAIT, _BUSY = range(-4, 0)
+LATE, REFUSED, WAIT, BUSY = range(4)
+"""Where the shares of a step stand in what `advance_all` says of it (see `Step`)."""
 _NOBODY = 1e-12
 """A share of the Pods that is none."""
 _FEWEST_LANES = 8
@@ -54,16 +55,33 @@ class PodTable:
 
     def advance(self, state: Floats, rate_per_s: float) -> tuple[Floats, Step]:
         """The state after a step at a rate for each Pod, and what happened."""
-        place = np.searchsorted(self.rates, rate_per_s, side="right") - 1
-        low = min(max(int(place), 0), len(self.rates) - 2)
-        part = (rate_per_s - self.rates[low]) / (self.rates[low + 1] - self.rates[low])
-        part = min(max(float(part), 0.0), 1.0)
+        states, happened = self.advance_all(state[None, :], np.array([rate_per_s]))
+        return states[0], Step(*happened[0].tolist())
+
+    def advance_all(self, states: Floats, rates_per_s: Floats) -> tuple[Floats, Floats]:
+        """The same for several fleets: states of shape [fleets, nodes], a rate for each Pod of each of them, and what
+        happened, shape [fleets, 4]: `LATE`, `REFUSED`, `WAIT`, `BUSY`."""
+        low = np.minimum(self.rates.searchsorted(rates_per_s, side="right") - 1, len(self.rates) - 2)
+        below = self.rates[low]
+        part = np.minimum((rates_per_s - below) / (self.rates[low + 1] - below), 1.0)[:, None]
         # Most states reach a few nodes only: the others' rows would be multiplied by 0.
-        reached = int(np.flatnonzero(state > _NOBODY)[-1]) + 1
-        state = state[:reached]
-        moved = (1 - part) * (state @ self.moves[low, :reached]) + part * (state @ self.moves[low + 1, :reached])
-        late, refused, wait, busy = moved[-4:].tolist()
-        return moved[:-4], Step(late, refused, wait, busy)
+        reached = int((states > _NOBODY).any(axis=0).nonzero()[0][-1]) + 1
+        states = states[:, :reached]
+        places = set(low.tolist())
+        if len(places) == 1:
+            moved = self._between(places.pop(), states, part)
+        else:
+            moved = np.empty((len(states), self.moves.shape[2]))
+            for place in places:
+                rows = (low == place).nonzero()[0]
+                moved[rows] = self._between(place, states[rows], part[rows])
+        return moved[:, :-4], moved[:, -4:]
+
+    def _between(self, low: int, states: Floats, part: Floats) -> Floats:
+        """States moved at a rate of the table, and in part at the next."""
+        reached = states.shape[1]
+        at, beyond = states @ self.moves[low, :reached], states @ self.moves[low + 1, :reached]
+        return np.asarray((1 - part) * at + part * beyond)
 
     def waiting(self, state: Floats) -> float:
         """Mean number of waiting requests of a Pod."""

@@ -1,5 +1,6 @@
 """A fleet over a trace: second by second the load, the autoscaler, the Pods, who is late, and what is paid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,11 +8,12 @@ import numpy as np
 
 from ..capacity.queue_model import Floats
 from ..load.traffic.trace import Trace
-from .autoscaler import Autoscaler, Counters, Pods, Prometheus
+from .autoscaler import Autoscaler, Counts, Pods
 from .balance import Load
 from .cluster import Cluster
-from .pod_table import PodTable
-from .settings import FleetPlan
+from .pod_table import BUSY, LATE, REFUSED, WAIT, PodTable
+from .prometheus import Counters, Prometheus
+from .settings import FleetPlan, ScalingSettings
 
 WORST_S = 600.0
 """The length of the worst time that is looked for: ten minutes."""
@@ -79,75 +81,137 @@ def simulate(trace: Trace, pod: PricedPod, plan: FleetPlan, seed: int = 1) -> Ou
     At the start as many Pods serve as the trace's first minute needs. The chart's windows, polls and periods are kept
     to a step.
     """
-    return _Run(trace, pod, plan, seed).run()
+    (outcome,) = simulate_all(trace, pod, (plan,), seed)
+    return outcome
+
+
+def simulate_all(trace: Trace, pod: PricedPod, plans: Sequence[FleetPlan], seed: int = 1) -> list[Outcome]:
+    """The same for several plans, which differ in their scaling and nodes alone: a step of all takes little longer
+    than one's."""
+    return _Run(trace, pod, plans, seed).run()
 
 
 class _Run:
-    def __init__(self, trace: Trace, pod: PricedPod, plan: FleetPlan, seed: int) -> None:
-        self._pod, self._plan, self._step_s = pod, plan, pod.table.step_s
-        self._rates = trace.at(self._step_s)
-        self._cluster = Cluster(plan.start_up, plan.nodes, seed)
-        self._autoscaler = Autoscaler(plan.scaling, pod.capacity_per_s)
-        self._prometheus = Prometheus(plan.scaling.window_s)
-        self._cluster.begin(self._first())
-        self._load = Load.of(plan.requests, self._cluster.serving, pod.table)
-        self._served = self._queued_s = self._pods_s = self._busy_s = 0.0
+    """One trace and every plan's fleet; arrays are of shape [fleets], or [steps, fleets] for every step."""
 
-    def _first(self) -> int:
-        scaling = self._plan.scaling
+    def __init__(self, trace: Trace, pod: PricedPod, plans: Sequence[FleetPlan], seed: int) -> None:
+        self._pod, self._plans, self._step_s = pod, plans, pod.table.step_s
+        self._rates = trace.at(self._step_s)
+        self._tier_2_share = plans[0].requests.tier_2_share
+        self._clusters = [Cluster(plan.start_up, plan.nodes, seed) for plan in plans]
+        self._fixed = np.array([plan.scaling.mode == "fixed" for plan in plans])
+        scaling = [plan.scaling for plan in plans]
+        self._autoscaler = Autoscaler(scaling, pod.capacity_per_s, plans[0].sync_s)
+        self._prometheus = Prometheus([one.window_s for one in scaling])
+        self._pods, self._gone, self._present, self._nodes = (np.zeros(len(plans), dtype=np.int64) for _ in range(4))
+        self._due_s = [0.0] * len(plans)
+        for number, (one, cluster) in enumerate(zip(scaling, self._clusters, strict=True)):
+            cluster.begin(self._first(one))
+            self._look_at(number)
+        self._load = Load(plans[0].requests, pod.table, self._pods)
+        self._counted, self._counted_steps = np.zeros((4, len(plans))), 0
+        self._kept = _Kept(len(self._rates), len(plans))
+
+    def _first(self, scaling: ScalingSettings) -> int:
         if scaling.mode == "fixed":
             return scaling.replicas
         first = float(self._rates[: max(1, round(60 / self._step_s))].mean())
         share = (scaling.rate_target_percent or 80) / 100
         return int(np.clip(np.ceil(first / (self._pod.capacity_per_s * share)), scaling.least, scaling.most))
 
-    def run(self) -> Outcome:
-        steps, step_s, cluster = len(self._rates), self._step_s, self._cluster
-        late, shed, pods, present, nodes = (np.zeros(steps) for _ in range(5))
-        scrape_at, sync_at, poll_at = 0.0, self._plan.sync_s, 0.0
+    def run(self) -> list[Outcome]:
+        """Every plan's outcome."""
+        kept, first = self._kept, self._plans[0]
+        scrape_at, sync_at, scales = 0.0, first.sync_s, not self._fixed.all()
         for step, rate in enumerate(self._rates.tolist()):
-            now_s = step * step_s
-            cluster.advance(now_s, step_s)
-            pods[step], present[step], nodes[step] = cluster.serving, cluster.present, sum(cluster.nodes)
-            late[step], shed[step] = self._serve(rate)
-            now_s += step_s
-            if self._plan.scaling.mode == "fixed":
+            now_s = step * self._step_s
+            if self._next_due_s <= now_s:
+                self._advance(now_s)
+            kept.pods[step], kept.present[step], kept.nodes[step] = self._pods, self._present, self._nodes
+            self._serve(step, rate)
+            now_s += self._step_s
+            if not scales:
                 continue
             if now_s >= scrape_at:
-                self._prometheus.scrape(Counters(now_s, self._served, self._queued_s, self._pods_s, self._busy_s))
-                scrape_at = now_s + self._plan.scrape_s
-            if now_s >= poll_at:
-                self._resize(self._autoscaler.poll(now_s, cluster.present, rate > 0), now_s)
-                poll_at = now_s + self._plan.scaling.polling_s
+                self._prometheus.scrape(Counters(now_s, *self._count(step + 1)))
+                scrape_at = now_s + first.scrape_s
+            if self._autoscaler.may_sleep:
+                self._resize(self._autoscaler.poll(now_s, self._present, rate > 0), now_s)
             if now_s >= sync_at:
                 seen = self._prometheus.ask(now_s)
-                self._resize(self._autoscaler.sync(now_s, Pods(cluster.present, cluster.serving), seen), now_s)
-                sync_at = now_s + self._plan.sync_s
-        return Outcome(step_s, self._rates, late, shed, pods, present, nodes, self._pod.usd_per_hour, cluster.reclaimed)
+                self._resize(self._autoscaler.sync(now_s, Pods(self._present, self._pods), seen), now_s)
+                sync_at = now_s + first.sync_s
+        return [
+            kept.outcome(number, self._rates, (self._step_s, self._pod.usd_per_hour), cluster.reclaimed)
+            for number, cluster in enumerate(self._clusters)
+        ]
 
-    def _resize(self, wanted: int, now_s: float) -> None:
-        if wanted != self._cluster.present:
-            self._cluster.resize(wanted, now_s)
+    def _advance(self, now_s: float) -> None:
+        """The clusters in which something is due."""
+        for number, due_s in enumerate(self._due_s):
+            if due_s <= now_s:
+                self._clusters[number].advance(now_s, self._step_s)
+                self._look_at(number)
 
-    def _serve(self, rate: float) -> tuple[float, float]:
-        """Requests that were late, and those of tier 2 that were shed, in this step."""
-        cluster, step_s = self._cluster, self._step_s
-        serving = cluster.serving
-        asked = rate * step_s
-        if serving == 0:
-            self._load = self._load.resized(0)
-            return asked, 0.0
-        self._load = self._load.resized(serving)
-        # Nobody has noticed yet that a zone is gone: its Pods' share of the requests gets no answer.
-        unanswered = asked * cluster.gone / (serving + cluster.gone)
-        reached = asked - unanswered
-        room = self._pod.capacity_per_s * serving * step_s
-        tier_2 = reached * self._plan.requests.tier_2_share
-        shed = min(tier_2, max(0.0, reached - room))
-        self._load, happened = self._load.advanced((reached - shed) / step_s)
-        answered = (reached - shed) * (1 - happened.refused)
-        self._served += answered
-        self._queued_s += answered * happened.wait_s
-        self._pods_s += serving * step_s
-        self._busy_s += serving * step_s * happened.busy
-        return unanswered + (reached - shed) * happened.late, shed
+    def _resize(self, wanted: Counts, now_s: float) -> None:
+        for number in np.flatnonzero((wanted != self._present) & ~self._fixed).tolist():
+            self._clusters[number].resize(int(wanted[number]), now_s)
+            self._look_at(number)
+
+    def _look_at(self, number: int) -> None:
+        """Note what has become of a cluster."""
+        cluster = self._clusters[number]
+        self._pods[number], self._gone[number] = cluster.serving, cluster.gone
+        self._present[number], self._nodes[number] = cluster.present, sum(cluster.nodes)
+        self._due_s[number] = cluster.due_s
+        self._next_due_s, self._changed = min(self._due_s), True
+
+    def _serve(self, step: int, rate: float) -> None:
+        """Note the requests of this step that the Pods get, those that nobody does, those of tier 2 that are shed, and
+        what becomes of the first."""
+        kept, pods = self._kept, self._pods
+        if self._changed:
+            self._load.resize(pods)
+            self._all_reach = bool((pods > 0).all()) and not self._gone.any() and not self._tier_2_share
+            self._changed = False
+        asked = rate * self._step_s
+        if self._all_reach:
+            kept.accepted[step] = asked
+        else:
+            # Nobody has noticed yet that a zone is gone: its Pods' share of the requests gets no answer. Nobody gets
+            # one from no Pod.
+            nobody = np.where(pods > 0, asked * self._gone / np.maximum(pods + self._gone, 1), asked)
+            reached = asked - nobody
+            room = self._pod.capacity_per_s * pods * self._step_s
+            shed = np.minimum(reached * self._tier_2_share, np.maximum(0.0, reached - room))
+            kept.unanswered[step], kept.shed[step], kept.accepted[step] = nobody, shed, reached - shed
+        kept.happened[step] = self._load.advance(kept.accepted[step] / self._step_s)
+
+    def _count(self, steps: int) -> Floats:
+        """The Pods' counters after so many steps, in the order of `Counters`; shape [4, fleets]."""
+        kept, new = self._kept, slice(self._counted_steps, steps)
+        happened, pods_s = kept.happened[new], kept.pods[new] * self._step_s
+        answered = kept.accepted[new] * (1 - happened[:, :, REFUSED])
+        counts = (answered, answered * happened[:, :, WAIT], pods_s, pods_s * happened[:, :, BUSY])
+        # A new array, not the old one changed: scrapes keep it.
+        self._counted, self._counted_steps = self._counted + np.array([part.sum(axis=0) for part in counts]), steps
+        return self._counted
+
+
+class _Kept:
+    """What became of every step; arrays of shape [steps, fleets], `happened` with four shares more (see `PodTable`)."""
+
+    def __init__(self, steps: int, fleets: int) -> None:
+        self.pods, self.present, self.nodes, self.accepted, self.unanswered, self.shed = (
+            np.zeros((steps, fleets)) for _ in range(6)
+        )
+        self.happened = np.zeros((steps, fleets, 4))
+
+    def outcome(self, number: int, rates: Floats, priced: tuple[float, float], reclaimed: int) -> Outcome:
+        """One fleet's; `priced` is the length of a step in seconds and a node's US dollars an hour."""
+        late = self.unanswered[:, number] + self.accepted[:, number] * self.happened[:, number, LATE]
+        shed, pods, present, nodes = (
+            values[:, number].copy() for values in (self.shed, self.pods, self.present, self.nodes)
+        )
+        step_s, usd_per_hour = priced
+        return Outcome(step_s, rates, late, shed, pods, present, nodes, usd_per_hour, reclaimed)

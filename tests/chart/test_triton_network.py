@@ -421,6 +421,35 @@ def test_google_s_prometheus_scrapes_by_its_own_kind_and_queries_know_its_job_la
     assert set(re.findall(r'job=\\+"([^"\\]*)', queries)) == {"demo-triton"}
 
 
+def test_a_service_monitor_scrapes_each_pod_once_and_queries_know_its_job_label() -> None:
+    keep = {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}
+    monitor = {"enabled": True, "kind": "ServiceMonitor", "scrapeTimeout": "5s", "relabelings": [keep]}
+    rules = at("monitoring.prometheusRule.enabled", True)
+    manifests = render(with_values(DELIVERED, rules, at("monitoring.podMonitor", monitor), at("scaling.mode", "keda")))
+    assert errors(manifests) == []
+    spec = one(manifests, "ServiceMonitor")["spec"]
+    (endpoint,) = spec["endpoints"]
+    assert (endpoint["port"], endpoint["interval"], endpoint["scrapeTimeout"]) == ("metrics", "10s", "5s")
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": "inference/demo-triton"}, keep]
+    assert endpoint["metricRelabelings"] == [{"action": "drop", "sourceLabels": ["model"], "regex": "tiny"}]
+    assert spec["podTargetLabels"] == ["rollouts-pod-template-hash"]
+    # One of the Services that stand for the Pods, as each of them would have Prometheus scrape every Pod once more.
+    wanted = spec["selector"]["matchLabels"].items()
+    services = [item for item in manifests if item["kind"] == "Service"]
+    (service,) = [item for item in services if wanted <= item["metadata"]["labels"].items()]
+    assert len(services) == 3
+    assert service["spec"]["ports"] == [
+        {"name": "metrics", "port": 8002, "targetPort": "metrics", "appProtocol": "http"}
+    ]
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    pod = one(manifests, "Rollout")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= pod.items()
+    asked = [one(manifests, "ScaledObject"), one(manifests, "AnalysisTemplate", "-objective")]
+    queries = json.dumps([*asked, one(manifests, "PrometheusRule")])
+    assert set(re.findall(r'job=\\+"([^"\\]*)', queries)) == {"inference/demo-triton"}
+    assert not {"PodMonitor", "PodMonitoring"} & set(kinds(manifests))
+
+
 def test_helm_test_asks_the_service_for_each_model() -> None:
     test = {"image": {"registry": "localhost:5000", "tag": "9"}, "timeoutSeconds": 77}
     manifests = render(with_values(URL, at("modelRepository.models", ["a", "b"]), {"test": test}))

@@ -13,12 +13,14 @@ CHART = ROOT / "charts/triton"
 KNOWN = {value.path[0] for value in read_values(CHART)}
 NAMES = sorted(path.stem for path in chart_docs.presets(CHART, KNOWN) if path.suffix == ".yaml")
 BUILT = {"modelRepository": {"builder": {"plan": PLAN}}}
+INT8_PLAN = PLAN.replace("original", "onnx_int8")
 # What a file leaves to its user.
 NEEDED: dict[str, dict[str, Any]] = {
     "autoscale-gpu": URL,
     "autoscale-keda": URL,
     "cpu": BUILT,
     "gke-t4": at("modelRepository.url", "gs://bucket/models"),
+    "pools": {"pools": {"t4": URL, "cpu": {"modelRepository": {"builder": {"plan": INT8_PLAN}}}}},
     "tiers": URL,
 }
 HOSTS = {"http": {"hostnames": ["a.example.com"]}, "grpc": {"hostnames": ["b.example.com"]}}

@@ -183,7 +183,11 @@ RULES = [
         with_values(at("image.tag", "26.03-py3"), built(PLAN)),
         built(f"runtime: python\n{PLAN}"),
     ),
-    Rule("modelRepository.path a/../b leaves the volume", source(path="a/../b"), source(path="a/..b")),
+    Rule(
+        "modelRepository.path a/../b leaves the volume",
+        source(source="image", image={"reference": "models:1"}, path="a/../b"),
+        source(path="a/..b"),
+    ),
     Rule(
         "server.extraArgs holds --http-port=1",
         at("server.extraArgs", ["--http-port=1"]),
@@ -548,12 +552,12 @@ RULES = [
         at("server.tracing.otlpUrl", ""),
     ),
     Rule(
-        "monitoring.podMonitor.relabelings is given, so monitoring.podMonitor.kind must be PodMonitor",
+        "monitoring.podMonitor.relabelings is given, so monitoring.podMonitor.kind must be PodMonitor or Service",
         at("monitoring.podMonitor", {"kind": "PodMonitoring", "relabelings": [{"action": "drop"}]}),
         at("monitoring.podMonitor.relabelings", []),
     ),
     Rule(
-        "monitoring.prometheusRule.enabled is true, so monitoring.podMonitor.kind must be PodMonitor",
+        "monitoring.prometheusRule.enabled is true, so monitoring.podMonitor.kind must be PodMonitor or ServiceMonitor",
         {
             "monitoring": {
                 "podMonitor": {"enabled": True, "kind": "PodMonitoring"},
@@ -669,6 +673,45 @@ RULES = [
         DELIVERED,
     ),
 ]
+# Values that another one turns off: what turns each on.
+TRACED = with_values(at("server.tracing", TRACING), COLLECTOR)
+WITHOUT_EFFECT: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
+    ("server.tracing.rate", 10, {}, TRACED),
+    ("server.tracing.serviceName", "shop", {}, TRACED),
+    (
+        "server.grpcMaxConnectionAgeGraceSeconds",
+        5,
+        at("server.grpcMaxConnectionAgeSeconds", 0),
+        at("server.grpcMaxConnectionAgeSeconds", 9),
+    ),
+    ("server.rateLimit.tierExecutions", 2, {}, at("modelRepository.tiers.original.tier", 1)),
+    ("modelRepository.path", "models", {}, source(source="image", image={"reference": "models:1"})),
+    ("modelRepository.credentials.key", "other.json", {}, at("modelRepository.credentials.secretName", "key")),
+    ("gateway.gke.healthCheckIntervalSeconds", 9, GATEWAY, at("gateway.gke.healthCheckPolicy", True)),
+    ("gateway.gke.backendTimeoutSeconds", 9, GATEWAY, at("gateway.gke.backendPolicy", True)),
+    ("ingress.http.annotations", {"a": "b"}, {}, at("ingress.http.host", "a.example.com")),
+    ("ingress.grpc.annotations", {"a": "b"}, {}, at("ingress.grpc.host", "b.example.com")),
+    (
+        "delivery.measure.extraArgs",
+        ["--effort=quick"],
+        with_values(DELIVERED, at("delivery.measure.ratePerSecond", 0)),
+        at("delivery.measure.ratePerSecond", 20),
+    ),
+    ("modelRepository.builder.useGpu", True, {}, built(PLAN)),
+    ("modelRepository.builder.extraArgs", ["--jobs=2"], {}, built(PLAN)),
+    ("modelRepository.builder.extraEnv", [{"name": "A", "value": "b"}], {}, built(PLAN)),
+    ("modelRepository.builder.extraEnvFrom", [{"secretRef": {"name": "a"}}], {}, built(PLAN)),
+    (
+        "modelRepository.builder.extraVolumeMounts",
+        [MOUNT],
+        {"pod": EXTRA},
+        built(PLAN),
+    ),
+]
+RULES += [
+    Rule(f"{path} is given, so ", with_values(start, at(path, value)), mended)
+    for path, value, start, mended in WITHOUT_EFFECT
+]
 
 
 _SAID: dict[str, str] = {}
@@ -732,10 +775,10 @@ def test_kubernetes_before_1_30_is_refused() -> None:
 
 
 def test_every_rule_has_its_case() -> None:
-    """Each `fail` of the template is met by a case above, compared by its text."""
+    """Each refusal of the template is met by a case above, compared by its text."""
     text = (ROOT / "charts/triton/templates/validations.yaml").read_text(encoding="utf-8")
     messages = [refusal(rule.broken) for rule in RULES] + [refusal(IMAGE_VOLUME, "1.30.0")]
-    for form in re.findall(r'\{\{ fail (?:\(printf )?"([^"]*)"', text):
+    for form in re.findall(r'\{\{ include "triton.refuse" \(list \$ (?:\(printf )?"([^"]*)"', text):
         pattern = re.sub(r"%[sdv]", ".+", re.escape(form).replace(r"\%", "%"))
         assert any(re.search(pattern, message) for message in messages), form
 

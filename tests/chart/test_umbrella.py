@@ -115,6 +115,7 @@ def test_prometheus_of_this_namespace_may_scrape_triton(chart: Path) -> None:
 
 
 KEDA = {"scaling": {"mode": "keda"}}
+POOL = {"a": {"modelRepository": {"models": ["original"]}}}
 RULES = [
     (merged(components={"triton": False, "locust": False}), "are both false"),
     (merged({"fullnameOverride": "x"}), "triton.nameOverride or fullnameOverride is given"),
@@ -124,6 +125,11 @@ RULES = [
         "so locust.target.address must be given as grpcs://HOST:PORT",
     ),
     (merged(locust={"target": {"protocol": "http"}}), "locust.target.protocol is http"),
+    (merged({"pools": POOL}), "locust.target.address must name the Service of one of them as HOST:PORT: "),
+    (
+        merged({"pools": {"a": {**POOL["a"], "scaling": {"mode": "keda"}}}}, locust={"target": {"address": "a:1"}}),
+        "triton.pools.a.scaling.keda.prometheusAddress is ",
+    ),
     (merged(locust={"target": {"model": "tftrt_fp16"}}), "triton.modelRepository.models does not load: original"),
     (merged(components={"triton": False}), "components.triton is false"),
     (merged(KEDA), "this release's Prometheus is http://prometheus-operated.inference.svc:9090"),

@@ -41,6 +41,7 @@ CASES: list[tuple[list[str], dict[str, Any]]] = [
     (["gke-t4", "tftrt_int8", "gke-spot"], BUCKET),
     (["gke-t4", "surge", "tftrt_int8"], BUCKET),
     ([], DELIVERED),
+    (["pools"], {"pools": {"t4": BUCKET, "cpu": PLAN}}),
 ]
 EACH_CASE = pytest.mark.parametrize(("files", "values"), CASES, ids=lambda part: "+".join(part))
 

@@ -35,6 +35,8 @@ TIMEOUT_S = 10.0
 # Triton keeps an HTTP connection as long as its client does, so a client of a Service has to move on by itself.
 HTTP_CONNECTION_AGE_S = 5.0
 LONGEST_S = 600.0
+# `late_shares` of a stream are the shares of its requests that took longer than these.
+LIMITS_MS = (60, 80, 100, 150, 200, 500, 1000)
 # As docs/how-to/reliability.md recommends all three. An inference may be sent twice without harm; the servers of these
 # tests stop sooner than gRPC would ask DNS again by itself.
 DNS_PAUSE_MS = 1000
@@ -207,6 +209,7 @@ class Stream:
             "failures": self.failures[:200],
             "p50_ms": round(float(np.quantile(latencies, 0.5)), 1),
             "p99_ms": round(float(np.quantile(latencies, 0.99)), 1),
+            "late_shares": {limit: round(float((latencies > limit).mean()), 5) for limit in LIMITS_MS},
         }
 
 

@@ -1,4 +1,4 @@
-"""The simulated fleet has as many Pods as the real one: a trace, scaled down, on KEDA and a real server.
+"""The simulated fleet has as many Pods, and requests as late, as the real one: a trace, scaled down, on KEDA.
 
 FLEET_RUNS says how often (default 1): three runs on a machine with nothing else to do are the comparison of
 docs/explanation/fleet.md.
@@ -22,7 +22,7 @@ from slo_tuner.capacity.queue_model import ServiceTime
 from slo_tuner.fleet.pod_queue import PodModel
 from slo_tuner.fleet.pod_table import TableSpec, make_table
 from slo_tuner.fleet.settings import FleetPlan, Nodes, ScalingSettings, StartUp
-from slo_tuner.fleet.simulate import PricedPod, simulate
+from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate
 from slo_tuner.fleet.values_file import scaling_values
 from slo_tuner.load.traffic.trace import Trace
 
@@ -31,6 +31,7 @@ FILES = ["cpu", "autoscale-keda"]
 # Every batch takes 40 ms longer, so that a server's speed does not follow from what else the machine does.
 SLOWER = slower(MODEL, 0.04)
 CAPACITY_PER_S = 5.0
+LIMIT_MS = 100
 SCALING = ScalingSettings(
     least=1,
     most=4,
@@ -83,10 +84,11 @@ def _start_s(release: Release) -> float:
     return last - first
 
 
-def _simulated(start_s: float) -> np.ndarray:
-    """Pods that serve in each second."""
+def _simulated(start_s: float) -> Outcome:
+    """What the fleet does with the steps."""
     service = ServiceTime(own=0.042, fixed=0.0, item=0.0, width=4.0, friction=0.0)
-    table = make_table(PodModel(Configuration(batch=1, instances=1), service), TableSpec(1.0, 10.0, samples=1000))
+    spec = TableSpec(LIMIT_MS / 1000, 10.0, samples=6000)
+    table = make_table(PodModel(Configuration(batch=1, instances=1), service), spec)
     rates = np.concatenate([np.full(seconds, rate) for seconds, rate in STEPS])
     plan = FleetPlan(
         scaling=SCALING,
@@ -95,11 +97,11 @@ def _simulated(start_s: float) -> np.ndarray:
         sync_s=SYNC_S,
         scrape_s=SCRAPE_S,
     )
-    return simulate(Trace("steps", 1.0, rates), PricedPod(table, CAPACITY_PER_S, 1.0), plan).pods
+    return simulate(Trace("steps", 1.0, rates), PricedPod(table, CAPACITY_PER_S, 1.0), plan)
 
 
-def _real(release: Release, image: str, run: int) -> np.ndarray:
-    """The same of the cluster, while the trace is sent."""
+def _real(release: Release, image: str, run: int) -> tuple[np.ndarray, float]:
+    """Of the cluster while the trace is sent: Pods that serve in each second, and the share of late requests."""
     (balanced, *_) = streams(release.name, release.namespace, MODEL)
     text = ",".join(f"{seconds}x{rate}" for seconds, rate in STEPS)
     seen = np.zeros(SECONDS)
@@ -109,20 +111,33 @@ def _real(release: Release, image: str, run: int) -> np.ndarray:
             seen[int(now) :] = _ready(release)
             time.sleep(1.0)
     assert load.failed == {}
-    return seen
+    (stream,) = load.report["streams"]
+    return seen, float(stream["late_shares"][str(LIMIT_MS)])
 
 
 def test_pods_over_time_are_those_of_the_simulation_within_one(
     release: Release, images: dict[str, str], tmp_path: Path
 ) -> None:
     start_s, runs = _start_s(release), int(os.environ.get("FLEET_RUNS", "1"))
-    expected, near = _simulated(start_s), []
+    outcome, near, late = _simulated(start_s), [], []
+    expected = outcome.pods
     for run in range(runs):
-        seen = _real(release, images["locust"], run)
+        seen, late_share = _real(release, images["locust"], run)
         near.append(float((np.abs(seen - expected) <= 1).mean()))
-        kept = {"start_s": start_s, "real": seen.tolist(), "simulated": expected.tolist(), "within_one": near[-1]}
+        late.append(late_share)
+        kept = {
+            "start_s": start_s,
+            "real": seen.tolist(),
+            "simulated": expected.tolist(),
+            "within_one": near[-1],
+            "late_share": late_share,
+            "simulated_late_share": outcome.late_share,
+        }
         (tmp_path / f"run-{run}.json").write_text(json.dumps(kept))
         print(json.dumps(kept))
         release.settle(1)
     assert expected.max() == SCALING.most
     assert min(near) >= 0.9, near
+    if runs >= 3:
+        spread = max(late) - min(late)
+        assert min(late) - spread <= outcome.late_share <= max(late) + spread, (late, outcome.late_share)

@@ -4,22 +4,36 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/*
-The base of every object's name: 50 characters at most, so that the longest suffix fits into 63. A
-name that has to be cut ends in a hash, or two long release names would meet in one object.
-*/}}
+{{/* The base of the names of what belongs to the release, and of its pools' names. */}}
+{{- define "triton.releaseName" -}}
+{{- include "triton.shortened" (include "triton.wholeName" .) -}}
+{{- end -}}
+
+{{/* The base of the names of all other objects: with the pool's name in it, where the release has pools. */}}
 {{- define "triton.fullname" -}}
+{{- $pool := get . "Pool" -}}
+{{- list (include "triton.wholeName" .) $pool | compact | join "-" | include "triton.shortened" -}}
+{{- end -}}
+
+{{- define "triton.wholeName" -}}
 {{- $name := include "triton.name" . -}}
 {{- $full := .Values.fullnameOverride -}}
 {{- if not $full -}}
 {{- $full = ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
 {{- end -}}
 {{- /* A release's name may hold dots, a Service's name may not. */ -}}
-{{- $full = replace "." "-" $full -}}
-{{- if gt (len $full) 50 -}}
-{{- printf "%s-%s" (trunc 41 $full | trimSuffix "-") (sha256sum $full | trunc 8) -}}
+{{- replace "." "-" $full -}}
+{{- end -}}
+
+{{/*
+50 characters at most, so that the longest suffix fits into 63. A name that has to be cut ends in a hash, or two long
+names would meet in one object.
+*/}}
+{{- define "triton.shortened" -}}
+{{- if gt (len .) 50 -}}
+{{- printf "%s-%s" (trunc 41 . | trimSuffix "-") (sha256sum . | trunc 8) -}}
 {{- else -}}
-{{- $full -}}
+{{- . -}}
 {{- end -}}
 {{- end -}}
 
@@ -27,6 +41,9 @@ name that has to be cut ends in a hash, or two long release names would meet in 
 app.kubernetes.io/name: {{ include "triton.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: server
+{{- with get . "Pool" }}
+inference-system/pool: {{ . | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* Without commonLabels, which may hold the same keys as an object's own. */}}
@@ -59,9 +76,10 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 {{ include "triton.commonLabels" . }}
 {{- end -}}
 
+{{/* One identity for all Pods of a release, so that what it is bound to outlives each pool. */}}
 {{- define "triton.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
-{{- default (include "triton.fullname" .) .Values.serviceAccount.name -}}
+{{- default (include "triton.releaseName" .) .Values.serviceAccount.name -}}
 {{- else -}}
 {{- default "default" .Values.serviceAccount.name -}}
 {{- end -}}
@@ -86,9 +104,17 @@ the place of the registry's host, and keeps its path. Arguments: root, image.
 {{- end -}}
 {{- end -}}
 
-{{/* Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME, a PodMonitoring to NAME. */}}
+{{/* What tells the Service that a ServiceMonitor selects from those of the clients. */}}
+{{- define "triton.metricsServiceLabel" -}}
+inference-system/service: metrics
+{{- end -}}
+
+{{/*
+Selects this release's series in Prometheus: PodMonitors set job to NAMESPACE/NAME, the chart's ServiceMonitor does, too, a
+PodMonitoring sets it to NAME.
+*/}}
 {{- define "triton.metricsSelector" -}}
 {{- $job := include "triton.fullname" . -}}
-{{- if eq .Values.monitoring.podMonitor.kind "PodMonitor" }}{{ $job = printf "%s/%s" .Release.Namespace $job }}{{ end -}}
+{{- if ne .Values.monitoring.podMonitor.kind "PodMonitoring" }}{{ $job = printf "%s/%s" .Release.Namespace $job }}{{ end -}}
 namespace="{{ .Release.Namespace }}",job="{{ $job }}"
 {{- end -}}

@@ -4,14 +4,17 @@ models. Everything else stays in the cluster, where the Service has it: loading 
 tracing and logging.
 
 Each path stands for itself, as a prefix would take in what Triton serves below it: /v2/models/NAME/trace/setting.
+Arguments: root, door (gateway or ingress).
 */ -}}
 {{- define "triton.publicHttpPaths" -}}
+{{- if include "triton.answersForServer" . }}
 - /v2
 - /v2/health/live
 - /v2/health/ready
 - /v2/repository/index
-{{- range $name := include "triton.publicNames" . | fromJsonArray }}
-{{- range $version := concat (list "") $.Values.publicApi.modelVersions }}
+{{- end }}
+{{- range $name := include "triton.publicNames" .root | fromJsonArray }}
+{{- range $version := concat (list "") $.root.Values.publicApi.modelVersions }}
 {{- $model := printf "/v2/models/%s" $name }}
 {{- if $version }}{{ $model = printf "%s/versions/%d" $model (int64 $version) }}{{ end }}
 - {{ $model }}
@@ -35,7 +38,7 @@ older versions of the Gateway API, a route 16 rules. One rule of the first route
 */ -}}
 {{- define "triton.publicHttpRoutes" -}}
 {{- $routes := list -}}
-{{- range chunk 15 (chunk 8 (include "triton.publicHttpPaths" . | fromYamlArray)) -}}
+{{- range chunk 15 (chunk 8 (include "triton.publicHttpPaths" (dict "root" . "door" "gateway") | fromYamlArray)) -}}
 {{- $routes = append $routes . -}}
 {{- end -}}
 {{- toJson $routes -}}
@@ -44,7 +47,7 @@ older versions of the Gateway API, a route 16 rules. One rule of the first route
 {{- /* The same as an Ingress has them. Arguments: root, protocol. */ -}}
 {{- define "triton.ingressPaths" -}}
 {{- if eq .protocol "http" -}}
-{{- include "triton.publicHttpPaths" .root -}}
+{{- include "triton.publicHttpPaths" (dict "root" .root "door" "ingress") -}}
 {{- else -}}
 {{- range include "triton.publicGrpcMethods" .root | fromYamlArray }}
 - /{{ .service }}/{{ .method }}

@@ -16,6 +16,7 @@ from .trace import Floats, Trace
 Gaps = Literal["refuse", "zero", "hold"]
 GAPS: tuple[Gaps, ...] = ("refuse", "zero", "hold")
 MOST_RATE = 1e9
+_MOST_TIME = 1e20
 MOST_STEPS = 10_000_000
 """A step a second for four months: beyond that a time stamp is in another unit than the others."""
 
@@ -48,7 +49,9 @@ def checked_trace(columns: Columns, gaps: Gaps = "refuse") -> Trace:
     times = columns.times
     if not len(times):
         raise UsageError("trace", columns.source, "it has no row; give a row for each request, or for each rate")
-    _refuse_first(columns, ~np.isfinite(times), times, "a time is a finite number of seconds, or ISO 8601 with a zone")
+    # Differences of more would overflow; nanoseconds of a date stay below.
+    far = ~(np.abs(times) < _MOST_TIME)
+    _refuse_first(columns, far, times, "a time is a finite number of seconds, or ISO 8601 with a zone")
     if columns.rates is None:
         return _of_requests(columns)
     rates = columns.rates
@@ -69,12 +72,11 @@ def _of_requests(columns: Columns) -> Trace:
     times = columns.times
     _refuse_first(columns, np.diff(times, prepend=times[0]) < 0, times, "times ascend: sort the rows")
     offsets = times - times[0]
-    steps = int(offsets[-1]) + 1
-    if steps > MOST_STEPS:
+    if not offsets[-1] < MOST_STEPS:
         raise columns.wrong(
             len(times) - 1, times[-1], f"a trace lasts {MOST_STEPS} s at most: are times in seconds, not milliseconds?"
         )
-    counts = np.bincount(offsets.astype(np.int64), minlength=steps).astype(np.float64)
+    counts = np.bincount(offsets.astype(np.int64), minlength=int(offsets[-1]) + 1).astype(np.float64)
     return Trace(columns.source, 1.0, counts, offsets, columns.start)
 
 
@@ -88,10 +90,11 @@ def _of_rates(columns: Columns, rates: Floats, gaps: Gaps) -> Trace:
     _refuse_first(columns, wrong, times, "times ascend, each once: sort the rows")
     step = float(np.median(distances))
     number = distances / step
-    uneven = np.abs(number - np.round(number)) > 0.05
-    _refuse_first(
-        columns, np.concatenate([[False], uneven | (np.round(number) < 1)]), times, f"rows are {step:g} s apart"
-    )
+    even = (np.abs(number - np.round(number)) <= 0.05) & (np.round(number) >= 1)
+    _refuse_first(columns, np.concatenate([[False], ~even]), times, f"rows are {step:g} s apart")
+    # Before they are whole numbers: a time in another unit than the others makes more of them than there are.
+    too_far = np.concatenate([[False], np.cumsum(np.round(number)) >= MOST_STEPS])
+    _refuse_first(columns, too_far, times, f"a trace has {MOST_STEPS} steps at most")
     places = np.concatenate([[0], np.cumsum(np.round(number))]).astype(np.int64)
     missing = int(places[-1]) + 1 - len(times)
     if missing and gaps == "refuse":
@@ -99,8 +102,6 @@ def _of_rates(columns: Columns, rates: Floats, gaps: Gaps) -> Trace:
         raise columns.wrong(
             row, times[row], f"{round(number[row - 1]) - 1} rows before it are missing: --gaps zero, or --gaps hold"
         )
-    if places[-1] >= MOST_STEPS:
-        raise columns.wrong(len(times) - 1, times[-1], f"a trace has {MOST_STEPS} steps at most")
     filled = np.zeros(int(places[-1]) + 1)
     filled[places] = rates
     if gaps == "hold":

@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import math
+import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
@@ -23,6 +24,7 @@ _RATES = ("rate", "rate_per_s", "requests_per_s", "value")
 _ALLOWED = "a trace is a .csv, .csv.gz or .parquet file, or Prometheus' answer to query_range: a .json file or a URL"
 _TIMEOUT_S = 30.0
 _MOST_BYTES = 1 << 30
+_MOST_SAID = 300
 
 
 def read_trace(source: str, gaps: Gaps = "refuse") -> Trace:
@@ -57,6 +59,8 @@ def _text(path: Path) -> str:
 def _csv(path: Path) -> Columns:
     rows = _rows(path)
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0]), "")):
+        raise UsageError("trace", str(path), f"its columns are separated by {other!r}; separate them by commas")
     named = bool(header) and header[0] in _TIMES
     if named and len(header) > 1 and header[1] not in _RATES:
         raise UsageError("trace", str(path), f"its second column is {header[1]!r}; name it one of {', '.join(_RATES)}")
@@ -113,29 +117,43 @@ def _parquet(path: Path) -> Columns:
     try:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
-        raise UsageError("trace", str(path), f"it cannot be read ({str(error).splitlines()[0]})") from None
-    names = {name.lower(): name for name in table.column_names}
-    time = next((names[name] for name in _TIMES if name in names), None)
-    rate = next((names[name] for name in _RATES if name in names), None)
+        raise UsageError("trace", str(path), f"it cannot be read ({_line(error)})") from None
+    names_at = [name.strip().lower() for name in table.column_names]
+    time = next((name for name in _TIMES if name in names_at), None)
+    rate = next((name for name in _RATES if name in names_at), None)
     if time is None:
-        raise UsageError("trace", str(path), f"it has no column {' or '.join(_TIMES)}, only {', '.join(names)}")
-    column = table.column(time)
+        have = ", ".join(names_at) or "none"
+        raise UsageError("trace", str(path), f"it has no column {' or '.join(_TIMES)}; its columns: {have}")
+    for name in (time, rate):
+        if names_at.count(name) > 1:
+            raise UsageError("trace", str(path), f"it has {names_at.count(name)} columns {name!r}; keep one")
+    column = table.column(names_at.index(time))
     if pyarrow.types.is_timestamp(column.type):
         if column.type.tz is None:
             raise UsageError("trace", str(path), f"the time stamps of {time!r} have no time zone; store them with one")
-        column = column.cast(pyarrow.timestamp("ns", column.type.tz)).cast(pyarrow.int64())
-        seconds = column.to_numpy(zero_copy_only=False).astype(np.float64) / 1e9
+        per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
+        seconds = _numbers(column.cast(pyarrow.int64()), path, time) / per_second
     else:
         seconds = _numbers(column, path, time)
-    rates = _numbers(table.column(rate), path, rate) if rate is not None else None
+    rates = _numbers(table.column(names_at.index(rate)), path, rate) if rate is not None else None
     return Columns(path.name, seconds, rates, 1, utc(float(seconds[0])) if len(seconds) else "")
 
 
 def _numbers(column: Any, path: Path, name: str) -> Floats:
-    try:
-        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise UsageError("trace", str(path), f"the column {name!r} is {column.type}; store numbers") from None
+    """A column's numbers, NaN where it has none. Dates and truth values would be other numbers than were meant."""
+    import pyarrow
+
+    kind = column.type
+    if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_decimal(kind)):
+        raise UsageError(
+            "trace", str(path), f"the column {name!r} is {kind}; store numbers, or time stamps with a zone"
+        )
+    return np.asarray(column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _line(said: object) -> str:
+    """What another program said, in one line of a message."""
+    return " ".join(str(said).split())[:_MOST_SAID] or "nothing"
 
 
 def _asked(url: str) -> str:
@@ -144,6 +162,11 @@ def _asked(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
             return str(answer.read(_MOST_BYTES).decode("utf-8"))
+    except urllib.error.HTTPError as error:
+        # Its body says what is wrong with the query.
+        with error:
+            said = error.read(_MOST_SAID).decode("utf-8", "replace")
+        raise UsageError("trace", url, f"Prometheus answered {error.code}: {_line(said or error.reason)}") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise UsageError("trace", url, f"Prometheus did not answer ({reason})") from None
@@ -154,16 +177,16 @@ def _prometheus(text: str, source: str) -> Columns:
     try:
         answer = json.loads(text)
         if answer.get("status") != "success":
-            raise UsageError("trace", source, f"Prometheus answered: {answer.get('error', 'no success')}")
+            raise UsageError("trace", source, f"Prometheus answered: {_line(answer.get('error', 'no success'))}")
         data = answer["data"]
         if data["resultType"] != "matrix":
-            raise UsageError("trace", source, f"it is a {data['resultType']}; ask /api/v1/query_range")
+            raise UsageError("trace", source, f"it is a {_line(data['resultType'])}; ask /api/v1/query_range")
         series = data["result"]
         if len(series) != 1:
             raise UsageError("trace", source, f"it has {len(series)} series; ask for one, as sum(rate(…)) is")
         values = series[0]["values"]
         times = np.array([float(pair[0]) for pair in values])
         rates = np.array([float(pair[1]) for pair in values])
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         raise UsageError("trace", source, "it is no answer of Prometheus to a range query") from None
     return Columns(source, times, rates, 1, utc(times[0]) if len(times) and math.isfinite(times[0]) else "")

@@ -6,7 +6,7 @@ from typing import cast
 from command_line.arguments import positive
 from command_line.errors import UsageError
 
-from .checked import GAPS, Gaps
+from .checked import GAPS, MOST_RATE, Gaps
 from .files import read_trace
 from .kinds import Shape, generated
 from .trace import Trace
@@ -34,7 +34,9 @@ def read_traffic(options: argparse.Namespace) -> Trace:
     trace = trace.scaled(positive("time-scale", options.time_scale), positive("rate-scale", options.rate_scale))
     if trace.duration_s > _MOST_DAYS * 86400:
         raise UsageError("trace", trace.name, f"it lasts {trace.duration_s / 86400:.4g} days; {_MOST_DAYS} at most")
-    if trace.requests <= 0:
+    if trace.rates.max() > MOST_RATE:
+        raise UsageError("trace", trace.name, f"a rate is {MOST_RATE:g} requests per second at most")
+    if trace.requests < 1:
         raise UsageError("trace", trace.name, "it has no request")
     return trace
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,20 @@ import numpy as np
 import pytest
 import yaml
 
+from command_line.environment import Machine
 from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.capacity.queue_model import ServiceTime, best_rates
 from slo_tuner.cli import main
+from slo_tuner.cost.prices import read_prices
+from slo_tuner.fleet.capacity_notes import capacity_notes
 from slo_tuner.fleet.headroom import headroom
-from slo_tuner.fleet.measured import measured_pod
+from slo_tuner.fleet.measured import Measured, measured_pod
 from slo_tuner.fleet.pod_queue import PodModel
 from slo_tuner.fleet.pod_table import TableSpec, make_table
 from slo_tuner.fleet.record import FleetResults
 from slo_tuner.fleet.search import Promise, Search
 from slo_tuner.fleet.settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
-from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate
+from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate, simulate_all
 from slo_tuner.load.traffic.kinds import Shape, generated
 from slo_tuner.load.traffic.trace import Trace
 from slo_tuner.results.schema import Results, read_results
@@ -31,12 +36,15 @@ SCALING = ScalingSettings(least=2, most=40, rate_target_percent=70)
 QUICK = StartUp(node_s=100, image_s=40, load_s=8, warm_up_s=2)
 
 
+def _pod_model() -> PodModel:
+    service = ServiceTime(own=0.0, fixed=0.004, item=0.014, width=2.0, friction=0.0)
+    return PodModel(Configuration(batch=4, instances=2), service)
+
+
 @cache
 def _pod() -> PricedPod:
     """A Pod of two instances that serves about 100 requests a second within 100 ms; its table is a rough one."""
-    service = ServiceTime(own=0.0, fixed=0.004, item=0.014, width=2.0, friction=0.0)
-    pod = PodModel(Configuration(batch=4, instances=2), service)
-    return PricedPod(make_table(pod, TableSpec(0.1, 5.0, samples=300)), CAPACITY, 0.5)
+    return PricedPod(make_table(_pod_model(), TableSpec(0.1, 5.0, samples=300)), CAPACITY, 0.5)
 
 
 def _steps(*rates: tuple[float, float]) -> Trace:
@@ -147,9 +155,9 @@ def test_the_search_finds_the_cheapest_that_keeps_its_promise() -> None:
 
     tried: list[ScalingSettings] = []
 
-    def exact(scaling: ScalingSettings) -> Outcome:
-        tried.append(scaling)
-        return outcome(_pod(), scaling)
+    def exact(some: Sequence[ScalingSettings]) -> list[Outcome]:
+        tried.extend(some)
+        return simulate_all(trace, _pod(), [FleetPlan(scaling=one, start_up=QUICK) for one in some])
 
     search = Search(settings, [outcome(coarse, one) for one in settings], exact)
     promise = Promise(0.05, 0.05)
@@ -239,6 +247,14 @@ def test_more_load_than_all_pods_can_serve_says_from_how_many_on(
         (["--traffic=daily", "--rate=9", "--model=absent"], "model: 'absent'"),
         (["--traffic=daily", "--rate=9", "--machine=more"], "machine: 'n1-standard-4, more'"),
         (["--traffic=daily", "--rate=9", "--reclaims-per-hour=99"], "reclaims-per-hour: '99'"),
+        (["--traffic=daily", "--rate=9e8", "--peak=9"], "trace: 'daily"),
+        (["--traffic=daily", "--rate=9", "--rate-scale=1e-9"], "trace: 'daily"),
+        (["--traffic=daily", "--rate=900", "--zones=1", "--nodes-per-zone=4"], "nodes-per-zone: 4"),
+        (["--traffic=daily", "--rate=9", "--worst-share="], "worst-share: ''"),
+        (
+            ["--traffic=daily", "--rate=9", "--machine=n1-standard-4+H200"],
+            "machine: 'n1-standard-4, n1-standard-4+H200'",
+        ),
     ],
 )
 def test_a_wrong_question_is_refused_in_one_line(
@@ -276,6 +292,30 @@ def test_a_disturbed_capacity_and_another_kind_of_machine_are_said(
 
 
 @pytest.mark.parametrize(
+    ("gpus", "offer", "said"),
+    [
+        ((), "n1-standard-4", "dollars hold where n1-standard-4 is as fast"),
+        ((), "n1-standard-4+T4", "which has 1 T4: Pods and dollars mean nothing"),
+        (("NVIDIA H200, 143771 MiB, 570",), "n1-standard-4", "which has no GPU"),
+        (("NVIDIA H200, 143771 MiB, 570",), "n1-standard-4+T4", "which has another GPU (T4)"),
+        (("Tesla T4, 15360 MiB, 570",), "n1-standard-4+T4", "dollars hold where n1-standard-4+T4 is as fast"),
+        (("Tesla T4, 15360 MiB, 570",), "n1-standard-4+4xT4", "which has 4 GPUs where 1 were measured"),
+    ],
+)
+def test_a_machine_that_is_priced_but_was_not_measured_is_said(gpus: tuple[str, ...], offer: str, said: str) -> None:
+    results = read_results(LADDER, Results)
+    server = results.run.server
+    machine = Machine(cpu="Xeon", cpu_cores=4, gpus=gpus)
+    run = results.run.model_copy(update={"server": server.model_copy(update={"machine": machine})})
+    pod = Measured("m", _pod_model(), 100.0, None, "", at_least=False)
+    other = replace(pod, model="other", disturbed="other programs", at_least=True)
+    source = (results.model_copy(update={"run": run}), read_prices().offer(offer))
+    notes = capacity_notes(pod, [source], [pod, other])
+    assert said in notes[0]
+    assert notes[1:] == ["Measured disturbed, too: other.", "The load generator set the capacity of other, too."]
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"rate_per_s": None}, "no rate within the objective"),
@@ -291,6 +331,27 @@ def test_results_that_tell_too_little_are_refused(
     assert _fleet(tmp_path, *options, results=path) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "model: 'onnx_int8_tuned'" in line and said in line
+
+
+def test_fleets_side_by_side_are_each_as_alone() -> None:
+    """With zones lost, Pods that wait for nodes, a fixed fleet, connections, and tiers."""
+    trace = _steps((140, 300), (420, 500), (60, 900))
+    lost = Nodes(zones=3, lost_from_s=400.0, lost_until_s=900.0)
+    for requests in (
+        Requests(),
+        Requests(tier_2_share=0.4),
+        Requests(balancing="connections", connections=40, connection_age_s=60.0),
+    ):
+        plans = [
+            FleetPlan(scaling=scaling, start_up=QUICK, nodes=nodes, requests=requests)
+            for scaling in (SCALING, SCALING.model_copy(update={"queue_target_ms": 20.0, "cooldown_s": 180}))
+            for nodes in (Nodes(zones=3), lost, Nodes(zones=2, per_zone=2))
+        ]
+        plans.append(FleetPlan(scaling=ScalingSettings(mode="fixed", replicas=4), start_up=QUICK, requests=requests))
+        for plan, together in zip(plans, simulate_all(trace, _pod(), plans), strict=True):
+            alone = simulate(trace, _pod(), plan)
+            for name in ("late", "shed", "pods", "present", "nodes"):
+                assert getattr(together, name) == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-6)
 
 
 @pytest.mark.slow

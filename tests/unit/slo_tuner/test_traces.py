@@ -1,8 +1,12 @@
 """Traces are read from files of every kind, and a bad one is refused with its row and value."""
 
+import datetime
+import decimal
 import gzip
+import http.server
 import json
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 
 from command_line.errors import UsageError
 from slo_tuner.cli import main
+from slo_tuner.load.traffic.checked import Gaps
 from slo_tuner.load.traffic.files import read_trace
 from slo_tuner.load.traffic.kinds import KINDS, Shape, generated
 from slo_tuner.load.traffic.trace import Trace
@@ -82,13 +87,35 @@ RATES = "time,rate\n"
         ("a,b,c\n", "it has 3 columns"),
         ("1700000000000\n1700009990000000\n", "are times in seconds, not milliseconds?"),
         ("time,latency\n0,1\n", "its second column is 'latency'"),
+        ("time;rate\n0;1,5\n60;2\n", "its columns are separated by ';'"),
+        ("time\trate\n0\t1\n", "its columns are separated by '\\t'"),
+        (RATES + "0,1\n1,2\n2,3\n1e300,4\n", "trace t.csv, row 5: 1e+300 is not allowed; a trace has 10000000 steps"),
+        (RATES + "0,1\n1e-320,2\n5,3\n", "is not allowed"),
+        (RATES + "-1e308,1\n1e308,2\n", "is not allowed"),
+        ("time\n-1e308\n1e308\n", "row 2: -1e+308 is not allowed; a time is a finite number"),
     ],
 )
-def test_a_bad_file_is_refused_by_row_and_value(text: str, said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("gaps", ["refuse", "zero", "hold"])
+def test_a_bad_file_is_refused_by_row_and_value(text: str, said: str, gaps: Gaps, tmp_path: Path) -> None:
+    if gaps != "refuse" and "rows before it are missing" in said:
+        pytest.skip("with --gaps this one is no bad file")
     with pytest.raises(UsageError) as refused:
-        read_trace(_file(tmp_path, text))
+        read_trace(_file(tmp_path, text), gaps)
     message = str(refused.value).replace(str(tmp_path) + "/", "")
     assert said in message and "\n" not in message
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\n"])
+def test_lines_may_end_as_on_any_system(ends: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(ends.join(["time,rate", "0,10", "60,20", ""]).encode())
+    assert read_trace(str(path)).rates.tolist() == [10, 20]
+
+
+def test_the_night_of_a_clock_change_has_no_gap(tmp_path: Path) -> None:
+    text = "2026-10-25T02:00:00+02:00,1\n2026-10-25T02:30:00+02:00,2\n2026-10-25T02:00:00+01:00,3\n"
+    trace = read_trace(_file(tmp_path, RATES + text))
+    assert (trace.step_s, trace.rates.tolist(), trace.filled) == (1800.0, [1, 2, 3], 0)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +129,11 @@ def test_a_bad_file_is_refused_by_row_and_value(text: str, said: str, tmp_path: 
         (_answer([[0, "1"], [15, "NaN"], [30, "2"]]), "row 2: nan is not allowed"),
         (_answer([[0, "1"], [15, "2"], [60, "2"], [75, "2"]]), "row 3: 60.0 is not allowed; 2 rows before it"),
         (_answer([]), "it has no row"),
+        ('{"status": "error", "error": "bad\\nquery"}', "Prometheus answered: bad query"),
+        (_answer([[0, "1"], [15, "+Inf"]]), "row 2: inf is not allowed"),
+        (_answer([], result=[{"metric": {"pod": name}, "values": []} for name in "ab"]), "it has 2 series"),
+        (_answer([], result=[{"metric": {}, "histograms": []}]), "it is no answer of Prometheus"),
+        (_answer([[10**400, "1"], [15, "1"]]), "it is no answer of Prometheus"),
     ],
 )
 def test_a_bad_answer_of_prometheus_is_refused(text: str, said: str, tmp_path: Path) -> None:
@@ -191,6 +223,27 @@ def test_a_file_of_a_spreadsheet_begins_with_a_mark_of_its_encoding(tmp_path: Pa
     assert read_trace(str(path)).rates.tolist() == [10, 20]
 
 
+class _Refuses(http.server.BaseHTTPRequestHandler):
+    """Prometheus that can't parse the query."""
+
+    def do_GET(self) -> None:
+        body = b'{"status":"error","errorType":"bad_data","error":"parse error"}'
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_what_prometheus_says_of_a_query_is_passed_on() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Refuses) as prometheus:
+        threading.Thread(target=prometheus.handle_request, daemon=True).start()
+        with pytest.raises(UsageError, match=r"Prometheus answered 400: .*parse error"):
+            read_trace(f"http://127.0.0.1:{prometheus.server_port}/api/v1/query_range?query=x(")
+
+
 @pytest.mark.parametrize("url", ["http://localhost:port/x", "http://localhost:9/query?a b", "http://localhost:9/…"])
 def test_a_url_that_is_none_is_refused_in_a_line(url: str) -> None:
     with pytest.raises(UsageError, match="Prometheus did not answer"):
@@ -224,3 +277,41 @@ def test_parquet_is_read_as_csv_is(zoned: bool, tmp_path: Path) -> None:
         return
     with pytest.raises(UsageError, match="have no time zone"):
         read_trace(str(path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"rate": [1.0]}, "it has no column time or timestamp"),
+        ({"time": ["yesterday"], "rate": [1.0]}, "the column 'time' is string; store numbers"),
+        ({"time": [0, 60], "rate": [True, False]}, "the column 'rate' is bool; store numbers"),
+        ({"time": [datetime.date(2026, 3, 1)], "rate": [1.0]}, "the column 'time' is date32[day]; store numbers"),
+        ({"time": [0, 60, None], "rate": [1, 2, 3]}, "row 3: nan is not allowed"),
+        ({"time": [0, 60, 120], "rate": [1, None, 3]}, "row 2: nan is not allowed"),
+        ({"time": [], "rate": []}, "store numbers"),
+        ({"time": [0, 60], "Time": [1, 2]}, "it has 2 columns 'time'"),
+        ({"time": [0, 60], "rate": [[1], [2]]}, "store numbers"),
+    ],
+)
+def test_parquet_of_another_meaning_is_refused(columns: dict[str, list[object]], said: str, tmp_path: Path) -> None:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.table(columns), path)
+    with pytest.raises(UsageError) as refused:
+        read_trace(str(path))
+    assert said in str(refused.value)
+
+
+@pytest.mark.slow
+def test_parquet_takes_decimals_and_times_far_away(tmp_path: Path) -> None:
+    import pyarrow as arrow
+    from pyarrow import parquet
+
+    times = arrow.array([32_503_680_000, 32_503_680_060], arrow.timestamp("s", "UTC"))
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.table({"time": times, "rate": [decimal.Decimal("1.5"), decimal.Decimal("2.5")]}), path)
+    trace = read_trace(str(path))
+    assert (trace.step_s, trace.rates.tolist()) == (60.0, [1.5, 2.5])
