@@ -315,7 +315,7 @@ def test_a_disturbed_capacity_and_another_kind_of_machine_are_said(
     assert main(given) == 0
     printed = capsys.readouterr().out
     assert "was measured disturbed (other programs took 0.4 of 2 cores)" in printed
-    assert "another kind of machine" in printed
+    assert "which has 1 T4: Pods and dollars mean nothing" in printed
     assert "the load takes 10 s" in printed
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["fleet"]["published"]["full_load"] == 163
