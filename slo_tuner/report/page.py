@@ -11,7 +11,7 @@ from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
 from ..fleet.plots import burst_plot, frontier_plot, headroom_plot, trace_plot
 from ..fleet.record import FleetRecord, FleetResults
-from ..fleet.text import PROMISES, fleet_headline, fleet_notes, percent, print_fleet
+from ..fleet.text import PROMISES, count, fleet_headline, fleet_notes, percent, print_fleet
 from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
 from ..ladder.table import baseline, failures, print_table, unmet
@@ -127,6 +127,7 @@ def _fleet(fleet: FleetRecord) -> dict[str, object]:
         "fleet": fleet,
         "promises": PROMISES,
         "percent": percent,
+        "count": count,
         "over_time": svg(trace_plot(fleet)),
         "burst": svg(burst_plot(fleet, fleet.choice("balanced"))),
         "frontier": svg(frontier_plot(fleet)),

@@ -25,13 +25,17 @@ from slo_tuner.fleet.headroom import headroom
 from slo_tuner.fleet.measured import Measured, measured_pod
 from slo_tuner.fleet.pod_queue import PodModel
 from slo_tuner.fleet.pod_table import TableSpec, make_table
+from slo_tuner.fleet.question import Question
 from slo_tuner.fleet.record import FleetResults
 from slo_tuner.fleet.search import Promise, Search
 from slo_tuner.fleet.settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
 from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate, simulate_all
+from slo_tuner.fleet.simulator import Simulator
+from slo_tuner.fleet.variants import PUBLISHED_MACHINES, published_ratio
 from slo_tuner.load.traffic.kinds import Shape, generated
 from slo_tuner.load.traffic.trace import Trace
 from slo_tuner.results.schema import Results, read_results, write_results
+from slo_tuner.slo.objective import Objective
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 CAPACITY = 100.0
@@ -363,6 +367,7 @@ def test_results_that_tell_too_little_are_refused(
     assert "model: 'onnx_int8_tuned'" in line and said in line
 
 
+@pytest.mark.slow
 def test_fleets_side_by_side_are_each_as_alone() -> None:
     """With zones lost, Pods that wait for nodes, a fixed fleet, connections, and tiers."""
     trace = _steps((140, 300), (420, 500), (60, 900))
@@ -382,6 +387,29 @@ def test_fleets_side_by_side_are_each_as_alone() -> None:
             alone = simulate(trace, _pod(), plan)
             for name in ("late", "shed", "pods", "present", "nodes"):
                 assert getattr(together, name) == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("queue_ms", [None, 20.0])
+def test_the_published_ratio_holds_where_pods_are_many(queue_ms: float | None) -> None:
+    """Slower Pods whose limit is as much longer wait as much longer: a queue time that is a target is, too."""
+    offers = [read_prices().offer(name) for name in PUBLISHED_MACHINES]
+    question = Question(
+        measured=Measured("m", _pod_model(), CAPACITY, 1.0, "", at_least=False),
+        offer=offers[1],
+        trace=generated("daily", Shape(3000.0, hours=2.0)),
+        objective=Objective(),
+        start_up=QUICK,
+        assumed=(),
+        nodes=Nodes(),
+        requests=Requests(),
+        most=100,
+        allowed_worst_share=0.05,
+        patience_s=2.0,
+    )
+    scaling = SCALING.model_copy(update={"most": 100, "queue_target_ms": queue_ms})
+    ratio = published_ratio(question, Simulator(question), scaling, offers)
+    assert ratio is not None and ratio.trace == pytest.approx(163, rel=0.05)
 
 
 @pytest.mark.slow
