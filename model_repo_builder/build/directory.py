@@ -200,8 +200,9 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     try:
         notes = variant.resolved_engine.build(job)
         result = _verified(variant, cache, job)
+        signature = variant.resolved_engine.known_sizes(version, signature)
     except UnsupportedError as error:
-        raise UnsupportedError(f"variants.{variant.name}: {error}") from None
+        raise UnsupportedError(f"variants.{variant.name}: {_with_allowed(str(error), variant)}") from None
     except BuilderError:
         raise
     except Exception as error:
@@ -218,6 +219,13 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     for warning in result.warnings:
         log.event(variant.name, f"WARNING: {warning}")
     return Row(made, "built", seconds, size_of(version))
+
+
+def _with_allowed(reason: str, variant: Variant) -> str:
+    """What an engine can't do, and what can: the engine of the SavedModel itself runs whatever TensorFlow does."""
+    if "; allowed: " in reason:
+        return reason
+    return f"{reason}; allowed: {'another engine' if variant.engine == 'tensorflow' else 'engine tensorflow'}"
 
 
 def _verified(variant: Variant, cache: BuildCache, job: Job) -> agreement.Result:

@@ -76,6 +76,7 @@ class Engine:
     `unavailable` says why it can't build here for the compute capability that the plan wants (None: any), and None
     when it can: asked before any work.
     `largest_batch` bounds `max_batch_size` in a runtime whose backend can't form batches of every size.
+    `known_sizes` gives the signature with sizes that the artefact in a version folder knows and its source leaves open.
     `warnings` gives what a precision, with the engine's options, means on the CPU at hand where that is not what it
     says.
     """
@@ -100,4 +101,5 @@ class Engine:
     unavailable: Callable[[str | None], str | None] = field(default=lambda _: None)
     executes_here: Callable[[], bool] = field(default=lambda: False)
     largest_batch: Mapping[str, int] = field(default_factory=dict)
+    known_sizes: Callable[[Path, Signature], Signature] = field(default=lambda _, signature: signature)
     warnings: Callable[[str, Any], tuple[str, ...]] = field(default=lambda _, __: ())

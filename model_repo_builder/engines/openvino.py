@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from command_line.extras import install_line
-from model_repo_builder.engines import cpu, onnxruntime
+from model_repo_builder.engines import cpu, onnxruntime, openvino_native
 from model_repo_builder.engines.base import Engine, Job, Options, Served
 from model_repo_builder.errors import UnsupportedError
 from model_repo_builder.examples.kinds import Examples, as_sent, count_of
@@ -168,7 +168,9 @@ ENGINE = Engine(
     extra_files=(WEIGHTS,),
     build_facts=lambda options, _: {"weight_range": cpu.weight_range(options.weight_range)},
     unavailable=unavailable,
-    # Triton's backend compiles the graph for max_batch_size alone and pads what is smaller (openvino.cc, `set_batch`).
+    # Triton's backend compiles the graph for max_batch_size alone (openvino.cc, `set_batch`): it refuses smaller ones,
+    # or pads them, and then keeps the padding of one for the next (`batch_pad_size_`).
     largest_batch={"ngc": 1},
+    known_sizes=lambda folder, signature: openvino_native.known_sizes(folder / ARTEFACT, signature),
     warnings=warnings,
 )

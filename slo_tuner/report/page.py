@@ -1,11 +1,11 @@
 """The report: one self-contained HTML page from results.json alone."""
 
-import os
 from pathlib import Path
 
 import jinja2
 
 from command_line.errors import ResultsError
+from command_line.files import write_whole
 
 from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
@@ -47,13 +47,9 @@ def print_results(results: Results) -> None:
 def write_report(results: Results, path: Path, predictions: Predictions | None = None) -> None:
     """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
     html = render_report(results, predictions)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(html)
-        beside.replace(path)
+        write_whole(path, html)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 

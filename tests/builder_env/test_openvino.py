@@ -37,6 +37,19 @@ def built(tmp_path: Path, log: BuildLog) -> Callable[..., Manifest]:
     return run
 
 
+def test_sizes_that_the_graph_knows_are_those_of_the_configuration(
+    tmp_path: Path, built: Callable[..., Manifest]
+) -> None:
+    """Triton's own backend refuses -1 for a size of an output that is fixed in the graph."""
+
+    def serve(image: Any) -> dict[str, Any]:
+        return {"p": tf.compat.v1.placeholder_with_default(kinds.probabilities(image), (None, None))}
+
+    source = kinds.save(tmp_path / "m", serve, kinds.IMAGES)
+    for variant, shape in ((OPENVINO, (5,)), ({**OPENVINO, "name": "tf", "engine": "tensorflow"}, (-1,))):
+        assert built(source, variant).signature.outputs[0].shape == shape
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "make",

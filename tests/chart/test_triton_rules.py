@@ -724,12 +724,6 @@ TRACED = with_values(at("server.tracing", TRACING), COLLECTOR)
 WITHOUT_EFFECT: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
     ("server.tracing.rate", 10, {}, TRACED),
     ("server.tracing.serviceName", "shop", {}, TRACED),
-    (
-        "server.grpcMaxConnectionAgeGraceSeconds",
-        5,
-        at("server.grpcMaxConnectionAgeSeconds", 0),
-        at("server.grpcMaxConnectionAgeSeconds", 9),
-    ),
     ("server.rateLimit.tierExecutions", 2, {}, at("modelRepository.tiers.original.tier", 1)),
     ("modelRepository.path", "models", {}, source(source="image", image={"reference": "models:1"})),
     ("modelRepository.credentials.key", "other.json", {}, at("modelRepository.credentials.secretName", "key")),

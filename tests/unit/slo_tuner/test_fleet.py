@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from finished_fleet import fleet
+from finished_tiers import played, scenario
+from finished_tiers import results as tiers_results
 
 from command_line.environment import Machine
 from slo_tuner.capacity.configuration import Configuration
@@ -28,7 +31,7 @@ from slo_tuner.fleet.settings import FleetPlan, Nodes, Requests, ScalingSettings
 from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate, simulate_all
 from slo_tuner.load.traffic.kinds import Shape, generated
 from slo_tuner.load.traffic.trace import Trace
-from slo_tuner.results.schema import Results, read_results
+from slo_tuner.results.schema import Results, read_results, write_results
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 CAPACITY = 100.0
@@ -197,7 +200,8 @@ def test_results_become_choices_values_files_and_a_report(tmp_path: Path, capsys
     ladder = read_results(LADDER, Results)
     two = tmp_path / "two.json"
     two.write_text(ladder.model_copy(update={"models": ladder.models[2:]}).model_dump_json())
-    assert _fleet(tmp_path, *options, results=two) == 0
+    assert _fleet(tmp_path, *options, "--json", results=two) == 0
+    printed = capsys.readouterr()
     found = read_results(tmp_path / "out" / "results.json", FleetResults).fleet
     costs = {choice.name: choice.usd for choice in found.choices}
     assert costs["thrifty"] <= costs["balanced"] <= costs["safe"]
@@ -207,7 +211,8 @@ def test_results_become_choices_values_files_and_a_report(tmp_path: Path, capsys
     assert [one.model for one in found.variants] == ["onnx_int8", "onnx_int8_tuned"]
     values = yaml.safe_load((tmp_path / "out" / "values" / "fleet-shop.yaml").read_text())
     assert values["scaling"]["requestRate"]["perPodCapacity"] == 71.63
-    assert "balanced" in capsys.readouterr().out
+    assert printed.out == (tmp_path / "out" / "results.json").read_text()
+    assert "balanced" in printed.err
     page = (tmp_path / "out" / "report.html").read_text()
     (tmp_path / "out" / "report.html").unlink()
     assert main(["report", str(tmp_path / "out" / "results.json")]) == 0
@@ -266,6 +271,31 @@ def test_a_wrong_question_is_refused_in_one_line(
     assert not (tmp_path / "out" / "results.json").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["cost", "FILE"],
+        ["compare", "FILE", str(LADDER)],
+        ["compare", str(LADDER), "FILE"],
+        ["fleet", "FILE", "--machine=n1-standard-4", "--traffic=steady", "--rate=10"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+@pytest.mark.parametrize("make", [fleet, lambda: tiers_results(scenario(played(), played()))], ids=["fleet", "tiers"])
+def test_results_without_measured_rates_are_refused_by_all_in_the_same_words(
+    command: list[str], make: Callable[[], Results], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "others.json"
+    write_results(make(), path)
+    before = path.read_bytes()
+    output = [f"--output={tmp_path / 'out'}"] if command[0] == "fleet" else []
+    assert main([str(path) if word == "FILE" else word for word in command] + output) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("slo-tuner: error: ")
+    assert line.endswith(" finds no rate within an objective; give results of measure, ladder or tune")
+    assert path.read_bytes() == before and not (tmp_path / "out").exists()
+
+
 def _changed(tmp_path: Path, change: dict[str, Any]) -> Path:
     """A copy of the ladder whose fastest model is changed."""
     results = read_results(LADDER, Results)
@@ -285,7 +315,7 @@ def test_a_disturbed_capacity_and_another_kind_of_machine_are_said(
     assert main(given) == 0
     printed = capsys.readouterr().out
     assert "was measured disturbed (other programs took 0.4 of 2 cores)" in printed
-    assert "another kind of machine" in printed
+    assert "which has 1 T4: Pods and dollars mean nothing" in printed
     assert "the load takes 10 s" in printed
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["fleet"]["published"]["full_load"] == 163
