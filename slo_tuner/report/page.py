@@ -199,5 +199,10 @@ def notes(results: Results) -> list[str]:
         invalid = sum(bool(point.invalid_reason) for point in model.points)
         if invalid:
             said.append(f"{model.model}: {invalid} point(s) were invalid because the load generator lagged.")
+        if model.server_config.get("response_cache", {}).get("enable"):
+            said.append(
+                f"{model.model}: its response cache is on, and the rows of a sample are sent in turn: where the server "
+                "has a cache, the rate is that of hits, not of the model. Measure without it."
+            )
     said += disturbed_notes(results)
     return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])
