@@ -200,7 +200,7 @@ def test_an_upgrade_during_a_change_leaves_its_shares(delivery: Delivery, record
         took_s = time.monotonic() - started
         delivery.release.settle(1)
     records.add(f"progressive delivery, with an upgrade during it: {outcome}", took_s, load.report)
-    assert len([one for one in items(namespace, "configmaps") if "dashboard" in one["metadata"]["name"]]) > 0
+    assert len([one for one in items(namespace, "configmaps") if "-dash-" in one["metadata"]["name"]]) > 0
     assert outcome == "Healthy", failed_judgements(namespace)
     for kind in ("HTTPRoute", "GRPCRoute"):
         rising = seen.shares[kind][: seen.shares[kind].index(WEIGHTS[-1])]
