@@ -64,12 +64,12 @@ def _install(session: nox.Session, *names: str, project: bool = True) -> None:
     stamp.write_text(digest)
 
 
-def _install_alone(session: nox.Session, name: str) -> None:
+def _install_alone(session: nox.Session, name: str, *options: str) -> None:
     """Install the packages of an extra or a group without what they ask for, unless they are there already."""
     wanted = requirements.requirements([name])
     stamp = Path(session.virtualenv.location) / f"{name}.txt"
     if not stamp.exists() or stamp.read_text() != " ".join(wanted):
-        session.install("--no-deps", *wanted)
+        session.install("--no-deps", *options, *wanted)
         stamp.write_text(" ".join(wanted))
 
 
@@ -183,8 +183,7 @@ def reference_docs(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation's site into build/site, strictly; `-- serve` shows it while you write."""
     _install(session, "docs", project=False)
-    if PYTHON != "3.11":
-        _install_alone(session, "diagrams")
+    _install_alone(session, "diagrams", "--ignore-requires-python")
     # The theme's makers tell of their next one with each build: docs/decisions knows.
     session.run("mkdocs", *(session.posargs or ["build", "--strict"]), env={"NO_MKDOCS_2_WARNING": "1"})
 

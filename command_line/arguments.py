@@ -1,9 +1,7 @@
 """Checks of what users type: addresses, protocols, numbers, shapes, output folders."""
 
-import os
 import socket
 from ipaddress import IPv6Address, ip_address
-from pathlib import Path
 
 from command_line.errors import UsageError
 
@@ -18,14 +16,26 @@ def check_address(field: str, text: str, protocol: str = "grpc") -> str:
     if "@" in text:
         raise UsageError(field, "(not shown)", "an address has no user and no password: host:port")
     host, separator, port = text.removeprefix("dns:///").rpartition(":")
-    if not separator or not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not separator or not host or "/" in host or not 0 < (digits(port) or 0) < 65536:
         raise UsageError(field, text, "write it as host:port, such as localhost:8001 or [::1]:8001")
+    if not is_host_name(host):
+        raise UsageError(field, text, "its host is no name or address, such as localhost, 127.0.0.1 or [::1]")
     if ":" in host or "[" in host or "]" in host:
         try:
             IPv6Address(host.removeprefix("[").removesuffix("]") if host[0] + host[-1] == "[]" else "")
         except ValueError:
             raise UsageError(field, text, "write an IPv6 address in brackets, such as [::1]:8001") from None
     return text
+
+
+def is_host_name(text: str) -> bool:
+    """Whether a resolver can be asked for it: it has no blanks, and no part of it is empty or too long (RFC 1035)."""
+    try:
+        # What the standard library does before it asks; it raises where a resolver would say that there is none.
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(text) and text.isprintable() and " " not in text
 
 
 def bare_address(address: str) -> str:
@@ -93,26 +103,21 @@ def not_negative(field: str, text: str) -> float:
 
 def whole(field: str, text: str, most: int = 1000) -> int:
     """A whole number from 1 to `most`."""
-    if not text.isdecimal() or not 1 <= int(text) <= most:
+    number = digits(text)
+    if number is None or not 1 <= number <= most:
         raise UsageError(field, text, f"give a whole number from 1 to {most}")
-    return int(text)
+    return number
+
+
+def digits(text: str) -> int | None:
+    """A whole number that is written in digits alone; None for anything else, and for more digits than Python reads."""
+    return int(text) if text.isdecimal() and len(text) <= 20 else None
 
 
 def parse_shape(text: str) -> tuple[str, list[int]]:
     """`INPUT:128,3` as a name and its dimensions without the batch."""
     name, separator, dims = text.rpartition(":")
     parts = dims.split(",")
-    if not separator or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if not separator or not name or not all(digits(part) for part in parts):
         raise UsageError("shape", text, "write it as INPUT:128,3, without the batch dimension")
     return name, [int(part) for part in parts]
-
-
-def check_output(path: Path) -> Path:
-    """A directory that exists or can be made, and is writable; made here, before anything is measured."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError("output", str(path), f"it must be a directory ({error.strerror})") from None
-    if not os.access(path, os.W_OK):
-        raise UsageError("output", str(path), "the directory is not writable")
-    return path

@@ -2,6 +2,9 @@
 
 from command_line.exit_codes import ExitCode
 
+_LONGEST = 300
+"""Of a value, so many characters are shown."""
+
 
 class SloTunerError(Exception):
     """Work that could not be done. The message is one line for a person."""
@@ -18,7 +21,10 @@ class UsageError(SloTunerError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        super().__init__(f"{field}: {value!r} is not allowed; {allowed}")
+        shown = repr(value)
+        if len(shown) > _LONGEST:
+            shown = f"{shown[:_LONGEST]}..."
+        super().__init__(f"{field}: {shown} is not allowed; {allowed}")
 
 
 class ServerError(SloTunerError):

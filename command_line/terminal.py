@@ -1,12 +1,19 @@
 """The console of every command: what it prints is printed as it is, whoever wrote it."""
 
 import os
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+
+
+class _PlainConsole(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        # rich would end the process without a word.
+        raise sys.exception() or BrokenPipeError
 
 
 def plain_console(**options: Any) -> Console:
@@ -17,7 +24,7 @@ def plain_console(**options: Any) -> Console:
     """
     if os.environ.get("NO_COLOR"):
         options.setdefault("color_system", None)
-    return Console(markup=False, emoji=False, highlight=False, **options)
+    return _PlainConsole(markup=False, emoji=False, highlight=False, **options)
 
 
 def plain_table(title: str | None, columns: Sequence[str], left: Sequence[str] = ()) -> Table:

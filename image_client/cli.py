@@ -13,9 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from command_line.arguments import check_address, check_output, positive
-from command_line.errors import SloTunerError, UsageError
+from command_line.arguments import check_address, digits, positive
+from command_line.entry import run_command
+from command_line.errors import ResultsError, UsageError
 from command_line.extras import TRITON, naming_extra, need
+from command_line.files import check_output, output_folder, write_whole
 from command_line.options import Parser, add_common
 from model_repo_builder.errors import InvalidError
 
@@ -30,14 +32,14 @@ _PREFIX = "image-client: error:"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every file was answered, 1 when one was not or the server failed, 2 for wrong usage."""
-    options = _parser().parse_args(arguments)
-    try:
+
+    def work() -> int:
+        options = _parser().parse_args(arguments)
         need(_EXTRA, *_PACKAGES)
         with naming_extra(_EXTRA):
             return _predict(options) if options.write_json is None else _write_json(options)
-    except SloTunerError as error:
-        print(_PREFIX, error, file=sys.stderr)
-        return error.exit_code
+
+    return run_command("image-client", work)
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -55,16 +57,17 @@ def _write_json(options: argparse.Namespace) -> int:
     """The requests as files instead of sending them; the server is asked for the size unless that is given."""
     from .rest_model import request_body
 
-    folder = check_output(options.write_json)
+    folder = check_output(options.write_json, "write-json")
     size, written = _size(options) or _asked_size(options), 0
-    for file, image in _images(options.files, size):
-        target = folder / f"{file.name}.json"
-        try:
-            target.write_text(request_body(image))
-        except OSError as error:
-            raise UsageError("write-json", str(target), f"it cannot be written ({error.strerror})") from None
-        print(target)
-        written += 1
+    with output_folder(folder, "write-json"):
+        for file, image in _images(options.files, size):
+            target = folder / f"{file.name}.json"
+            try:
+                write_whole(target, request_body(image))
+            except OSError as error:
+                raise ResultsError(f"{target} cannot be written: {error.strerror}") from None
+            print(target)
+            written += 1
     return int(written < len(options.files))
 
 
@@ -129,9 +132,10 @@ def _size(options: argparse.Namespace) -> tuple[int, int] | None:
 
 
 def _whole(field: str, text: str, given: str = "") -> int:
-    if not text.isdecimal() or not 0 < int(text) <= 100_000:
+    number = digits(text)
+    if number is None or not 0 < number <= 100_000:
         raise UsageError(field, given or text, "give whole numbers above 0, a size as HEIGHTxWIDTH")
-    return int(text)
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -47,7 +47,8 @@ class RestModel:
             answer = self._http.request(method, self._url + path, body=body)
             document = json.loads(answer.data)
         except urllib3.exceptions.HTTPError as error:
-            reason = " ".join(str(error).split())[-200:]
+            # It begins with the object that failed.
+            reason = " ".join(str(error).rpartition(">: ")[2].split())[-200:]
             raise ServerError(f"no server answers REST at {self._address}: {reason}") from None
         except ValueError:
             raise ServerError(f"what answers at {self._address} is no TensorFlow Serving: {answer.status}") from None

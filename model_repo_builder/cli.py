@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from command_line.exit_codes import ExitCode
-from command_line.extras import TRITON, MissingPackageError, naming_extra, need
+from command_line.entry import run_command
+from command_line.extras import TRITON, naming_extra, need
 from command_line.options import Parser, add_common
-from model_repo_builder.errors import BuilderError, InvalidError
+from model_repo_builder.errors import InvalidError
 from model_repo_builder.speed_test import options as speed_test
 
 if TYPE_CHECKING:
@@ -27,23 +27,15 @@ _READING = (*TRITON, "PIL")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the one place where errors become lines on stderr."""
-    options = _parser().parse_args(arguments)
-    try:
+    """Run the command; its exit code is one of `command_line.exit_codes`."""
+
+    def work() -> int:
+        options = _parser().parse_args(arguments)
         need(_EXTRA, *_READING)
         with naming_extra(_EXTRA):
             return int(options.run(options))
-    except (BuilderError, MissingPackageError) as error:
-        return _fail(str(error), error.exit_code)
-    except OSError as error:
-        return _fail(f"{error.filename or options.command}: {error.strerror or error}", ExitCode.FAILED)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what was published before is unchanged", ExitCode.INTERRUPTED)
 
-
-def _fail(message: str, status: int) -> int:
-    print(f"model-repo-builder: error: {message}", file=sys.stderr)
-    return status
+    return run_command("model-repo-builder", work, lambda: "interrupted; what was published before is unchanged")
 
 
 def _warn(plan: Plan) -> None:

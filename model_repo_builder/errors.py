@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from command_line.errors import SloTunerError
 from command_line.exit_codes import ExitCode
 
 
-class BuilderError(Exception):
+class BuilderError(SloTunerError):
     """A failure that the user sees as one line; `exit_code` is the command's exit status."""
-
-    exit_code = ExitCode.FAILED
 
 
 class InvalidError(BuilderError):

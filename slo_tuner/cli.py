@@ -1,4 +1,4 @@
-"""The command `slo-tuner`: which file does what was asked, and every failure one line and an exit code."""
+"""The command `slo-tuner`: which file does what was asked."""
 
 import argparse
 import contextlib
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from command_line.errors import SloTunerError
+from command_line.entry import run_command
 from command_line.exit_codes import ExitCode
 from command_line.extras import TRITON, naming_extra, need
 
@@ -33,33 +33,34 @@ _REPORT = ("numpy", "scipy", "matplotlib", "jinja2")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code is one of `command_line.exit_codes`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = make_parser().parse_args(given)
-    try:
+    options = argparse.Namespace(command="")
+
+    def work() -> int:
+        make_parser().parse_args(given, options)
         with naming_extra(_EXTRA):
             as_json = options.command in WITH_RESULTS and options.json
             return _with_json(options, given) if as_json else _run(options, given)
-    except SloTunerError as error:
-        print(f"slo-tuner: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
+
+    def interrupted() -> str:
         kept = _KEPT.get(options.command, "models measured completely")
-        left = f"; {kept} are in results.json" if options.command in _MEASURING else ""
-        print(f"slo-tuner: interrupted{left}", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        return f"interrupted; {kept} are in results.json" if options.command in _MEASURING else "interrupted"
+
+    return run_command("slo-tuner", work, interrupted)
 
 
 def _with_json(options: argparse.Namespace, given: list[str]) -> int:
     """Run a command with results: they go to standard output, and what people read to standard error."""
     with contextlib.redirect_stdout(sys.stderr):
         code = _run(options, given)
-    given_file = getattr(options, "results", None)
-    file = options.output / "results.json" if given_file is None else _first(given_file)
-    print(file.read_text(encoding="utf-8"), end="")
+    print(_results_file(options).read_text(encoding="utf-8"), end="")
     return code
 
 
-def _first(files: Path | list[Path]) -> Path:
-    return files if isinstance(files, Path) else files[0]
+def _results_file(options: argparse.Namespace) -> Path:
+    """The results.json that a command has read or written last."""
+    if options.command == "report":
+        return Path(options.results)
+    return Path(options.results[0] if options.command == "cost" else options.output / "results.json")
 
 
 def _run(options: argparse.Namespace, given: list[str]) -> int:

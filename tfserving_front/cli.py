@@ -4,12 +4,13 @@ What serves is imported when it runs: `--help` needs no package but the project'
 """
 
 import argparse
+import signal
 import socket
-import sys
 from collections.abc import Sequence
 
-from command_line.arguments import check_address, positive
-from command_line.errors import SloTunerError, UsageError
+from command_line.arguments import check_address, digits, is_host_name, positive
+from command_line.entry import run_command
+from command_line.errors import ServerError, UsageError
 from command_line.extras import TRITON, naming_extra, need
 from command_line.options import Parser, add_common
 
@@ -23,23 +24,22 @@ _PACKAGES = ("starlette", "uvicorn", "orjson", *TRITON)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal, which then ends the process; 1 when the address can't be had, 2 for wrong usage."""
-    options = _parser().parse_args(arguments)
+    return run_command("tfserving-front", lambda: _serve(_parser().parse_args(arguments)))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    need(_EXTRA, *_PACKAGES)
+    address, limits = check_address("triton", options.triton), _limits(options)
     where = f"[{options.host}]" if ":" in options.host else options.host
     try:
-        need(_EXTRA, *_PACKAGES)
-        address, limits = check_address("triton", options.triton), _limits(options)
         listener = _listen(options.host, options.port)
-        with naming_extra(_EXTRA):
-            import uvicorn
-
-            from .app import make_app
-            from .connection import connection_class
-    except SloTunerError as error:
-        print(f"tfserving-front: error: {error}", file=sys.stderr)
-        return error.exit_code
     except OSError as error:
-        print(f"tfserving-front: error: cannot listen on {where}:{options.port}: {error.strerror}", file=sys.stderr)
-        return 1
+        raise ServerError(f"cannot listen on {where}:{options.port}: {error.strerror}") from None
+    with naming_extra(_EXTRA):
+        import uvicorn
+
+        from .app import make_app
+        from .connection import connection_class
     config = uvicorn.Config(
         make_app(address, limits),
         http=connection_class(limits),
@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Requests in flight end first, each within its own limit.
         timeout_graceful_shutdown=int(limits.timeout_s) + 1,
     )
+    # The process ends by the signal itself, once requests in flight have ended: so wants it who sends it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if not options.quiet:
         print(f"REST on {where}:{listener.getsockname()[1]} for Triton at {address}", flush=True)
     uvicorn.Server(config).run(sockets=[listener])
@@ -69,14 +71,17 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 
 def _listen(host: str, port: str) -> socket.socket:
-    if not port.isdigit() or int(port) > 65535:
+    if not is_host_name(host):
+        raise UsageError("host", host, "give an address of this machine, or * for every one")
+    number = digits(port)
+    if number is None or number > 65535:
         raise UsageError("port", port, "give a port from 1 to 65535, or 0 to pick a free one")
     if host == EVERY_ADDRESS:
         if socket.has_dualstack_ipv6():
-            return socket.create_server(("::", int(port)), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)
+            return socket.create_server(("::", number), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)
         host = "0.0.0.0"
-    family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, int(port)), family=family, backlog=2048)
+    family = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, number), family=family, backlog=2048)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command_line.environment import describe_environment
+from command_line.files import check_output, output_folder, write_whole
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.examples import images, photographs
 from model_repo_builder.examples.kinds import IMAGES, kind_of
@@ -25,15 +26,19 @@ BATCHES = (1, 8, 32)
 def run(options: argparse.Namespace) -> int:
     """Measure every chosen variant; the log is kept however the test ends."""
     images.check_files(options.image or (), "--image")
+    with output_folder(check_output(options.output)):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     jobs = _jobs(options)
     pictures = _pictures(jobs, options.image or ())
     environment = describe_environment()
     variants.require_gpu([job.variant for job in jobs], environment["gpus"])
-    options.output.mkdir(parents=True, exist_ok=True)
     screen = console(quiet=options.quiet, record=True)
     try:
         test = measure(jobs, pictures, environment, BuildLog(screen))
-        (options.output / "speed-test.json").write_text(test.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_whole(options.output / "speed-test.json", test.model_dump_json(indent=1) + "\n")
         for table in tables.both(test):
             screen.print(table)
     finally:

@@ -3,7 +3,6 @@
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from command_line.errors import UsageError
@@ -11,11 +10,8 @@ from command_line.exit_codes import ExitCode
 from command_line.terminal import plain_table, print_table
 
 from ..report.compare import Comparison, ModelComparison, Pair, compare
-from ..report.read import read_any_results
-from ..results.schema import Results
+from ..report.read import read_rates
 from ..slo.rate_interval import ERROR_PROBABILITY, Verdict
-from ..sweep.record import SweepResults
-from ..tiers.record import TierResults
 
 _CODES = {Verdict.NOT_WORSE: ExitCode.DONE, Verdict.WORSE: ExitCode.NOT_KEPT, Verdict.UNKNOWN: ExitCode.UNKNOWN}
 
@@ -23,7 +19,7 @@ _CODES = {Verdict.NOT_WORSE: ExitCode.DONE, Verdict.WORSE: ExitCode.NOT_KEPT, Ve
 def compare_command(options: argparse.Namespace) -> ExitCode:
     """Compare two results; DONE: not worse, NOT_KEPT: worse, UNKNOWN: it can't be told."""
     within, pairs = _within(options.within), [_pair(text) for text in options.model]
-    found = compare(_read("old", options.old), _read("new", options.new), pairs, within)
+    found = compare(read_rates("old", options.old), read_rates("new", options.new), pairs, within)
     if options.json:
         print(json.dumps(_as_json(found), indent=1))
     else:
@@ -47,13 +43,6 @@ def _pair(text: str) -> Pair:
     if not old or (separator and not new):
         raise UsageError("model", text, "write NAME, or OLD_NAME=NEW_NAME")
     return old, new or old
-
-
-def _read(field: str, path: Path) -> Results:
-    results = read_any_results(path)
-    if isinstance(results, (SweepResults, TierResults)):
-        raise UsageError(field, str(path), "it finds no rate within an objective; give results of measure or ladder")
-    return results
 
 
 def print_comparison(found: Comparison) -> None:

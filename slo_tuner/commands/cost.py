@@ -5,32 +5,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from command_line.arguments import positive
+from command_line.arguments import digits, positive
 from command_line.errors import UsageError
 from command_line.terminal import plain_table, print_table
 
 from ..cost.cost import Priced, cost, spared
 from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_prices
-from ..fleet.record import FleetResults
 from ..report.page import write_report
-from ..report.read import read_any_results
+from ..report.read import read_rates
 from ..results.costs import Cost, CostRow
 from ..results.schema import Results, write_results
-from ..sweep.record import SweepResults
-from ..tiers.record import TierResults
-
-_WITHOUT_RATE: dict[type[Results], str] = {
-    SweepResults: "a sweep finds",
-    TierResults: "a run of tiers finds",
-    FleetResults: "a fleet's simulation finds",
-}
 
 
 def cost_command(options: argparse.Namespace) -> int:
     """Price the results, keep the costs with the first of them, write its report, and print the table."""
     table, total = read_prices(options.prices or OWN_TABLE), positive("total-rate", options.total_rate)
     spare = _spare(options)
-    results = [_read(path) for path in options.results]
+    results = [read_rates("results", path) for path in options.results]
     priced = [
         Priced(model, str(one.run.server), offer)
         for one, offers in zip(results, _offers(results, options.machine, table), strict=True)
@@ -47,22 +38,14 @@ def cost_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path) -> Results:
-    results = read_any_results(path)
-    if (command := _WITHOUT_RATE.get(type(results))) is not None:
-        raise UsageError(
-            "results", str(path), f"{command} no rate within an objective; give those of measure or ladder"
-        )
-    return results
-
-
 def _spare(options: argparse.Namespace) -> CapacityMargin:
     headroom = options.headroom.removesuffix("%")
-    if not headroom.isdecimal() or int(headroom) > 90:
+    share, zones = digits(headroom), digits(options.zones)
+    if share is None or share > 90:
         raise UsageError("headroom", options.headroom, "give a share from 0% to 90%")
-    if not options.zones.isdecimal() or not 1 <= int(options.zones) <= 100:
+    if zones is None or not 1 <= zones <= 100:
         raise UsageError("zones", options.zones, "give a number of zones from 1 to 100; 1 plans for no loss of a zone")
-    return CapacityMargin(int(headroom) / 100, int(options.zones))
+    return CapacityMargin(share / 100, zones)
 
 
 def _offers(results: Sequence[Results], machines: Sequence[str], table: PriceTable) -> list[list[Offer]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from command_line.environment import describe_machine, describe_software
 from command_line.errors import UsageError
 from command_line.exit_codes import ExitCode
+from command_line.files import output_folder
 
 from ..capacity.fit import Saturation
 from ..cost.prices import Offer, PriceTable
@@ -25,7 +26,7 @@ from ..fleet.text import print_fleet
 from ..fleet.values_file import write_values
 from ..fleet.variants import PUBLISHED_MACHINES
 from ..report.page import write_report
-from ..report.read import read_any_results
+from ..report.read import read_rates
 from ..results.schema import ModelResult, Results, RunHeader, write_results
 from ..tuning.evidence import saturations
 from ..tuning.record import TuningResults
@@ -35,9 +36,14 @@ _ASSUMED_LOAD_S = 10.0
 
 def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCode:
     """Answer, and write results.json, report.html and the values files."""
-    started = time.monotonic()
     checked = read_fleet_options(options)
-    sources = [read_any_results(path) for path in options.results]
+    with output_folder(checked.output):
+        return _answer(options, checked, command)
+
+
+def _answer(options: argparse.Namespace, checked: FleetOptions, command: Sequence[str]) -> ExitCode:
+    started = time.monotonic()
+    sources = [read_rates("results", path) for path in options.results]
     offers = _offers(sources, options.machine, checked.prices)
     main, result = _asked_model(sources, options.results, options.model)
     if result.rate_per_s:

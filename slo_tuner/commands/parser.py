@@ -8,7 +8,7 @@ from command_line.options import Parser, add_common
 
 from .option_groups import OBJECTIVE, add_load, add_measurement, add_server_program, add_traffic
 
-WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost")
+WITH_RESULTS = ("measure", "ladder", "tune", "sweep", "tiers", "report", "cost", "fleet")
 """The commands with `--json`: they leave a results.json."""
 _PRICES = "a price table in place of the package's own"
 

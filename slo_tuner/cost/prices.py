@@ -68,7 +68,7 @@ class PriceTable(Record):
 def read_prices(path: Path = OWN_TABLE) -> PriceTable:
     """The price table of a file, by default the package's own; UsageError names what is wrong in it."""
     try:
-        content: Any = yaml.safe_load(path.read_text())
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         return PriceTable.model_validate(content)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
@@ -108,7 +108,5 @@ def replicas(rate_per_s: float, capacity_per_s: float, spare: CapacityMargin) ->
     needed = math.ceil(round(rate_per_s / (capacity_per_s * (1 - spare.headroom)), 9))
     if spare.zones == 1:
         return needed
-    pods = needed
-    while pods - math.ceil(pods / spare.zones) < needed:
-        pods += 1
-    return pods
+    # Of n + k Pods a zone has at most the k that may be lost, so k is at least n / (zones - 1).
+    return needed - (-needed // (spare.zones - 1))

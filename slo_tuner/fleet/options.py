@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line.arguments import check_output, not_negative, positive, whole
+from command_line.arguments import not_negative, positive, whole
 from command_line.errors import UsageError
+from command_line.files import check_output
 
 from ..cost.prices import OWN_TABLE, PriceTable, read_prices
 from ..load.traffic.options import read_traffic

@@ -30,10 +30,11 @@ def trace_plot(fleet: FleetRecord) -> Figure:
             usd.step(_hours(choice.series), choice.series.usd_per_hour, where="post", **line)
         pods.set_ylabel("Pods that serve")
         pods.set_ylim(bottom=0)
-        pods.legend(loc="upper left", ncols=4, frameon=False)
+        # Above the panel: within it lines run through the names.
+        pods.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False, borderaxespad=0)
         late.set_ylabel("late, %")
         logarithmic(late.yaxis)
-        late.axhline(100 * fleet.allowed_share, color=_LATE, linewidth=0.9, linestyle="--")
+        late.axhline(100 * fleet.allowed_share, color=_LATE, linewidth=0.9, linestyle="--", label="allowed")
         usd.set(ylabel="$ an hour", xlabel="hours")
         usd.set_ylim(bottom=0)
         figure.tight_layout()
@@ -54,7 +55,7 @@ def burst_plot(fleet: FleetRecord, choice: Choice) -> Figure:
         )  # fmt: skip
         load.set_ylabel("requests/s")
         load.set_ylim(bottom=0)
-        load.legend(loc="upper left", frameon=False)
+        load.legend(loc="lower left", frameon=False)
         late.fill_between(minutes, 100 * np.array(choice.burst.late_shares), color=_LATE, step="post", alpha=0.7)
         late.set(ylabel="late, %", xlabel="minutes")
         late.set_ylim(0, max(2.0, 105 * max(choice.burst.late_shares)))

@@ -10,6 +10,7 @@ from ..load.traffic.trace import Trace
 from ..slo.objective import Objective
 from .measured import Measured
 from .settings import Nodes, Requests, StartUp
+from .text import count
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ def check_possible(trace: Trace, capacity_per_s: float, most: int, nodes: Nodes)
     if needed <= pods:
         return
     said = (
-        f"the busiest minute asks for {trace.peak_per_s:.4g} requests/s, and {pods} Pods serve "
-        f"{pods * capacity_per_s:.4g}: it can be served from {needed} Pods on"
+        f"the busiest minute asks for {count(trace.peak_per_s)} requests/s, and {pods} Pods serve "
+        f"{count(pods * capacity_per_s)}: it can be served from {needed} Pods on"
     )
     if nodes.most < most:
         raise UsageError("nodes-per-zone", nodes.per_zone, f"{nodes.zones} zones hold {pods} Pods; {said}")

@@ -34,6 +34,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %" if share < 0.0995 else f"{100 * share:.0f} %"
 
 
+def count(value: float) -> str:
+    """A number of requests or a rate, without an exponent."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def fleet_notes(fleet: FleetRecord) -> list[str]:
     """What a reader must know before trusting the numbers."""
     notes = list(fleet.notes)
@@ -49,7 +54,7 @@ def fleet_notes(fleet: FleetRecord) -> list[str]:
 
 def print_fleet(fleet: FleetRecord) -> None:
     """Print the choices to standard output."""
-    title = f"{fleet.model} on {fleet.machine}, {fleet.trace.name}: {fleet.trace.requests:.4g} requests"
+    title = f"{fleet.model} on {fleet.machine}, {fleet.trace.name}: {count(fleet.trace.requests)} requests"
     columns = ("choice", "settings", "Pods", "late", "worst 10 min", "a zone lost", "$", "$ per million", "")
     table = plain_table(title, columns, left=("choice", "settings", ""))
     for choice in fleet.choices:

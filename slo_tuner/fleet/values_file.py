@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from command_line.errors import ResultsError
+from command_line.files import write_whole
 
 from .autoscaler import TOLERANCE
 from .record import Choice, FleetRecord, FleetResults
@@ -86,8 +87,7 @@ def write_values(results: FleetResults, output: Path, name: str) -> dict[str, Pa
         suffix = "" if choice.name == "balanced" else f"-{choice.name}"
         path = output / "values" / f"fleet-{name}{suffix}.yaml"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(values_text(results, choice))
+            write_whole(path, values_text(results, choice))
         except OSError as error:
             raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
         files[f"values{suffix}.yaml"] = path

@@ -49,7 +49,12 @@ def published_ratio(
     own = question.measured
     pod = PodModel(own.pod.configuration, scaled(own.pod.service, slower), own.pod.outside_s * slower)
     (rough,) = simulator.outcomes(simulator.rough, [scaling])
-    other = simulator.with_another(simulator.other(pod, own.capacity_per_s / slower, cpu.usd_per_hour, slower), scaling)
+    # Its requests wait longer in the same proportion.
+    queue_ms = scaling.queue_target_ms and scaling.queue_target_ms * slower
+    other = simulator.with_another(
+        simulator.other(pod, own.capacity_per_s / slower, cpu.usd_per_hour, slower),
+        scaling.model_copy(update={"queue_target_ms": queue_ms}),
+    )
     return PublishedRatio(
         full_load=_PUBLISHED,
         trace=other.usd_per_million / rough.usd_per_million,

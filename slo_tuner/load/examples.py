@@ -52,7 +52,7 @@ def find_examples(model: str, asked: Path | None, repository: Path | None) -> Pa
 
 def _kept(model: Path) -> Path | None:
     """The sample of a model's highest version."""
-    versions = sorted((folder for folder in model.glob("*/") if folder.name.isdigit()), key=lambda one: int(one.name))
+    versions = sorted((folder for folder in model.glob("*/") if folder.name.isdecimal()), key=lambda one: int(one.name))
     return next((folder / kept.FILE for folder in reversed(versions) if (folder / kept.FILE).is_file()), None)
 
 

@@ -1,17 +1,17 @@
 """The report: one self-contained HTML page from results.json alone."""
 
-import os
 from pathlib import Path
 
 import jinja2
 
 from command_line.errors import ResultsError
+from command_line.files import write_whole
 
 from ..cost.cost import cheapest, spared
 from ..cost.plots import cost_plot
 from ..fleet.plots import burst_plot, frontier_plot, headroom_plot, trace_plot
 from ..fleet.record import FleetRecord, FleetResults
-from ..fleet.text import PROMISES, fleet_headline, fleet_notes, percent, print_fleet
+from ..fleet.text import PROMISES, count, fleet_headline, fleet_notes, percent, print_fleet
 from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
 from ..ladder.table import baseline, failures, print_table, unmet
@@ -47,13 +47,9 @@ def print_results(results: Results) -> None:
 def write_report(results: Results, path: Path, predictions: Predictions | None = None) -> None:
     """Write the report; a reader never sees half of it. ResultsError when it can't be written."""
     html = render_report(results, predictions)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(html)
-        beside.replace(path)
+        write_whole(path, html)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 
@@ -131,6 +127,7 @@ def _fleet(fleet: FleetRecord) -> dict[str, object]:
         "fleet": fleet,
         "promises": PROMISES,
         "percent": percent,
+        "count": count,
         "over_time": svg(trace_plot(fleet)),
         "burst": svg(burst_plot(fleet, fleet.choice("balanced"))),
         "frontier": svg(frontier_plot(fleet)),
@@ -202,5 +199,10 @@ def notes(results: Results) -> list[str]:
         invalid = sum(bool(point.invalid_reason) for point in model.points)
         if invalid:
             said.append(f"{model.model}: {invalid} point(s) were invalid because the load generator lagged.")
+        if model.server_config.get("response_cache", {}).get("enable"):
+            said.append(
+                f"{model.model}: its response cache is on, and the rows of a sample are sent in turn: where the server "
+                "has a cache, the rate is that of hits, not of the model. Measure without it."
+            )
     said += disturbed_notes(results)
     return said + (tuning_notes(results) if isinstance(results, TuningResults) else [])

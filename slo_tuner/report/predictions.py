@@ -61,7 +61,7 @@ class Predictions(_Read):
 def read_predictions(path: Path) -> Predictions:
     """The guesses in speed-test.json; UsageError for any other file."""
     try:
-        return Predictions.model_validate_json(path.read_text())
+        return Predictions.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
         raise UsageError("speed-test", str(path), "name speed-test.json of `model-repo-builder speed-test`") from None
 

@@ -1,15 +1,15 @@
 """The schema of results.json: everything that was measured, from which every summary can be made again."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from command_line.environment import Machine, Software
 from command_line.errors import ResultsError
+from command_line.files import write_whole
 
 from ..slo.objective import Objective
 from .costs import Cost
@@ -17,6 +17,8 @@ from .record import Record
 from .upgrade import upgraded
 
 Purpose = Literal["bracket", "bisect", "confirm", "single", "trace"]
+Rate = Annotated[float, Field(ge=1e-9, le=1e9)]
+"""Requests per second: what `--rate` takes, too."""
 AT_THE_RATE: tuple[Purpose, ...] = ("confirm", "single", "trace")
 """Points of the rate that is reported, not of the search for it."""
 
@@ -182,9 +184,9 @@ class ModelResult(Record):
     """
 
     model: str
-    rate_per_s: float | None = None
-    missed_per_s: float | None = None
-    lowest_tried_per_s: float | None = None
+    rate_per_s: Rate | None = None
+    missed_per_s: Rate | None = None
+    lowest_tried_per_s: Rate | None = None
     failure: str = ""
     generator_limited: bool = False
     disturbed: str = ""
@@ -325,14 +327,10 @@ class Results(Record):
 
 def write_results(results: Results, path: Path) -> None:
     """Write results.json so that a reader never sees half of it; ResultsError when that can't be done."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # JSON has no word for NaN: pydantic writes null, where Python's json would write what other readers refuse.
-        beside.write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, results.model_dump_json(indent=1) + "\n")
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
 
 

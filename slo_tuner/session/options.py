@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line.arguments import check_output, parse_shape, positive
+from command_line.arguments import parse_shape, positive
 from command_line.errors import UsageError
+from command_line.files import check_output
 
 from ..access.addresses import check_servers, check_use, default_control, read_protocol
 from ..access.client_access import Access

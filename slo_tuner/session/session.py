@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from command_line.files import output_folder
+
 from ..load.master import LoadMaster
 from ..measurement.disturbance import Machine
 from ..measurement.meter import Meter, Surroundings, Thoroughness
@@ -81,6 +83,7 @@ def open_session(options: MeasureOptions, command: str, progress: Progress) -> I
     """A session with its server and its load, both ended after it."""
     workers, log = options.workers, options.output / "workers.log"
     with (
+        output_folder(options.output),
         open_server(options) as (control, endpoint),
         workers.load_master(log, progress.say, options.endpoint.access) as load_master,
     ):

@@ -88,7 +88,7 @@ def plan_entry_text(model: str, winner: Configuration, plan: Path | None) -> str
 def plan_variant(plan: Path, model: str) -> Mapping[str, Any]:
     """The plan's own entry of a variant; UsageError when the plan has none."""
     try:
-        content = yaml.safe_load(plan.read_text())
+        content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError("plan", str(plan), f"it cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from command_line.errors import ResultsError
+from command_line.files import write_whole
 
 from .deployment import PLAN_ENTRY, plan_entry_text, values_file, values_text
 from .record import TuningResults
@@ -17,8 +18,7 @@ def write_deployment(results: TuningResults, output: Path, plan: Path | None) ->
     texts = {"values.yaml": values_text(results), "plan-entry.yaml": plan_entry_text(model, winner, plan)}
     for key, path in files.items():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(texts[key])
+            write_whole(path, texts[key])
         except OSError as error:
             raise ResultsError(f"{path} cannot be written: {error.strerror}") from None
     return files

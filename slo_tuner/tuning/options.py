@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from command_line.arguments import positive
+from command_line.arguments import digits, positive
 from command_line.errors import UsageError
 
 from ..capacity.configuration import Configuration
@@ -76,7 +76,7 @@ def _numbers(field: str, text: str | None, allowed: Callable[[int], bool]) -> tu
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    numbers = [int(part) for part in parts if part.isdecimal()]
+    numbers = [number for part in parts if (number := digits(part)) is not None]
     if len(numbers) != len(parts) or len(set(numbers)) != len(numbers) or not all(map(allowed, numbers)):
         largest = {"batches": "from 1 to 4096", "instances": "from 1 to 256"}.get(field, "from 0 to 10000000")
         raise UsageError(field, text, f"give different whole numbers {largest}, separated by commas")

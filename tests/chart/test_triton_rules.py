@@ -40,6 +40,14 @@ def source(**values: Any) -> dict[str, Any]:
     return {"modelRepository": {**without, **values}}
 
 
+CACHE = {"server": {"responseCache": {"size": "64Mi"}}, **source(tuning={"original": {"responseCache": True}})}
+
+
+def memory(limit: str) -> dict[str, Any]:
+    """A memory limit, and a request below it."""
+    return {"resources": {"requests": {"memory": "100Mi"}, "limits": {"memory": limit}}}
+
+
 def built(plan: str, **values: Any) -> dict[str, Any]:
     """A repository that a plan builds."""
     return source(source="builder", builder={"plan": plan}, **values)
@@ -104,6 +112,44 @@ RULES = [
         "modelRepository.tuning.original.preferredBatchSizes holds 8: at most maxBatchSize 4 is allowed",
         source(tuning={"original": {"maxBatchSize": 4, "preferredBatchSizes": [8]}}),
         source(tuning={"original": {"maxBatchSize": 8}}),
+    ),
+    Rule(
+        "modelRepository.tuning.original.responseCache is true, so server.responseCache.size must be given, as 64Mi",
+        source(tuning={"original": {"responseCache": True}}),
+        at("server.responseCache.size", "64Mi"),
+    ),
+    Rule(
+        "modelRepository.tuning.original.responseCache is true, so server.responseCache.size must be given",
+        source(tuning={"original": {"responseCache": True}}),
+        at("server.extraArgs", ["--cache-config=redis,host=redis"]),
+    ),
+    Rule(
+        "server.responseCache.size is 64Mi, so a model must have modelRepository.tuning.MODEL.responseCache: true",
+        with_values(CACHE, source(tuning={"original": {"responseCache": False, "instances": 2}})),
+        source(tuning={"original": {"responseCache": True}}),
+    ),
+    Rule(
+        "modelRepository.tuning.model.responseCache: model is the alias, whose requests are answered from the cache of "
+        "its model: give it to original",
+        with_values(CACHE, source(alias="model", tuning={"model": {"responseCache": True}})),
+        source(models=["original", "model"], alias=""),
+    ),
+    *(
+        Rule(
+            f"server.responseCache.size is {size}: with server.sharedMemory 1Gi less than resources.limits.memory "
+            f"{limit} is allowed, which both count against",
+            with_values(CACHE, at("server.responseCache.size", size), memory(limit)),
+            at("server.responseCache.size", "64Mi"),
+        )
+        for size, limit in (("12Gi", "12Gi"), ("11Gi", "12Gi"), ("1Gi", "2097152Ki"), ("900Mi", "1500M"))
+    ),
+    *(
+        Rule(
+            f"server.extraArgs holds {argument}, which another value sets",
+            with_values(CACHE, at("server.extraArgs", [argument])),
+            at("server.extraArgs", ["--cache-directory=/caches"]),
+        )
+        for argument in ("--cache-config=local,size=1", "--cache-conf=local,size=1", "--response-cache-byte-size=1")
     ),
     *(
         Rule(f"modelRepository.{at_} is given, so modelRepository.source must be {wanted}: it is url", values, mended)
@@ -678,12 +724,6 @@ TRACED = with_values(at("server.tracing", TRACING), COLLECTOR)
 WITHOUT_EFFECT: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
     ("server.tracing.rate", 10, {}, TRACED),
     ("server.tracing.serviceName", "shop", {}, TRACED),
-    (
-        "server.grpcMaxConnectionAgeGraceSeconds",
-        5,
-        at("server.grpcMaxConnectionAgeSeconds", 0),
-        at("server.grpcMaxConnectionAgeSeconds", 9),
-    ),
     ("server.rateLimit.tierExecutions", 2, {}, at("modelRepository.tiers.original.tier", 1)),
     ("modelRepository.path", "models", {}, source(source="image", image={"reference": "models:1"})),
     ("modelRepository.credentials.key", "other.json", {}, at("modelRepository.credentials.secretName", "key")),

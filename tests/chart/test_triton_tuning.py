@@ -14,11 +14,16 @@ from render import ROOT, HelmRefused, one, render
 
 SCRIPT = ROOT / "charts/triton/files/apply_tuning.py"
 TUNED = {"maxBatchSize": 4, "preferredBatchSizes": [2], "maxQueueDelayMicroseconds": 10_000_000, "instances": 2}
+CACHED = {"responseCache": True}
 VALUES = with_values(URL, {"modelRepository": {"models": ["fast"], "tuning": {"fast": TUNED}}})
 
 
 def _pod(values: dict[str, Any]) -> dict[str, Any]:
     return dict(one(render(values), "Deployment")["spec"]["template"])
+
+
+def _arguments(values: dict[str, Any]) -> list[str]:
+    return list(_pod(with_values(URL, values))["spec"]["containers"][0]["args"])
 
 
 def test_the_hook_applies_the_values_before_the_probes_begin() -> None:
@@ -48,7 +53,7 @@ def test_without_a_tuning_there_is_no_hook() -> None:
     assert "tuning.json" not in one(render(URL), "ConfigMap", "-scripts")["data"]
 
 
-@pytest.mark.parametrize("tuned", [{}, {"batch": 4}, {"instances": 0}, {"maxBatchSize": "4"}])
+@pytest.mark.parametrize("tuned", [{}, {"batch": 4}, {"instances": 0}, {"maxBatchSize": "4"}, {"responseCache": "yes"}])
 def test_a_wrong_tuning_is_refused(tuned: dict[str, Any]) -> None:
     with pytest.raises(HelmRefused, match="tuning"):
         render(with_values(URL, {"modelRepository": {"tuning": {"original": tuned}}}))
@@ -116,6 +121,27 @@ def test_the_hook_changes_only_what_was_tuned(tmp_path: Path) -> None:
         "dynamic_batching": {"preferred_batch_size": [2], "max_queue_delay_microseconds": 10_000_000},
         "model_warmup": [{"name": "w", "batch_size": 4}],
     }
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_response_cache_changes_nothing_else(cached: bool, tmp_path: Path) -> None:
+    triton = Triton()
+    before = triton.config = triton.config | {"response_cache": {"enable": not cached}}
+    assert run_hook(triton, {"fast": {"responseCache": cached}}, tmp_path).returncode == 0
+    assert triton.config == before | {"response_cache": {"enable": cached}}
+
+
+def test_a_response_cache_stands_beside_tuned_values(tmp_path: Path) -> None:
+    triton = Triton()
+    assert run_hook(triton, {"fast": TUNED | {"responseCache": True}}, tmp_path).returncode == 0
+    assert triton.config["max_batch_size"] == 4 and triton.config["response_cache"] == {"enable": True}
+
+
+def test_the_server_s_cache_has_its_size_in_bytes() -> None:
+    values = {"server": {"responseCache": {"size": "3Mi"}}, "modelRepository": {"tuning": {"original": CACHED}}}
+    caches = [argument for argument in _arguments(values) if "cache" in argument]
+    assert caches == ["--cache-config=local,size=3145728"]
+    assert not [argument for argument in _arguments({}) if "cache" in argument]
 
 
 def test_a_refusal_ends_the_hook_with_triton_s_reason(tmp_path: Path) -> None:

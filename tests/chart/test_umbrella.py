@@ -222,3 +222,10 @@ def test_dependencies_are_exact_versions_and_ours_are_the_present_ones() -> None
         present = yaml.safe_load((CHARTS / part / "Chart.yaml").read_text())["version"]
         assert dependency(part)["version"] == present
     assert re.fullmatch(r"\d+\.\d+\.\d+", dependency("kube-prometheus-stack")["version"])
+
+
+def test_notes_name_each_pool_of_triton(notes_chart: Path) -> None:
+    pools = dict.fromkeys(("a", "b"), POOL["a"])
+    shown = notes(notes_chart, merged({"pools": pools}, locust={"target": {"address": "demo-triton-a:8001"}}))
+    assert all(f"rollout status deployment/demo-triton-{name}\n" in shown for name in pools)
+    assert "deployment/demo-triton\n" not in shown

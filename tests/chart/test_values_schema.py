@@ -98,6 +98,7 @@ def test_null_can_not_remove_a_value(path: str) -> None:
         ("modelRepository.url", "https://bucket"),
         ("modelRepository.path", "/absolute"),
         ("server.sharedMemory", "unlimited"),
+        ("server.responseCache.size", "64M"),
         ("gpu.count", -1),
         ("gpu.count", "1"),
         ("podDisruptionBudget.maxUnavailable", 0),

@@ -75,6 +75,8 @@ def release(tmp_path: Path) -> Path:
     for chart in (ROOT / "charts").glob("*/Chart.yaml"):
         (tmp_path / "charts" / chart.parent.name).mkdir(parents=True)
         shutil.copy(chart, tmp_path / "charts" / chart.parent.name)
+    (tmp_path / "pyproject.toml").write_text('[project.urls]\nHomepage = "https://git.company.io/system"\n')
+    (tmp_path / "README.md").write_text("helm install triton oci://registry.company.io/system/triton\n")
     number = release_check.version(ROOT)
     (tmp_path / "CHANGELOG.md").write_text(
         f"# Changelog\n\n## {number} (2026-01-31)\n\n- New.\n\n## 0.0.1 (2025-01-01)\n"
@@ -104,12 +106,31 @@ def test_a_release_whose_parts_agree_is_let_through(release: Path) -> None:
         ("charts/inference-system/Chart.yaml", "    version: 0", "    version: 9", "dependencies.triton: 9"),
         ("CHANGELOG.md", "(2026-01-31)", "(unreleased)", "(unreleased); allowed: its date"),
         ("CHANGELOG.md", "- New.", "", "CHANGELOG.md: no section"),
+        ("pyproject.toml", "git.company.io", "git.example", "pyproject.toml: https://git.example/system; allowed: "),
+        ("pyproject.toml", "company.io/", "company.io/OWNER/", "pyproject.toml: https://git.company.io/OWNER/system"),
+        ("README.md", "registry.company.io/", "REGISTRY/", "README.md: oci://REGISTRY/system/triton; allowed: "),
     ],
 )
 def test_a_part_of_another_release_is_named(file: str, old: str, new: str, problem: str, release: Path) -> None:
     _replace(release / file, old, new)
     (line,) = release_check.problems(release, f"v{release_check.version(release)}")
     assert problem in line
+
+
+@pytest.mark.parametrize(
+    ("address", "stands_for_another"),
+    [
+        ("https://example.com/key.asc", True),
+        ("https://docs.example.org", True),
+        ("https://localhost:8000/a", True),
+        ("https://github.com/OWNER/system", True),
+        ("https://github.com/owner/system/blob/main/CHANGELOG.md", False),
+        ("https://locust.io", False),
+        ("https://an-example.com", False),
+    ],
+)
+def test_an_address_that_nobody_can_have_is_known(address: str, stands_for_another: bool) -> None:
+    assert release_check.is_placeholder(address) is stands_for_another
 
 
 def test_a_tag_of_another_version_is_named(release: Path) -> None:

@@ -3,9 +3,9 @@
     python3 apply_tuning.py HTTP_PORT DEADLINE_S TUNING_JSON
 
 Runs as the postStart hook, so that no probe succeeds and no request comes before it has ended. TUNING_JSON maps a model
-to maxBatchSize, preferredBatchSizes, maxQueueDelayMicroseconds and instances, each optional, and to the tier that it
-must have been built with. Exits 1 with one line that names the model when that can't be done; Kubernetes then starts
-the container again. Only Python's standard library is used, because that is in the server's images.
+to maxBatchSize, preferredBatchSizes, maxQueueDelayMicroseconds, instances and responseCache, each optional, and to the
+tier that it must have been built with. Exits 1 with one line that names the model when that can't be done; Kubernetes
+then starts the container again. Only Python's standard library is used, because that is in the server's images.
 """
 
 import json
@@ -16,10 +16,15 @@ import urllib.request
 from pathlib import Path
 
 CALL_S = 10.0
+NOT_BATCHING = {"tier", "responseCache"}
 
 
 def tuned(config, values):
     """A complete copy of Triton's model configuration, with the values in it; an alias has only a largest batch."""
+    if "responseCache" in values:
+        config = config | {"response_cache": {"enable": values["responseCache"]}}
+    if not values.keys() - NOT_BATCHING:
+        return config
     largest = values.get("maxBatchSize", config["max_batch_size"])
     if "ensemble_scheduling" in config:
         return config | {"max_batch_size": largest}
@@ -87,6 +92,13 @@ def apply(server, model, wanted, deadline):
     served = ask(f"{server}/v2/models/{model}/config")
     if served["max_batch_size"] != wanted["max_batch_size"]:
         raise ValueError(f"it is served with max_batch_size {served['max_batch_size']}")
+    if caches(served) != caches(wanted):
+        raise ValueError(f"it is served {'with' if caches(served) else 'without'} a response cache")
+
+
+def caches(config):
+    """Whether Triton looks requests of the model up in the server's cache."""
+    return config.get("response_cache", {}).get("enable", False)
 
 
 def main(port, deadline_s, path):

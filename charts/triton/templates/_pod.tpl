@@ -92,6 +92,9 @@ hostAliases:
 {{- range $server.rateLimit.resources }}
 - --rate-limit-resource={{ . }}
 {{- end }}
+{{- with $server.responseCache.size }}
+- --cache-config=local,size={{ include "triton.quantity" . | float64 | int64 }}
+{{- end }}
 {{- with $server.tracing }}
 {{- if .otlpUrl }}
 - --trace-config=mode=opentelemetry

@@ -59,6 +59,6 @@ def read_bounded_trace(options: argparse.Namespace) -> Trace | None:
         raise UsageError(
             "most-rate",
             options.most_rate,
-            f"the busiest minute has {trace.peak_per_s:.4g} requests/s: raise it, or lower --rate-scale",
+            f"the busiest minute has {trace.peak_per_s:,.6g} requests/s: raise it, or lower --rate-scale",
         )
     return trace

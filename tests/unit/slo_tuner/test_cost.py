@@ -143,3 +143,16 @@ def test_several_results_need_as_many_machines(
     other = shutil.copy(results, tmp_path / "other.json")
     assert main(["cost", str(results), str(other), "--machine=n1-standard-4"]) == 2
     assert "give one machine for each of the 2 results" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate", ["-5", "0", "1e-300", '"many"'])
+def test_a_rate_that_no_server_has_is_refused_by_its_field(
+    rate: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = re.sub(r'"rate_per_s": 10\.46[\d.]+', f'"rate_per_s": {rate}', results.read_text(), count=1)
+    assert f'"rate_per_s": {rate}' in text
+    results.write_text(text)
+    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is no results file of slo-tuner: models.0.rate_per_s: " in line
+    assert results.read_text() == text

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from outcomes import OUTCOMES
 
-from command_line.arguments import check_output
 from command_line.errors import ResultsError
+from command_line.files import check_output
 from slo_tuner.cli import main
 from slo_tuner.commands.finish import Files, finish
 from slo_tuner.results.schema import write_results

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from finished_fleet import fleet
+from finished_tiers import played, scenario
+from finished_tiers import results as tiers_results
 
 from command_line.environment import Machine
 from slo_tuner.capacity.configuration import Configuration
@@ -22,13 +25,17 @@ from slo_tuner.fleet.headroom import headroom
 from slo_tuner.fleet.measured import Measured, measured_pod
 from slo_tuner.fleet.pod_queue import PodModel
 from slo_tuner.fleet.pod_table import TableSpec, make_table
+from slo_tuner.fleet.question import Question
 from slo_tuner.fleet.record import FleetResults
 from slo_tuner.fleet.search import Promise, Search
 from slo_tuner.fleet.settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
 from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate, simulate_all
+from slo_tuner.fleet.simulator import Simulator
+from slo_tuner.fleet.variants import PUBLISHED_MACHINES, published_ratio
 from slo_tuner.load.traffic.kinds import Shape, generated
 from slo_tuner.load.traffic.trace import Trace
-from slo_tuner.results.schema import Results, read_results
+from slo_tuner.results.schema import Results, read_results, write_results
+from slo_tuner.slo.objective import Objective
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 CAPACITY = 100.0
@@ -197,7 +204,8 @@ def test_results_become_choices_values_files_and_a_report(tmp_path: Path, capsys
     ladder = read_results(LADDER, Results)
     two = tmp_path / "two.json"
     two.write_text(ladder.model_copy(update={"models": ladder.models[2:]}).model_dump_json())
-    assert _fleet(tmp_path, *options, results=two) == 0
+    assert _fleet(tmp_path, *options, "--json", results=two) == 0
+    printed = capsys.readouterr()
     found = read_results(tmp_path / "out" / "results.json", FleetResults).fleet
     costs = {choice.name: choice.usd for choice in found.choices}
     assert costs["thrifty"] <= costs["balanced"] <= costs["safe"]
@@ -207,7 +215,8 @@ def test_results_become_choices_values_files_and_a_report(tmp_path: Path, capsys
     assert [one.model for one in found.variants] == ["onnx_int8", "onnx_int8_tuned"]
     values = yaml.safe_load((tmp_path / "out" / "values" / "fleet-shop.yaml").read_text())
     assert values["scaling"]["requestRate"]["perPodCapacity"] == 71.63
-    assert "balanced" in capsys.readouterr().out
+    assert printed.out == (tmp_path / "out" / "results.json").read_text()
+    assert "balanced" in printed.err
     page = (tmp_path / "out" / "report.html").read_text()
     (tmp_path / "out" / "report.html").unlink()
     assert main(["report", str(tmp_path / "out" / "results.json")]) == 0
@@ -266,6 +275,31 @@ def test_a_wrong_question_is_refused_in_one_line(
     assert not (tmp_path / "out" / "results.json").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["cost", "FILE"],
+        ["compare", "FILE", str(LADDER)],
+        ["compare", str(LADDER), "FILE"],
+        ["fleet", "FILE", "--machine=n1-standard-4", "--traffic=steady", "--rate=10"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+@pytest.mark.parametrize("make", [fleet, lambda: tiers_results(scenario(played(), played()))], ids=["fleet", "tiers"])
+def test_results_without_measured_rates_are_refused_by_all_in_the_same_words(
+    command: list[str], make: Callable[[], Results], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "others.json"
+    write_results(make(), path)
+    before = path.read_bytes()
+    output = [f"--output={tmp_path / 'out'}"] if command[0] == "fleet" else []
+    assert main([str(path) if word == "FILE" else word for word in command] + output) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("slo-tuner: error: ")
+    assert line.endswith(" finds no rate within an objective; give results of measure, ladder or tune")
+    assert path.read_bytes() == before and not (tmp_path / "out").exists()
+
+
 def _changed(tmp_path: Path, change: dict[str, Any]) -> Path:
     """A copy of the ladder whose fastest model is changed."""
     results = read_results(LADDER, Results)
@@ -285,7 +319,7 @@ def test_a_disturbed_capacity_and_another_kind_of_machine_are_said(
     assert main(given) == 0
     printed = capsys.readouterr().out
     assert "was measured disturbed (other programs took 0.4 of 2 cores)" in printed
-    assert "another kind of machine" in printed
+    assert "which has 1 T4: Pods and dollars mean nothing" in printed
     assert "the load takes 10 s" in printed
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["fleet"]["published"]["full_load"] == 163
@@ -333,6 +367,7 @@ def test_results_that_tell_too_little_are_refused(
     assert "model: 'onnx_int8_tuned'" in line and said in line
 
 
+@pytest.mark.slow
 def test_fleets_side_by_side_are_each_as_alone() -> None:
     """With zones lost, Pods that wait for nodes, a fixed fleet, connections, and tiers."""
     trace = _steps((140, 300), (420, 500), (60, 900))
@@ -352,6 +387,29 @@ def test_fleets_side_by_side_are_each_as_alone() -> None:
             alone = simulate(trace, _pod(), plan)
             for name in ("late", "shed", "pods", "present", "nodes"):
                 assert getattr(together, name) == pytest.approx(getattr(alone, name), rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("queue_ms", [None, 20.0])
+def test_the_published_ratio_holds_where_pods_are_many(queue_ms: float | None) -> None:
+    """Slower Pods whose limit is as much longer wait as much longer: a queue time that is a target is, too."""
+    offers = [read_prices().offer(name) for name in PUBLISHED_MACHINES]
+    question = Question(
+        measured=Measured("m", _pod_model(), CAPACITY, 1.0, "", at_least=False),
+        offer=offers[1],
+        trace=generated("daily", Shape(3000.0, hours=2.0)),
+        objective=Objective(),
+        start_up=QUICK,
+        assumed=(),
+        nodes=Nodes(),
+        requests=Requests(),
+        most=100,
+        allowed_worst_share=0.05,
+        patience_s=2.0,
+    )
+    scaling = SCALING.model_copy(update={"most": 100, "queue_target_ms": queue_ms})
+    ratio = published_ratio(question, Simulator(question), scaling, offers)
+    assert ratio is not None and ratio.trace == pytest.approx(163, rel=0.05)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Prices are the table's, and what follows from them is right by hand calculation."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ def test_the_replicas_left_after_a_zone_is_lost_carry_the_rate(
     rate_per_s: float, headroom: float, zones: int, expected: int
 ) -> None:
     assert replicas(rate_per_s, 100, CapacityMargin(headroom, zones)) == expected
+
+
+@pytest.mark.parametrize("zones", [2, 3, 7])
+@pytest.mark.parametrize("needed", [1, 2, 3, 7, 100])
+def test_there_is_no_pod_more_than_a_lost_zone_takes(needed: int, zones: int) -> None:
+    def left(pods: int) -> int:
+        return pods - math.ceil(pods / zones)
+
+    found = replicas(needed * 10.0, 10.0, CapacityMargin(0.0, zones))
+    assert left(found - 1) < needed <= left(found)
+
+
+def test_a_pod_that_serves_next_to_nothing_takes_no_time_to_count() -> None:
+    assert replicas(1e9, 1e-9, CapacityMargin(0.2, 3)) > 1e18
 
 
 @pytest.mark.parametrize(

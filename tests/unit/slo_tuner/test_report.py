@@ -106,6 +106,13 @@ def test_what_limits_the_trust_is_said_first() -> None:
         assert expected in said
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_response_cache_is_said(enabled: bool) -> None:
+    model = _model("original", 10.0, server_config={"response_cache": {"enable": True}} if enabled else {})
+    said = any(note.startswith("original: its response cache is on") for note in notes(_results(model)))
+    assert said is enabled
+
+
 def test_a_single_rate_counts_as_its_own_confirmation() -> None:
     model = _model("original", 10.0, points=[_point(10.0, purpose="single")])
     assert len(model.confirmations) == 1
