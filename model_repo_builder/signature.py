@@ -123,3 +123,13 @@ class Signature:
         return replace(
             self, inputs=tuple(map(whole, self.inputs)), outputs=tuple(map(whole, self.outputs)), batched=False
         )
+
+    def wired(self) -> Signature:
+        """The same with arrays of one in place of scalars where there is no batch: Triton takes none then."""
+        if self.batched:
+            return self
+
+        def one(tensor: Tensor) -> Tensor:
+            return tensor if tensor.shape else replace(tensor, shape=(1,))
+
+        return replace(self, inputs=tuple(map(one, self.inputs)), outputs=tuple(map(one, self.outputs)))

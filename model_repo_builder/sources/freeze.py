@@ -137,8 +137,12 @@ def _load_savedmodel(model: Model, sampler: Sampler) -> Loaded:
     settled, reason = probe.settle(_runner(network), signature, sampler, batching=model.batching)
     if reason:
         notes.append(f"no batching: {reason}")
+    wired = settled.wired()
+    if wired != settled:
+        network, settled = _wired(network, settled), wired
+        notes.append("numbers alone are served as arrays of one, as Triton takes no scalar without a batch")
     origin = savedmodel_source.folder(model)
-    plain = model.preprocessing == "none" and not any("bfloat16" in note for note in notes)
+    plain = model.preprocessing == "none" and not any("bfloat16" in note for note in notes) and settled is not wired
     return Loaded(network, settled, "of the SavedModel", True, tuple(notes), origin if plain else None)
 
 
@@ -160,6 +164,21 @@ def _casting(network: Any, types: dict[str, str]) -> Any:
 
     cast.model = network.model  # type: ignore[attr-defined]
     return cast
+
+
+def _wired(network: Any, signature: Signature) -> Any:
+    """The network with arrays of one in place of the scalars of its signature."""
+    import tensorflow as tf
+
+    taken = {tensor.name for tensor in signature.inputs if not tensor.shape}
+    given = {tensor.name for tensor in signature.outputs if not tensor.shape}
+
+    def wired(inputs: dict[str, Any]) -> dict[str, Any]:
+        outputs = network({name: tf.reshape(x, ()) if name in taken else x for name, x in inputs.items()})
+        return {name: tf.reshape(x, (1,)) if name in given else x for name, x in outputs.items()}
+
+    wired.model = network.model  # type: ignore[attr-defined]
+    return wired
 
 
 def _runner(network: Any) -> probe.Run:

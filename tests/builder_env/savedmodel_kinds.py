@@ -148,6 +148,12 @@ def masked(folder: Path) -> Path:
     return save(folder, serve, *specs, table=table)
 
 
+def scalars(folder: Path) -> Path:
+    """A number that belongs to no example, taken and given beside a batch."""
+    specs = tf.TensorSpec((None, 4), tf.float32, name="x"), tf.TensorSpec((), tf.float32, name="scale")
+    return save(folder, lambda x, scale: {"y": x * scale, "temperature": scale + 1.5}, *specs)
+
+
 def recurrent(folder: Path) -> Path:
     """An LSTM over sequences of any length."""
     import keras

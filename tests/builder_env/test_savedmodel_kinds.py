@@ -123,6 +123,17 @@ def test_a_number_alone_is_reshaped(tmp_path: Path, built: Callable[..., list[Ma
     assert all(list(tensor.dims) == [1] and tensor.HasField("reshape") for tensor in (*served.input, *served.output))
 
 
+def test_a_scalar_without_a_batch_is_served_as_an_array_of_one(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    """Triton loads no model without a batch whose inputs or outputs are reshaped to nothing."""
+    for made in built(kinds.scalars(tmp_path / "m")):
+        assert made.agreement.max_abs_diff == 0
+        served = config(tmp_path, made.variant)
+        assert (served.max_batch_size, {tuple(tensor.dims) for tensor in served.output}) == (0, {(-1, 4), (1,)})
+        assert not any(tensor.HasField("reshape") for tensor in (*served.input, *served.output))
+
+
 def test_the_keys_of_the_signature_are_the_names(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
     built(kinds.odd_names(tmp_path / "m"))
     for name in ("tf", "onnx"):
