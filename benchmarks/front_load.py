@@ -2,7 +2,7 @@
 
     python benchmarks/front_load.py --address localhost:8888 --model resnet50 --body request.json --pid PID
 
-First a few clients find the capacity; then 64 with connections that stay open offer twice as much, each at its own
+First 1 to 16 clients find the capacity; then 64 with connections that stay open offer twice as much, each at its own
 pace. The front runs on this machine, and so do the clients: on a machine with other work the numbers mean little.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REFUSED_CLEANLY = (429, 503)
-_FINDERS = 16
+_FINDERS = (1, 2, 4, 8, 16)
 _ANSWER_S = 60.0
 _PROBE_EVERY_S = 0.25
 
@@ -104,21 +104,31 @@ async def put_under_load(
 
 
 async def _capacity(where: tuple[str, int], request: bytes, seconds: float) -> float:
-    """Answered requests per second to clients that send the next as soon as they have an answer."""
-    end, answered = time.monotonic() + seconds, 0
+    """The most answered requests per second to clients that send the next as soon as they have an answer: to 1, 2, 4 …
+    clients until one is refused, for a server that refuses may answer fewer than it could."""
+    best = 0.0
+    for count in _FINDERS:
+        statuses = await _closed_loop(where, request, count, seconds / len(_FINDERS))
+        best = max(best, statuses[200] / (seconds / len(_FINDERS)))
+        if set(statuses) != {200}:
+            break
+    if not best:
+        raise SystemExit("front_load: no request was answered with 200")
+    return best
+
+
+async def _closed_loop(where: tuple[str, int], request: bytes, count: int, seconds: float) -> Counter[int]:
+    """The statuses of what so many clients ask."""
+    end, statuses = time.monotonic() + seconds, Counter[int]()
 
     async def one() -> None:
-        nonlocal answered
         connection = Connection(*where)
         while time.monotonic() < end:
-            status = await connection.ask(request)
-            answered += status == 200
+            statuses[await connection.ask(request)] += 1
         connection.close()
 
-    await asyncio.gather(*(one() for _ in range(_FINDERS)))
-    if not answered:
-        raise SystemExit("front_load: no request was answered with 200")
-    return answered / seconds
+    await asyncio.gather(*(one() for _ in range(count)))
+    return statuses
 
 
 async def _client(
