@@ -137,12 +137,12 @@ def _load_savedmodel(model: Model, sampler: Sampler) -> Loaded:
     settled, reason = probe.settle(_runner(network), signature, sampler, batching=model.batching)
     if reason:
         notes.append(f"no batching: {reason}")
-    wired = settled.wired()
-    if wired != settled:
-        network, settled = _wired(network, settled), wired
+    has_scalars = settled.wired() != settled
+    if has_scalars:
+        network, settled = _wired(network, settled), settled.wired()
         notes.append("numbers alone are served as arrays of one, as Triton takes no scalar without a batch")
     origin = savedmodel_source.folder(model)
-    plain = model.preprocessing == "none" and not any("bfloat16" in note for note in notes) and settled is not wired
+    plain = model.preprocessing == "none" and not any("bfloat16" in note for note in notes) and not has_scalars
     return Loaded(network, settled, "of the SavedModel", True, tuple(notes), origin if plain else None)
 
 

@@ -383,3 +383,11 @@ def test_a_sparse_input_of_tensorflow_1_is_taken_as_its_three_tensors(
     assert [one.agreement.max_abs_diff for one in made] == [0, 0]
     assert {tensor.name for tensor in config(tmp_path, "tf").input} == set(inputs)
     assert config(tmp_path, "tf").max_batch_size == 0
+
+
+def test_a_savedmodel_with_a_table_is_served_as_it_is(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
+    """An export of it would lose what fills the table for OpenVINO."""
+    source = kinds.table(tmp_path / "m")
+    built(source, TENSORFLOW)
+    (served,) = (tmp_path / "models" / "tf").rglob("saved_model.pb")
+    assert served.read_bytes() == (source / "saved_model.pb").read_bytes()
