@@ -37,7 +37,7 @@ from slo_tuner.triton.endpoint import Endpoint
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
-EFFORT = Effort(point_s=3.0, point_requests=1000, least_s=1.5, warm_up_s=0.5, sweep_s=2.0)
+EFFORT = Effort(warm_up_s=0.5, sweep_s=2.0)
 WITHIN = 0.1
 BURNER = """
 import os, sys, time

@@ -1,7 +1,6 @@
 """The options of `fleet`, checked completely before anything is simulated."""
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +85,7 @@ def _requests(options: argparse.Namespace) -> Requests:
 
 def _output(path: Path) -> Path:
     """A folder for everything; what stands where the values files go is found now, not after minutes of simulation."""
-    values = path / "values"
-    if values.exists() and not (values.is_dir() and os.access(values, os.W_OK)):
-        raise UsageError("output", str(path), f"{values} must be a directory that can be written to")
+    check_output(path / "values")
     return check_output(path)
 
 

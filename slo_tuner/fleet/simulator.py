@@ -30,12 +30,13 @@ class Simulator:
 
     def outcomes(self, pod: PricedPod, scaling: Sequence[ScalingSettings], nodes: Nodes | None = None) -> list[Outcome]:
         """What becomes of the trace with each of the settings; `pod` is `rough` or `exact`."""
-        plans = {(pod.table.step_s, one, nodes or self._question.nodes): self._plan(one, nodes) for one in scaling}
-        new = {key: plan for key, plan in plans.items() if key not in self._outcomes}
+        nodes = nodes or self._question.nodes
+        keys = [(pod.table.step_s, one, nodes) for one in scaling]
+        new = {key: self._plan(key[1], nodes) for key in keys if key not in self._outcomes}
         if new:
             found = simulate_all(self._question.trace, pod, list(new.values()))
             self._outcomes.update(zip(new, found, strict=True))
-        return [self._outcomes[pod.table.step_s, one, nodes or self._question.nodes] for one in scaling]
+        return [self._outcomes[key] for key in keys]
 
     def with_zone_lost(self, pod: PricedPod, scaling: Sequence[ScalingSettings]) -> list[Outcome]:
         """The same when the zone with most Pods is lost at the busiest time."""
@@ -66,11 +67,9 @@ class Simulator:
     def _priced(self, table: PodTable) -> PricedPod:
         return PricedPod(table, self._question.measured.capacity_per_s, self._question.offer.usd_per_hour)
 
-    def _plan(self, scaling: ScalingSettings, nodes: Nodes | None = None) -> FleetPlan:
+    def _plan(self, scaling: ScalingSettings, nodes: Nodes) -> FleetPlan:
         question = self._question
-        return FleetPlan(
-            scaling=scaling, start_up=question.start_up, nodes=nodes or question.nodes, requests=question.requests
-        )
+        return FleetPlan(scaling=scaling, start_up=question.start_up, nodes=nodes, requests=question.requests)
 
 
 def coarse(table: PodTable, trace: Trace, steps: int, step_s: float) -> PodTable:

@@ -31,6 +31,12 @@ _Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:
 class HelmRefused(Exception):  # noqa: N818
     """Helm did not render; the message is its error output."""
 
+    @property
+    def deliberate(self) -> bool:
+        """Whether the schema or a template refused the values; Helm says "error calling" where a template is broken."""
+        reasons = ("specifications of the schema", "execution error at (")
+        return any(reason in str(self) for reason in reasons)
+
 
 def render(
     values: Mapping[str, Any] | None = None,
