@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from child_output import ChildOutput
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 MODEL = "m"
@@ -108,15 +109,14 @@ class KnownServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
 
 @dataclass(frozen=True)
 class Known:
-    """A running one: where it answers, and its process, which prints a line for each inference request."""
+    """A running one: where it answers, and when inference requests came."""
 
     address: str
-    process: "subprocess.Popen[str]"
+    _output: ChildOutput
 
     def requests(self, count: int) -> list[float]:
         """Wait for so many inference requests; when they came, in seconds."""
-        assert self.process.stdout is not None
-        return [float(self.process.stdout.readline()) for _ in range(count)]
+        return [float(self._output.line()) for _ in range(count)]
 
 
 @contextmanager
@@ -125,14 +125,14 @@ def known_server(*pattern: object, host: str = "127.0.0.1", guard: Guard | None 
     command = [sys.executable, __file__, host, *map(str, pattern)]
     environment = os.environ | ({_GUARD: json.dumps(asdict(guard))} if guard else {})
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    assert server.stdout is not None
+    output = ChildOutput(server)
     try:
-        port = int(server.stdout.readline())
-        yield Known(f"{f'[{host}]' if ':' in host else host}:{port}", server)
+        port = int(output.line())
+        yield Known(f"{f'[{host}]' if ':' in host else host}:{port}", output)
     finally:
         server.kill()
         server.wait()
-        server.stdout.close()
+        output.close()
 
 
 def _credentials(guard: Guard) -> grpc.ServerCredentials:

@@ -4,12 +4,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from child_output import ChildOutput
 
 ROOT = Path(__file__).parents[2]
 Completed = subprocess.CompletedProcess[str]
@@ -52,24 +52,18 @@ def run_tuner(
 @contextmanager
 def started(
     program: str, arguments: Sequence[str], until: str, deadline_s: float = 60.0
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+) -> Iterator[tuple[ChildOutput, str]]:
     """A program of this project in the background, once a line of its output matches `until`; its output up to then."""
     command = [str(Path(sys.executable).with_name(program)), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
-    assert process.stdout is not None
-    printed, end = "", time.monotonic() + deadline_s
+    output = ChildOutput(process)
     try:
-        for line in process.stdout:
-            printed += line
-            if re.search(until, line):
-                break
-            assert time.monotonic() < end, printed
-        yield process, printed
+        yield output, output.until(re.compile(until), deadline_s)
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait(30)
-        process.stdout.close()
+        output.close()
 
 
 @pytest.fixture(scope="session")

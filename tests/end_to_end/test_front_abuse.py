@@ -72,8 +72,8 @@ def triton(server_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def front_of(triton: str, *options: str, host: str = "127.0.0.1") -> Iterator[Front]:
     """A front before this server."""
     arguments = [f"--host={host}", "--port=0", f"--triton={triton}", *options]
-    with started("tfserving-front", arguments, "REST on") as (process, said):
-        yield Front(said.split()[2], process.pid)
+    with started("tfserving-front", arguments, "REST on") as (child, said):
+        yield Front(said.split()[2], child.process.pid)
 
 
 @pytest.fixture(scope="module")

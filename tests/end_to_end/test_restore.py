@@ -112,11 +112,11 @@ def test_a_second_interruption_waits_for_the_server_to_be_as_it_was(
     server: TritonProcess, control: Control, tmp_path: Path
 ) -> None:
     command = _command(server, tmp_path / "out", "ladder", "--models=b,a")
-    with started("slo-tuner", command, until="in flight") as (process, _):
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read() if process.stdout else ""
-        assert process.wait(60) == 130, rest
+    with started("slo-tuner", command, until="in flight") as (child, _):
+        child.process.send_signal(signal.SIGINT)
+        child.process.send_signal(signal.SIGINT)
+        rest = child.rest()
+        assert child.process.wait(60) == 130, rest
     assert "Traceback" not in rest and "interrupted" in rest
     assert _served(control) == AS_FOUND
 
@@ -133,10 +133,10 @@ def test_failing_work_is_reported_and_the_server_restored(control: Control) -> N
 
 def test_a_server_that_dies_is_one_line(server: TritonProcess, control: Control, tmp_path: Path) -> None:
     command = _command(server, tmp_path / "out", "ladder", "--models=b,a")
-    with started("slo-tuner", command, until="in flight") as (process, _):
+    with started("slo-tuner", command, until="in flight") as (child, _):
         _kill(server)
-        rest = process.stdout.read() if process.stdout else ""
-        assert process.wait(120) == 1, rest
+        rest = child.rest()
+        assert child.process.wait(120) == 1, rest
     assert "Traceback" not in rest
     assert rest.splitlines()[-1].startswith("slo-tuner: error: ") and rest.count("slo-tuner: error") == 1
 

@@ -139,11 +139,11 @@ def test_a_server_that_dies_while_measured_is_an_error_with_its_last_words(
     repository: Path, server_python: str, tmp_path: Path
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with started("slo-tuner", [*arguments, f"--output={tmp_path}"], until="in flight") as (process, _):
-        (server,) = _servers_of(process.pid)
+    with started("slo-tuner", [*arguments, f"--output={tmp_path}"], until="in flight") as (child, _):
+        (server,) = _servers_of(child.process.pid)
         os.kill(server, signal.SIGKILL)
-        rest = process.stdout.read() if process.stdout else ""
-        assert process.wait(60) == 1
+        rest = child.rest()
+        assert child.process.wait(60) == 1
     assert "slo-tuner: error: tritonserver ended with exit code -9" in rest
     assert "Traceback" not in rest
 
@@ -153,11 +153,11 @@ def test_an_interruption_ends_the_server_and_the_load_workers_too(
     repository: Path, server_python: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with started("slo-tuner", [*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
-        children = _children_of(process.pid)
-        process.send_signal(number)
-        rest = process.stdout.read() if process.stdout else ""
-        assert process.wait(60) == 130
+    with started("slo-tuner", [*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (child, _):
+        children = _children_of(child.process.pid)
+        child.process.send_signal(number)
+        rest = child.rest()
+        assert child.process.wait(60) == 130
     assert "interrupted" in rest and "Traceback" not in rest
     assert len(children) == 3 and all(_is_gone(child) for child in children)
 
@@ -166,9 +166,9 @@ def test_a_tuner_that_is_killed_takes_its_server_and_load_workers_with_it(
     repository: Path, server_python: str, tmp_path: Path
 ) -> None:
     arguments = ["measure", "onnx_fp32", f"--repository={repository}", f"--server-python={server_python}"]
-    with started("slo-tuner", [*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (process, _):
-        children = _children_of(process.pid)
-        process.kill()
+    with started("slo-tuner", [*arguments, "--workers=2", f"--output={tmp_path}"], until="in flight") as (child, _):
+        children = _children_of(child.process.pid)
+        child.process.kill()
         assert len(children) == 3 and all(_is_gone(child) for child in children)
 
 

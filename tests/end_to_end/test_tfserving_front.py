@@ -183,17 +183,17 @@ def test_a_request_in_flight_is_answered_after_sigterm(served: Served) -> None:
     body = b'{"instances": [1.0]}'
     head = f"POST /v1/models/half_plus:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
     arguments = ["--host=127.0.0.1", "--port=0", f"--triton={served.grpc}"]
-    with started("tfserving-front", arguments, "REST on") as (process, said):
+    with started("tfserving-front", arguments, "REST on") as (child, said):
         host, port = said.split()[2].split(":")
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 100")  # the request is being read
-            process.send_signal(signal.SIGTERM)
+            child.process.send_signal(signal.SIGTERM)
             assert _refuses(host, int(port))
             connection.sendall(body)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'{"predictions":[3.5]}')
-        assert process.wait(20) == -signal.SIGTERM
+        assert child.process.wait(20) == -signal.SIGTERM
 
 
 def _refuses(host: str, port: int, deadline_s: float = 20.0) -> bool:

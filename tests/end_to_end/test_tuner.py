@@ -140,10 +140,10 @@ def _settled(served: Served, deadline_s: float = 30.0) -> dict[str, Any]:
 
 def test_an_interrupted_tuning_restores_the_model_and_can_be_resumed(served: Served, tmp_path: Path) -> None:
     before = served.config()
-    with started("slo-tuner", served.tune(tmp_path), until="screen, how throughput grows") as (process, _):
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read() if process.stdout else ""
-        assert process.wait(60) == 130, rest
+    with started("slo-tuner", served.tune(tmp_path), until="screen, how throughput grows") as (child, _):
+        child.process.send_signal(signal.SIGINT)
+        rest = child.rest()
+        assert child.process.wait(60) == 130, rest
     assert "go on with --resume" in rest and "Traceback" not in rest
     assert served.config() == before
     kept = json.loads((tmp_path / "results.json").read_text())["tuning"]["trials"]
@@ -209,10 +209,12 @@ def test_a_server_that_dies_is_an_error_that_says_what_is_kept(
     repository: Path, server_python: str, tmp_path: Path
 ) -> None:
     arguments = ["tune", MODEL, f"--repository={repository}", f"--server-python={server_python}"]
-    with started("slo-tuner", [*arguments, f"--output={tmp_path}", *SMALL], until="screen, how") as (process, _):
-        (server,) = [child.pid for child in psutil.Process(process.pid).children() if child.name() == "tritonserver"]
+    with started("slo-tuner", [*arguments, f"--output={tmp_path}", *SMALL], until="screen, how") as (child, _):
+        (server,) = [
+            child.pid for child in psutil.Process(child.process.pid).children() if child.name() == "tritonserver"
+        ]
         os.kill(server, signal.SIGKILL)
-        rest = process.stdout.read() if process.stdout else ""
-        assert process.wait(60) == 1
+        rest = child.rest()
+        assert child.process.wait(60) == 1
     assert "slo-tuner: error: tritonserver ended with exit code -9" in rest
     assert "go on with --resume" in rest and "Traceback" not in rest

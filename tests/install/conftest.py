@@ -9,13 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from child_output import ChildOutput
 
 ROOT = Path(__file__).parents[2]
 Completed = subprocess.CompletedProcess[str]
@@ -128,24 +128,16 @@ def started(command: Sequence[str | Path], until: str, deadline_s: float = 300.0
         cwd="/",
         env=env,
     )
-    assert process.stdout is not None
-    printed, end = "", time.monotonic() + deadline_s
+    output = ChildOutput(process)
     try:
-        for line in process.stdout:
-            printed += line
-            assert time.monotonic() < end, printed
-            if re.search(until, line):
-                break
-        else:
-            raise AssertionError(printed)
-        yield printed
+        yield output.until(re.compile(until), deadline_s)
     finally:
         process.terminate()
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
-        process.stdout.close()
+        output.close()
 
 
 @pytest.fixture(scope="session")
