@@ -49,7 +49,7 @@ class Bucket:
         """InvalidError for a URL that is none, or whose client is not installed; nothing is asked yet."""
         match = re.fullmatch(r"(\w+)://([^/]+)/*(.*?)/*", url)
         if match is None or match[1] not in PACKAGES:
-            raise InvalidError(field, url, ALLOWED)
+            raise InvalidError(field, url, f"{ALLOWED}, or a directory")
         scheme, self._bucket, path = match.groups()
         self.field, self.url, self._scheme = field, url, scheme
         self._root = "/".join(part for part in (self._bucket, path) if part)

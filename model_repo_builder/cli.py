@@ -82,6 +82,8 @@ def _build(options: argparse.Namespace) -> int:
     from model_repo_builder.plan.schema import load_plan
     from model_repo_builder.report import BuildLog, as_json, console
 
+    if not options.output:
+        raise InvalidError("--output", "nothing", f"a directory, or {bucket.ALLOWED}")
     only = [name for name in options.only.split(",") if name]
     valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     if not options.quiet:
@@ -131,13 +133,15 @@ def _validate(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace) -> int:
     from model_repo_builder.plan.schema import load_plan
     from model_repo_builder.repository import config_pbtxt
+    from model_repo_builder.signature import OPEN
     from model_repo_builder.sources import specification
 
     valid = load_plan(options.plan, options.runtime)
     _warn(valid)
     known = specification.signature(valid.model)
-    if known is None:
-        allowed = f"{specification.KNOWN_SIGNATURES} for this command; build writes the others"
+    ranks_are_known = known is not None and all(min(one.shape, default=0) >= OPEN for one in known.outputs)
+    if known is None or not ranks_are_known:
+        allowed = f"{specification.KNOWN_SIGNATURES}, a SavedModel that says the rank of its outputs; build writes all"
         raise InvalidError("model.source", valid.model.source, allowed)
     for variant in valid.variants:
         signature = known.in_form(valid.form(variant))

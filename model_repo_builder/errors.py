@@ -16,7 +16,9 @@ class InvalidError(BuilderError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        super().__init__(f"{field}: {_one_line(value)}; allowed: {allowed}")
+        super().__init__(
+            f"{_shortened(_printable(field))}: {_shortened(_printable(value))}; allowed: {_printable(allowed)}"
+        )
         self.field = field
 
 
@@ -28,6 +30,12 @@ class UnsupportedError(BuildError):
     """An engine can't convert this model; the other variants of the plan can still be built."""
 
 
-def _one_line(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 300 else text[:297] + "..."
+def _printable(value: object) -> str:
+    """On one line, with what can't be printed escaped."""
+    words = " ".join(str(value).split())
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in words)
+
+
+def _shortened(text: str) -> str:
+    """Without the middle of a long value: its end may say what is wrong with it."""
+    return text if len(text) <= 300 else f"{text[:197]}...{text[-100:]}"

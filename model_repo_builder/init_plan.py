@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from model_repo_builder import bucket
 from model_repo_builder.agreement import methods
+from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan.model import Model, TensorInput
-from model_repo_builder.plan.schema import WARM_UP_REQUESTS
+from model_repo_builder.plan.schema import WARM_UP_REQUESTS, absolute
 from model_repo_builder.signature import FLOATS, OPEN, STRING, Signature, Tensor
-from model_repo_builder.sources import savedmodel
+from model_repo_builder.sources import saved_model_pb, savedmodel
 from model_repo_builder.sources.saved_model_pb import Signatures
 from model_repo_builder.sources.specification import WARM_UP_FILE
 
@@ -20,12 +20,16 @@ from model_repo_builder.sources.specification import WARM_UP_FILE
 BATCH = 16
 # Stands for dimensions of an example that the SavedModel leaves open altogether.
 UNKNOWN_RANK = (1,)
+# Of a model's name; the plan's own rule allows a few more.
+MOST_CHARACTERS = 100
 
 
 def write(source: str, signature: str | None = None) -> str:
     """The text of a plan; InvalidError for a source that is no SavedModel, or can't be served."""
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", _name(source)) or "model"
-    known = source if bucket.is_url(source) else str(Path(source).resolve())
+    if not source:
+        raise InvalidError("SAVEDMODEL", "nothing", savedmodel.ALLOWED)
+    known = source if bucket.is_url(source) else absolute(Path(source))
+    name = _name(known)
     chosen = {"signature": signature} if signature else {}
     model = Model.model_validate({"name": name, "source": known, **chosen})
     found = savedmodel.signatures(model)
@@ -36,21 +40,23 @@ def write(source: str, signature: str | None = None) -> str:
 
 
 def _name(source: str) -> str:
-    parts = [part for part in source.rstrip("/").split("/") if part not in ("", ".", "..", "saved_model.pb")]
-    return next((part for part in reversed(parts) if not part.isdecimal()), "model").lstrip("._-")
+    """A name for the model from that of its folder, of the characters and the length that a name may have."""
+    parts = [re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in source.split("/") if part != saved_model_pb.FILE]
+    named = [part.strip("._-") for part in parts if not part.isdecimal()]
+    return next(filter(None, reversed(named)), "model")[:MOST_CHARACTERS]
 
 
 def _lines(model: Model, found: Signatures, served: str, described: Signature) -> Iterator[str]:
-    yield f"# A plan for {model.source}, written by `model-repo-builder init` from its signature."
+    yield f"# A plan for {_shown(model.source)}, written by `model-repo-builder init` from its signature."
     yield "# Lines with CHECK are guesses. docs/reference/plans.md explains every key."
     for what, tensors in (("takes", described.inputs), ("gives", described.outputs)):
         for tensor in tensors:
-            yield f"# It {what} {tensor.name}: {tensor.dtype} {_shape(tensor, described)}"
+            yield f"# It {what} {_shown(tensor.name)}: {tensor.dtype} {_shape(tensor, described)}"
     yield "model:"
-    yield f"  name: {json.dumps(model.name)}"
-    yield f"  source: {json.dumps(model.source)}"
+    yield f"  name: {quoted(model.name)}"
+    yield f"  source: {quoted(model.source)}"
     if served != savedmodel.DEFAULT_SIGNATURE or len(found.by_name) > 1:
-        yield f"  signature: {json.dumps(served)}{_others(found, served)}"
+        yield f"  signature: {quoted(served)}{_others(found, served)}"
     if described.batched:
         yield "  # batching: false  # where rows of a batch are no requests of their own, such as frames of a clip"
     else:
@@ -63,7 +69,7 @@ def _lines(model: Model, found: Signatures, served: str, described: Signature) -
     yield "  count: 16"
     yield "  outputs:"
     for name, method in methods(described, {}).items():
-        yield f"    {json.dumps(name)}: {method}  # or top1, difference, equal, boxes"
+        yield f"    {quoted(name)}: {method}  # or top1, difference, equal, boxes"
     yield "runtime: python  # ngc for NVIDIA's image with its own backends"
     yield f"defaults: {{max_batch_size: {BATCH}}}" if described.batched else "defaults: {}"
     yield "variants:"
@@ -91,7 +97,7 @@ def _examples(model: Model) -> Iterator[str]:
 
 
 def _input(tensor: Tensor, found: Signatures) -> Iterator[str]:
-    yield f"    {json.dumps(tensor.name)}:"
+    yield f"    {quoted(tensor.name)}:"
     if OPEN in tensor.shape:
         yield f"      shape: {list(tensor.example_shape)}  # CHECK: of an example; each request chooses the sizes"
     elif tensor.shape == UNKNOWN_RANK:
@@ -114,13 +120,24 @@ def _input(tensor: Tensor, found: Signatures) -> Iterator[str]:
         yield "      range: [0, 1]  # CHECK: least and largest number that clients send"
 
 
+def quoted(text: str) -> str:
+    """A text in YAML's double quotes, on one line; what can't be printed is escaped."""
+    inside = "".join(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in text)
+    return f'"{inside}"'
+
+
+def _shown(text: str) -> str:
+    """A text in a comment: as it is, or quoted where it has characters that no comment can have."""
+    return text if text.isprintable() else quoted(text)
+
+
 def _shape(tensor: Tensor, described: Signature) -> str:
     sizes = ["?" if size in (OPEN, *savedmodel.UNKNOWN_SHAPE) else str(size) for size in tensor.shape]
     return f"[{', '.join([*(['batch'] if described.batched else []), *sizes])}]"
 
 
 def _others(found: Signatures, served: str) -> str:
-    others = ", ".join(name for name in sorted(found.by_name) if name != served)
+    others = ", ".join(_shown(name) for name in sorted(found.by_name) if name != served)
     return f"  # it has also {others}" if others else ""
 
 

@@ -10,6 +10,8 @@ OPEN = -1
 IMAGE_SIDE, LENGTH = 64, 16
 STRING = "string"
 FLOATS = ("float16", "float32", "float64")
+# Least and largest number of a pixel.
+PIXELS = (0, 255)
 # Sizes of the last dimension that make a tensor of three an image.
 CHANNELS = (1, 3, 4)
 
@@ -35,14 +37,21 @@ class Tensor:
     @property
     def example_shape(self) -> tuple[int, ...]:
         """The shape of an example: open dimensions have a size."""
-        side = IMAGE_SIDE if self.has_shape_of_image else LENGTH
-        return self.sample_shape or tuple(side if size == OPEN else size for size in self.shape)
+        others = len(self.shape) - 3 if self.has_shape_of_image else len(self.shape)
+        usual = [LENGTH] * others + [IMAGE_SIDE] * (len(self.shape) - others)
+        sizes = tuple(most if size == OPEN else size for size, most in zip(self.shape, usual, strict=True))
+        return self.sample_shape or sizes
 
     @property
     def has_shape_of_image(self) -> bool:
         """Whether it could be an image: numbers of [height, width, channels] or [channels, height, width]."""
         shape = self.shape[-3:]
         return self.dtype != STRING and len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
+
+    @property
+    def may_be_pixels(self) -> bool:
+        """Whether pixels can be made its numbers: integers of another range are numbers of something else."""
+        return self.dtype in FLOATS or (self.dtype not in ("bool", STRING) and self.range in (None, PIXELS))
 
     @property
     def channels_first(self) -> bool:
@@ -123,6 +132,15 @@ class Signature:
         return replace(
             self, inputs=tuple(map(whole, self.inputs)), outputs=tuple(map(whole, self.outputs)), batched=False
         )
+
+    def of_one_row(self) -> Signature:
+        """The same with examples of one row where the leading dimension is open, for models that take no more."""
+
+        def alone(tensor: Tensor) -> Tensor:
+            is_open = tensor.shape[:1] == (OPEN,)
+            return replace(tensor, sample_shape=(1, *tensor.example_shape[1:])) if is_open else tensor
+
+        return replace(self, inputs=tuple(map(alone, self.inputs)))
 
     def wired(self) -> Signature:
         """The same with arrays of one in place of scalars where there is no batch: Triton takes none then."""

@@ -1,32 +1,50 @@
-"""A saved_model.pb with a signature and no graph, written without TensorFlow: enough for what only reads signatures."""
+"""A saved_model.pb with a signature and a graph that does nothing, written without TensorFlow.
 
+It is enough for what only reads signatures.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 
-FLOAT = 1
+# Of TensorFlow's types.proto.
+DTYPES = {"float32": 1, "int32": 3, "uint8": 4, "string": 7, "bool": 10, "uint64": 23}
 _VARINT, _BYTES = 0, 2
+Shapes = Mapping[str, tuple[int, ...] | None]
 
 
-def write(folder: Path, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> Path:
-    """Write `folder`/saved_model.pb: `serving_default` with FP32 tensors of these shapes, -1 being open.
+def write(
+    folder: Path,
+    inputs: Shapes,
+    outputs: Shapes,
+    *,
+    dtype: str = "float32",
+    operations: tuple[str, ...] = (),
+    tags: tuple[str, ...] = ("serve",),
+) -> Path:
+    """Write `folder`/saved_model.pb: `serving_default` with tensors of these shapes.
 
-    Field numbers are those of TensorFlow's saved_model.proto and meta_graph.proto.
+    In a shape -1 is an open size; None is an unknown rank. Inputs are of `dtype`, outputs float32; the graph has a node
+    of each of the operations. Field numbers are those of
+    TensorFlow's saved_model.proto, meta_graph.proto and graph.proto.
     """
     signature = b"".join(
-        _field(number, _entry(name, _tensor(name, shape)))
-        for number, tensors in ((1, inputs), (2, outputs))
+        _field(number, _entry(name, _tensor(name, shape, DTYPES[kind])))
+        for number, kind, tensors in ((1, dtype, inputs), (2, "float32", outputs))
         for name, shape in tensors.items()
     )
     signature += _field(3, b"tensorflow/serving/predict")
-    meta_graph = _field(1, _field(4, b"serve")) + _field(5, _entry("serving_default", signature))
+    graph = b"".join(_field(1, _field(1, name.encode()) + _field(2, name.encode())) for name in operations)
+    info = b"".join(_field(4, tag.encode()) for tag in tags)
+    meta_graph = _field(1, info) + _field(2, graph) + _field(5, _entry("serving_default", signature))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "saved_model.pb"
     file.write_bytes(_number(1, 1) + _field(2, meta_graph))
     return file
 
 
-def _tensor(name: str, shape: tuple[int, ...]) -> bytes:
-    dimensions = b"".join(_field(2, _number(1, size)) for size in shape)
-    return _field(1, f"{name}:0".encode()) + _number(2, FLOAT) + _field(3, dimensions)
+def _tensor(name: str, shape: tuple[int, ...] | None, dtype: int) -> bytes:
+    dimensions = _number(3, 1) if shape is None else b"".join(_field(2, _number(1, size)) for size in shape)
+    return _field(1, f"{name}:0".encode()) + _number(2, dtype) + _field(3, dimensions)
 
 
 def _entry(key: str, value: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from model_repo_builder.agreement.result import Result
@@ -19,6 +20,9 @@ CLOSE_BOXES = 0.1
 
 def shortfall(result: Result, threshold: Threshold, *, pretrained: bool) -> str | None:
     """What misses the threshold, as `FIELD: value; allowed: …`; None when nothing does. NaN never passes."""
+    if not isfinite(result.max_abs_diff):
+        found = f"{result.max_abs_diff} on {result.samples}"
+        return f"agreement.max_abs_diff: {found}; allowed: numbers wherever the source answers with numbers"
     field, least = "min_top1", threshold.min_top1
     if not pretrained and threshold.min_top1_random_weights is not None:
         field, least = "min_top1_random_weights", threshold.min_top1_random_weights

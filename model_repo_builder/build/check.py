@@ -3,11 +3,10 @@
 from model_repo_builder import agreement
 from model_repo_builder.build import samples
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples.arrays import PIXELS
 from model_repo_builder.examples.kinds import is_file, kind_of
 from model_repo_builder.plan.schema import SYNTHETIC, Plan, Variant
 from model_repo_builder.repository import encoded_images, fingerprint
-from model_repo_builder.signature import Signature
+from model_repo_builder.signature import FLOATS, PIXELS, STRING, Signature
 from model_repo_builder.sources import specification
 
 
@@ -62,11 +61,16 @@ def check_form(plan: Plan, variant: Variant, signature: Signature) -> None:
     encoded_images.check(variant, signature)
     if (variant.input_dtype is None and plan.model.input.dtype is None) or plan.model.origin != "savedmodel":
         return
-    field = f"variants.{variant.name}.input_dtype"
+    field = f"variants.{variant.name}.input_dtype" if variant.input_dtype else "model.input.dtype"
     if len(signature.inputs) > 1:
         names = ", ".join(tensor.name for tensor in signature.inputs)
         raise InvalidError(field, plan.form(variant).dtype, f"nothing, as the model has the inputs {names}")
     tensor = signature.inputs[0]
+    own = specification.savedmodel_signature(plan.model).image.dtype
+    if own == STRING:
+        raise InvalidError(field, plan.form(variant).dtype, f"nothing, as {tensor.name} is a string")
+    if tensor.dtype == "uint8" and own in FLOATS and not tensor.has_shape_of_image:
+        raise InvalidError(field, "uint8", f"float32, as {tensor.name} is no image, but {own} {list(tensor.shape)}")
     has_pixels = tensor.range in (None, PIXELS) or plan.model.takes_pixels
     if tensor.dtype == "uint8" and tensor.range is not None and not has_pixels:
         allowed = f"float32, as clients send {tensor.range[0]:g} to {tensor.range[1]:g}"

@@ -203,13 +203,11 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
         signature = variant.resolved_engine.known_sizes(version, signature)
     except UnsupportedError as error:
         raise UnsupportedError(f"variants.{variant.name}: {_with_allowed(str(error), variant)}") from None
-    except BuilderError:
+    except (BuilderError, OSError, MemoryError):
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:400]
-        raise BuildError(
-            f"variants.{variant.name}: {variant.engine} failed: {type(error).__name__}: {reason}"
-        ) from error
+        reason = _with_allowed(f"{variant.engine} fails: {' '.join(str(error).split())[:300]}", variant)
+        raise UnsupportedError(f"variants.{variant.name}: {reason}") from error
     examples = stage.keep(variant, cache.evaluation_set(form), signature)
     seconds = time.monotonic() - started
     made = stage.manifest(Built(variant, signature, result, notes, seconds, examples), frozen, step.artefact)

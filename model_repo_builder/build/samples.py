@@ -25,7 +25,8 @@ def with_kind(plan: Plan, signature: Signature) -> Signature:
     if plan.model.origin != "savedmodel":
         return replace(signature, sample_kind=ARRAYS.sample_kind) if plan.kind is ARRAYS else signature
     alone = signature.image
-    is_rgb = len(signature.inputs) == 1 and alone.has_shape_of_image and alone.shape[-1] == 3 and signature.batched
+    is_image = len(signature.inputs) == 1 and alone.has_shape_of_image and alone.may_be_pixels
+    is_rgb = is_image and alone.shape[-1] == 3 and signature.batched
     kind = plan.kind if plan.names_examples else IMAGES if is_rgb else ARRAYS
     return replace(signature, sample_kind=kind.sample_kind)
 

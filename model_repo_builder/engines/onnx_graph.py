@@ -17,6 +17,8 @@ from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
+# Of weights: both formats are messages of protocol buffers, which have at most 2 GiB.
+MOST_BYTES = 2_000_000_000
 
 
 def write(job: Job, target: Path) -> None:
@@ -48,8 +50,12 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     loaded = tf.saved_model.load(str(savedmodel))
     function = loaded.signatures["serving_default"]
     _refuse_tables(function)
+    _refuse_large(function)
     # Loops and branches as functions, which tf2onnx understands; lowered, they are operations that it does not.
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    try:
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    except Exception as error:
+        raise UnsupportedError(f"its weights can't become constants: {_first_line(error)}") from None
     inputs = _names(frozen.inputs, function._arg_keywords)
     outputs = _names(frozen.outputs, sorted(function.structured_outputs))
     graph = frozen.graph.as_graph_def()
@@ -84,6 +90,13 @@ def _refuse_tables(function: Any) -> None:
     tables = sorted({node.op for node in nodes if "Table" in node.op})
     if tables:
         raise UnsupportedError(f"ONNX has no tables, and the model has {', '.join(tables)}; allowed: engine tensorflow")
+
+
+def _refuse_large(function: Any) -> None:
+    variables = function.graph.variables
+    size = sum((variable.shape.num_elements() or 0) * variable.dtype.size for variable in variables)
+    if size > MOST_BYTES:
+        raise UnsupportedError(f"an ONNX file holds 2 GB, and the model has {size / 1e9:.1f} GB of weights")
 
 
 def _refuse_unknown(model: Any) -> None:

@@ -15,8 +15,9 @@ from example_files import image_pixels, rows
 from example_files.errors import ExampleFileError
 from example_files.wanted import Input, Row, Wanted
 from model_repo_builder.errors import InvalidError
+from model_repo_builder.examples import place
 from model_repo_builder.examples.synthetic import is_synthetic, synthetic
-from model_repo_builder.signature import FLOATS, STRING, Signature, Tensor
+from model_repo_builder.signature import FLOATS, PIXELS, STRING, Signature, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
 ALLOWED = f"a file ({rows.ALLOWED}), or synthetic:SEED"
 # Integers whose range nobody says: right for a mask, a flag and for most numbers of something, and beyond no table.
 LEAST_INTEGER, MOST_INTEGER = 0, 1
-PIXELS = (0, 255)
 
 
 def check(source: str, field: str) -> None:
     """InvalidError on `field` where `source` can't be read."""
     if is_synthetic(source):
         return
-    if not Path(source).exists():
+    if not place.exists(source):
         raise InvalidError(field, f"{source} does not exist", f"a directory of images, or {ALLOWED}")
     try:
         rows.reader(Path(source))
@@ -88,7 +88,7 @@ def generate(tensor: Tensor, seed: int, count: int, skip: int) -> NDArray[Any]:
     shape = tensor.example_shape
     if tensor.dtype == STRING:
         return _texts(tensor, seed, count, skip, shape)
-    if tensor.dtype != "bool" and tensor.has_shape_of_image and len(shape) == 3 and 3 in (shape[0], shape[2]):
+    if tensor.may_be_pixels and tensor.has_shape_of_image and len(shape) == 3 and 3 in (shape[0], shape[2]):
         return _images(tensor, seed, count, skip)
     drawn = np.stack([_numbers(tensor, np.random.default_rng([seed, skip + one]), shape) for one in range(count)])
     numbers: NDArray[Any] = drawn.astype(tensor.dtype)
@@ -111,10 +111,10 @@ def _numbers(tensor: Tensor, random: np.random.Generator, shape: tuple[int, ...]
         return random.standard_normal(shape) if tensor.range is None else random.uniform(*tensor.range, shape)
     least, most = tensor.values or (LEAST_INTEGER, MOST_INTEGER)
     if tensor.range is not None:
-        least, most = int(tensor.range[0]), int(tensor.range[1])
+        least, most = round(tensor.range[0]), round(tensor.range[1])
     elif tensor.dtype == "uint8" and tensor.has_shape_of_image:
         least, most = PIXELS
-    return random.integers(least, most, shape, endpoint=True)
+    return random.integers(least, most, shape, np.uint64 if tensor.dtype == "uint64" else np.int64, endpoint=True)
 
 
 def _images(tensor: Tensor, seed: int, count: int, skip: int) -> NDArray[Any]:

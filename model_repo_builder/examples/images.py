@@ -14,7 +14,7 @@ from example_files import image_folder
 from example_files.errors import ExampleFileError
 from example_files.image_folder import SUFFIXES
 from model_repo_builder.errors import BuilderError, InvalidError
-from model_repo_builder.examples import photographs
+from model_repo_builder.examples import photographs, place
 from model_repo_builder.examples.image_file import ALLOWED as DECODABLE
 from model_repo_builder.examples.image_file import BadImageError, decode, fit
 from model_repo_builder.examples.synthetic import is_synthetic, synthetic
@@ -48,7 +48,7 @@ def files(source: str, field: str) -> list[Path]:
     """
     if source == photographs.NAME:
         return photographs.files(field)
-    if not Path(source).is_dir():
+    if not place.is_folder(source):
         raise InvalidError(field, source, ALLOWED)
     try:
         return image_folder.files(Path(source))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,7 +29,10 @@ KINDS = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
 }
+# What pydantic adds to the place of a value that may be of several types, none of which it is.
+SCALARS = ("bool", "int", "float", "str")
 
 
 class Disallowed(ValueError):  # noqa: N818 -- a verdict on a value, translated before anyone sees it
@@ -47,8 +50,10 @@ def as_invalid(
     prefix: tuple[str, ...] = (),
 ) -> Exception:
     """The first of pydantic's errors as one InvalidError (or, inside a section, as a Disallowed to pass upwards)."""
-    first = error.errors()[0]
-    path = _readable(first["loc"], raw)
+    first: Any = error.errors()[0]
+    union = _of_one_union(error.errors())
+    place = first["loc"][:-1] if union else first["loc"]
+    path = _readable(place, raw)
     context: dict[str, Any] = first.get("ctx") or {}
     root = next(iter(roots.values()))
     cause = context.get("error")
@@ -56,14 +61,26 @@ def as_invalid(
     if isinstance(cause, Disallowed):
         path = [*path, *([cause.field] if cause.field else [])]
         value, allowed = (cause.value if cause.field else value), cause.allowed
+    elif union:
+        allowed = ", ".join(_allowed(one["type"], one.get("ctx") or {}, one["msg"]) for one in union)
     elif first["type"] == "missing":
         value, allowed = "missing", "a value, it is required"
     elif first["type"] == "extra_forbidden":
-        value, allowed = "unknown key", ", ".join(_keys(root, first["loc"][:-1]))
+        value, allowed = "unknown key", ", ".join(_keys(root, place[:-1]))
     else:
         allowed = _allowed(first["type"], context, first["msg"])
     field = ".".join([*prefix, *path]) or "PLAN"
     return Disallowed(allowed, field, value) if prefix else InvalidError(field, value, allowed)
+
+
+def _of_one_union(errors: list[Any]) -> list[Any]:
+    """The first error and those of the same value, where it may be of several types and is of none; else nothing."""
+    place = errors[0]["loc"]
+    if not place or place[-1] not in SCALARS:
+        return []
+    siblings = [one for one in errors if one["loc"] and one["loc"][:-1] == place[:-1]]
+    found = [one for one in siblings if one["loc"][-1] in SCALARS and one["input"] is errors[0]["input"]]
+    return found if len(found) > 1 else []
 
 
 def _readable(location: tuple[int | str, ...], raw: object) -> list[str]:
@@ -71,7 +88,8 @@ def _readable(location: tuple[int | str, ...], raw: object) -> list[str]:
     path: list[str] = []
     here = raw
     for part in location:
-        if isinstance(part, str) and part.endswith("]") and "[" in part:
+        is_key = isinstance(here, dict) and part in here
+        if isinstance(part, str) and part.endswith("]") and "[" in part and not is_key:
             continue
         here = _step(here, part)
         name = here.get("name") if isinstance(part, int) and isinstance(here, dict) else None
@@ -89,10 +107,14 @@ def _step(value: object, part: int | str) -> object:
 
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The keys of the section at `location`, found by walking the models' annotations."""
+    is_entry = False
     for part in location:
-        if isinstance(part, int):
+        # The place in a list, or the key of a mapping such as model.inputs, whose values are sections.
+        if isinstance(part, int) or is_entry:
+            is_entry = False
             continue
         nested = model.model_fields[part].annotation
+        is_entry = get_origin(nested) is dict
         candidates = [nested, *get_args(nested)]
         model = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
     keys = list(model.model_fields)
@@ -111,6 +133,8 @@ def _allowed(kind: str, context: dict[str, Any], message: str) -> str:
         return f"{sign} {context[limit]}"
     if kind == "too_short":
         return f"at least {context['min_length']} item"
+    if kind == "too_long":
+        return f"at most {context['max_length']} items"
     if kind in KINDS:
         return KINDS[kind]
     return message.removeprefix("Input should be ").removeprefix("Value error, ").lower()

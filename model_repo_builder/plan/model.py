@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -25,7 +26,8 @@ Scalar = bool | int | float | str | None
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 Name = Annotated[str, Field(pattern=NAME)]
 Length = Annotated[int, Field(ge=16, le=4096)]
-Range = Annotated[tuple[float, float], Field(description="least and largest")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Range = Annotated[tuple[Finite, Finite], Field(description="least and largest")]
 
 
 class Section(BaseModel):
@@ -88,7 +90,7 @@ def _bytes(item: object) -> bytes:
 
 
 def _ascending(value: Range | None) -> Range | None:
-    if value is not None and not value[0] < value[1]:
+    if value is not None and not (value[0] < value[1] and isfinite(value[1] - value[0])):
         raise Disallowed("[LEAST, LARGEST], such as [0, 255], [0, 1] or [-1, 1]")
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -334,13 +335,25 @@ def load_plan(path: Path, runtime: str | None = None, *, any_gpu: bool = False, 
     Raises InvalidError naming the first field that is wrong, its value and what is allowed.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
     plan = parse_plan(raw, folder=path.parent, runtime=runtime, only=only)
     return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, where YAML's own would silently take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [one.value for one, _ in node.value if isinstance(one, yaml.ScalarNode) and one.value != "<<"]
+        twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+        if twice is not None:
+            found = f"the key {twice} twice in the mapping that begins in line {node.start_mark.line + 1}"
+            raise InvalidError("PLAN", found, "each key once")
+        return super().construct_mapping(node, deep=deep)
 
 
 def parse_plan(raw: object, folder: Path = Path(), runtime: str | None = None, only: Sequence[str] = ()) -> Plan:
@@ -375,6 +388,19 @@ def _with_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
+def absolute(path: Path) -> str:
+    """The path from the root on, without links in its folders; its last name stays.
+
+    A file of a SavedModel may be a link to one of another name, as in caches.
+    """
+    # No path can hold a zero byte: whoever looks for it finds nothing.
+    if "\0" in str(path):
+        return str(path)
+    if path.name in ("", ".."):
+        return os.path.realpath(path)
+    return str(Path(os.path.realpath(path.parent), path.name))
+
+
 def _with_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The same with paths from the plan's folder on: before validation, which looks at what lies there."""
 
@@ -382,7 +408,7 @@ def _with_paths(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
         known = ("imagenet", photographs.NAME, WARM_UP_REQUESTS)
         if not isinstance(value, str) or not value or value in known or re.match(r"\w+:", value):
             return value
-        return str((folder / value).resolve())
+        return absolute(folder / value)
 
     def resolved_source(value: object) -> object:
         """A model saved by transformers lies in a directory, too: `huggingface:../model`."""

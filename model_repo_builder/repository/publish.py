@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from model_repo_builder.errors import BuildError, InvalidError
@@ -43,8 +43,10 @@ def check_output(repository: Path) -> None:
 def staging(repository: Path) -> Iterator[Path]:
     """An empty directory inside the repository, held by one build at a time and removed afterwards.
 
-    The lock is on the repository's own directory: it needs no file, and the kernel drops it with the process.
+    The lock is on the repository's own directory: it needs no file, and the kernel drops it with the process. Folders
+    that were made for it and are empty in the end are removed: a build that fails leaves nothing.
     """
+    missing = [one for one in (repository, *repository.absolute().parents) if not one.exists()]
     try:
         repository.mkdir(parents=True, exist_ok=True)
         lock = os.open(repository, os.O_RDONLY | os.O_DIRECTORY)
@@ -65,6 +67,9 @@ def staging(repository: Path) -> Iterator[Path]:
             shutil.rmtree(root, ignore_errors=True)
     finally:
         os.close(lock)
+        for made in missing:
+            with suppress(OSError):
+                made.rmdir()
 
 
 def recover(repository: Path) -> None:

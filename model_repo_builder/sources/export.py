@@ -26,8 +26,12 @@ RANDOM = frozenset(
 )
 
 
+# A message of protocol buffers has at most 2 GiB, and a frozen graph is one; what is no weight needs some of it.
+MOST_BYTES = 2_000_000_000
+
+
 class NotFreezableError(Exception):
-    """The graph holds a resource that is no variable, such as a table."""
+    """The graph holds a resource that is no variable, such as a table, or more weights than a graph can."""
 
 
 def export(network: Network, signature: Signature, folder: Path) -> None:
@@ -130,12 +134,15 @@ def _frozen(function: Any, inputs: int) -> Any:
     """The function with constants for variables; control flow stays as functions, which converters understand."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+    size = sum((variable.shape.num_elements() or 0) * variable.dtype.size for variable in function.graph.variables)
+    if size > MOST_BYTES:
+        raise NotFreezableError(f"{size / 1e9:.1f} GB of them, and a graph holds 2")
     variables = {id(variable.handle) for variable in function.graph.variables}
     for captured, _ in function.graph.captures:
         if captured.dtype.name in ("resource", "variant") and id(captured) not in variables:
-            raise NotFreezableError(str(captured.dtype.name))
+            raise NotFreezableError("it has tables or other resources")
     if any("Table" in node.op for node in _nodes(function.graph.as_graph_def())):
-        raise NotFreezableError("table")
+        raise NotFreezableError("it has tables")
     constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     random = sorted({node.op for node in constant.graph.as_graph_def().node if node.op in RANDOM})
     if random:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ Sampler = Callable[[Signature, int], Examples]
 class Frozen:
     """A source as one graph: `folder` holds a SavedModel for each form of requests, `signature` has the plan's form.
 
-    `notes` are what a user should know of it. `whole` says that it holds tables, and could not be frozen.
+    `notes` are what a user should know of it. `whole` says that it could not be frozen, as one with tables.
     """
 
     folder: Path
@@ -74,31 +75,30 @@ def freeze(model: Model, folder: Path, forms: Iterable[InputForm], sampler: Samp
     keras.utils.set_random_seed(0)
     loaded = _LOAD[model.origin](model, sampler)
     signature = loaded.signature.in_form(model.form)
-    whole = False
+    notes, whole = list(loaded.notes), False
     for form in sorted(set(forms), key=lambda form: form.name):
         wanted = signature.in_form(form)
         try:
             export.export(loaded.network, wanted, folder / form.name)
-        except export.NotFreezableError:
-            whole = True
-            _keep(loaded, wanted, model, folder / form.name)
         except BuilderError:
             raise
         except Exception as error:
-            raise InvalidError(
-                "model.source", f"{model.source} can't be frozen: {error}", "a graph of its own"
-            ) from None
+            if not whole:
+                notes.append(f"served as it is: its weights can't become constants ({probe.line(error)})")
+            whole = True
+            _keep(loaded, wanted, model, folder / form.name)
         # Graphs refer to themselves: what is left of one is several times its weights.
         gc.collect()
-    return Frozen(folder, signature, loaded.weights, loaded.pretrained, loaded.notes, whole)
+    return Frozen(folder, signature, loaded.weights, loaded.pretrained, tuple(notes), whole)
 
 
 def _keep(loaded: Loaded, wanted: Signature, model: Model, folder: Path) -> None:
-    """Save a network with tables: as it is where requests are those of the source, else around it."""
+    """Save a network that can't be frozen: as it is where requests are those of the source, else around it."""
     import tensorflow as tf
 
     from model_repo_builder.sources import export
 
+    shutil.rmtree(folder, ignore_errors=True)
     if loaded.origin is not None and wanted.inputs == loaded.signature.inputs:
         export.keep(loaded.origin, savedmodel_source.signature_name(model), folder)
         return
@@ -109,8 +109,8 @@ def _keep(loaded: Loaded, wanted: Signature, model: Model, folder: Path) -> None
     try:
         export.save(lambda *inputs: loaded.network(dict(zip(names, inputs, strict=True))), specs, folder, module)
     except Exception as error:
-        allowed = "its own dtypes and no preprocessing, as its tables can't be saved again"
-        raise InvalidError("model.source", f"{model.source}: {error}", allowed) from None
+        allowed = "its own dtypes and no preprocessing, as it can't be saved again"
+        raise InvalidError("model.source", f"{model.source}: {probe.line(error)}", allowed) from None
 
 
 def _load_keras(model: Model, _: Sampler) -> Loaded:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 ROWS = 3
 # Of the largest number of an output: what another batch size may change by rounding. Another row is much further away.
 TOLERANCE = 0.01
-# Examples times these are unlike any example.
-_UNLIKE = (0.0, -1.0, 100.0)
+# Examples times these are unlike any example. In place of integers stand these themselves, if they are not too large:
+# they may be sizes.
+_UNLIKE = (0, -1, 100, 10_000)
+_LARGEST_INTEGER = 100
 _DEPENDENT = "output {} of an example changes with the other examples of its batch"
 
 Run = Callable[[dict[str, Any]], dict[str, "NDArray[Any]"]]
@@ -45,16 +47,27 @@ def settle(
                 raise
             reason = str(error)
         except Exception as error:
-            reason = f"it fails on examples of a batch: {_line(error)}"
+            reason = f"it fails on examples of a batch: {line(error)}"
         if reason and batching:
             raise InvalidError("model.batching", "true", f"false, as {reason}")
         if reason:
-            signature = signature.unbatched()
+            signature = _of_rows_that_it_takes(run, signature.unbatched(), samples)
     request = _first(as_sent(samples(signature, 1), signature), signature)
     answer = _answer(run, request)
     _require_same_twice(answer, _answer(run, request))
     signature = _with_shapes(signature, answer)
     return replace(signature, warm_up=_answers_zeros(run, request)), reason
+
+
+def _of_rows_that_it_takes(run: Run, signature: Signature, samples: Callable[[Signature, int], Examples]) -> Signature:
+    """The signature with examples of several rows, or of one where it fails on several: its graph may say one."""
+    try:
+        run(_first(as_sent(samples(signature, 1), signature), signature))
+    except InvalidError:
+        return signature
+    except Exception:
+        return signature.of_one_row()
+    return signature
 
 
 def _dependence(run: Run, examples: dict[str, NDArray[Any]], signature: Signature) -> str:
@@ -68,33 +81,43 @@ def _dependence(run: Run, examples: dict[str, NDArray[Any]], signature: Signatur
         for row in range(ROWS):
             if not same_numbers(whole[row], alone[row][tensor.name][0]):
                 return _DEPENDENT.format(tensor.name)
-    return _dependence_on_unlike(run, examples, alone[0])
+    return _dependence_on_unlike(run, examples, {row: alone[row] for row in (0, ROWS - 1)})
 
 
-def _dependence_on_unlike(run: Run, examples: dict[str, NDArray[Any]], first: dict[str, NDArray[Any]]) -> str:
-    """The same of the first example among rows that are nothing like it; `first` is its answer alone.
+def _dependence_on_unlike(
+    run: Run, examples: dict[str, NDArray[Any]], alone: dict[int, dict[str, NDArray[Any]]]
+) -> str:
+    """The same of examples among rows that are nothing like them; `alone` are their answers, by their rows.
 
-    Examples that are alike may agree by chance: a branch on the mean of a batch is taken by all of them.
+    Examples that are alike may agree by chance: a branch on the mean of a batch is taken by all of them. The first row
+    depends on no row before it, the last on none behind it.
     """
     for change in _UNLIKE:
-        changed = {name: _changed(array, change) for name, array in examples.items()}
-        try:
-            beside = run(changed)
-        except Exception:  # it may not take such rows at all, and then no client sends them
-            continue
-        for name, answer in first.items():
-            if not same_numbers(beside[name][0], answer[0]):
-                return _DEPENDENT.format(name)
+        for row, answers in alone.items():
+            changed = {name: _changed(array, change, row) for name, array in examples.items()}
+            try:
+                beside = run(changed)
+            except Exception:  # it may not take such rows at all, and then no client sends them
+                continue
+            for name, answer in answers.items():
+                if not same_numbers(beside[name][row], answer[0]):
+                    return _DEPENDENT.format(name)
     return ""
 
 
-def _changed(array: NDArray[Any], change: float) -> NDArray[Any]:
-    """All rows but the first times a number; only zeros for what is not a float: others may be out of range."""
+def _changed(array: NDArray[Any], change: int, kept: int) -> NDArray[Any]:
+    """All rows but one times a number, integers replaced by it, texts repeated so often (at most three times)."""
+    others = np.arange(len(array)) != kept
     changed = array.copy()
     if array.dtype.kind == "f":
-        changed[1:] = array[1:] * change
-    elif array.dtype.kind in "iub":
-        changed[1:] = 0
+        with np.errstate(over="ignore"):
+            changed[others] = array[others] * change
+    elif array.dtype.hasobject:
+        texts = [text * min(abs(change) + (change < 0), 3) for text in array[others].ravel()]
+        changed[others] = np.array(texts, object).reshape(changed[others].shape)
+    else:
+        limits = (0, 1) if array.dtype.kind == "b" else (np.iinfo(array.dtype).min, np.iinfo(array.dtype).max)
+        changed[others] = np.clip(min(change, _LARGEST_INTEGER), *limits)
     return changed
 
 
@@ -120,7 +143,7 @@ def _answer(run: Run, request: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
         allowed = (
             "examples that it answers: agreement.arrays: FILE.npz, or model.inputs.NAME with shape, range or values"
         )
-        raise InvalidError("model.source", f"it fails on {given}: {_line(error)}", allowed) from None
+        raise InvalidError("model.source", f"it fails on {given}: {line(error)}", allowed) from None
 
 
 def _require_same_twice(once: dict[str, NDArray[Any]], again: dict[str, NDArray[Any]]) -> None:
@@ -161,7 +184,7 @@ def _first(examples: dict[str, NDArray[Any]], signature: Signature) -> dict[str,
     return {name: array[:1] if signature.batched else array[0] for name, array in examples.items()}
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
     """The first line of what TensorFlow says that is about the model."""
     text = str(error).replace("Graph execution error:", "").strip()
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("Detected at", "  "))]

@@ -62,7 +62,11 @@ class Signatures:
 
 
 class UnreadableError(ValueError):
-    """The file is no SavedModel, or none that can be served; the text says what is allowed."""
+    """The file is no SavedModel, or none that can be served: what was found, and what is allowed."""
+
+    def __init__(self, found: str, allowed: str) -> None:
+        super().__init__(f"{found}; allowed: {allowed}")
+        self.found, self.allowed = found, allowed
 
 
 def read(path: Path) -> Signatures:
@@ -71,11 +75,14 @@ def read(path: Path) -> Signatures:
     try:
         saved.ParseFromString(path.read_bytes())
     except DecodeError:
-        raise UnreadableError("a saved_model.pb as tf.saved_model.save writes it") from None
+        raise UnreadableError(f"has a {FILE} that is damaged or cut off", "a copy of all of it") from None
+    except OSError as error:
+        raise UnreadableError(f"has a {FILE} that can't be read ({error.strerror})", "one that can be read") from None
     graphs = [graph for graph in saved.meta_graphs if "serve" in graph.info.tags]
     if not graphs:
-        tags = [list(graph.info.tags) for graph in saved.meta_graphs]
-        raise UnreadableError(f"a SavedModel with the tag serve (it has {tags or 'no graph'})")
+        tags = ", ".join(f"[{', '.join(graph.info.tags)}]" for graph in saved.meta_graphs)
+        found = f"has graphs with the tags {tags}" if tags else f"has a {FILE} without a graph"
+        raise UnreadableError(found, "a SavedModel with a graph of the tag serve, as tf.saved_model.save writes it")
     graph = min(graphs, key=lambda one: len(one.info.tags))
     signatures = {
         entry.key: (_sorted_tensors(entry.value.inputs, _inputs), _sorted_tensors(entry.value.outputs, _outputs))

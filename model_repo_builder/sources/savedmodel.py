@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from model_repo_builder import bucket
 from model_repo_builder.errors import InvalidError
@@ -20,18 +23,34 @@ DEFAULT_SIGNATURE = "serving_default"
 INTEGERS = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
 DTYPES = (*FLOATS, *INTEGERS, "bool", STRING)
 BFLOAT16 = "bfloat16"
+# An argument of the function that TensorFlow makes of a signature, beside its inputs.
+RESERVED = frozenset({"self"})
 # They call Python code, which stays behind in the process that saved the model.
 PYTHON_CODE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 DECODES_IMAGES = frozenset({"DecodeJpeg", "DecodePng", "DecodeImage", "DecodeBmp", "DecodeAndCropJpeg"})
 PARSES_EXAMPLES = frozenset({"ParseExample", "ParseExampleV2", "ParseSingleExample"})
+# A graph with variables has their values beside it.
+VARIABLE_OPERATIONS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+VARIABLES = Path("variables", "variables.index")
 # An output whose rank no one says: it is looked up when the model has been run.
 UNKNOWN_SHAPE = (-2,)
+_PACKED = "the directory that is packed in it: unpack it first"
 HINTS = {
     **dict.fromkeys(keras_file.SUFFIXES, "that file itself as model.source, or a SavedModel"),
     ".tflite": "a SavedModel; a TensorFlow Lite file can't be turned back into one",
     ".onnx": "a SavedModel; Triton serves an ONNX file as it is",
     ".pb": "a SavedModel; tf.compat.v1.saved_model.simple_save makes one of a frozen graph",
+    ".pbtxt": "a SavedModel with saved_model.pb; tf.saved_model.save writes it",
+    **dict.fromkeys((".gz", ".tgz", ".tar", ".bz2", ".xz", ".zip", ".zst"), _PACKED),
+    **dict.fromkeys((".pt", ".pth", ".safetensors"), "a SavedModel; this file is of PyTorch"),
+    **dict.fromkeys(
+        (".ckpt", ".index", ".meta"),
+        "a SavedModel; a checkpoint has the weights alone: load it where the model is made, then tf.saved_model.save",
+    ),
 }
+SHAPE_OF_EXAMPLE = "the whole shape of an example, such as [224, 224, 3], without the batch"
+# Folders in a message.
+MOST_NAMED = 3
 ALLOWED = (
     "a directory with saved_model.pb, that file, a directory of numbered versions as TensorFlow Serving has, or a file "
     "of Keras (.keras, .h5)"
@@ -43,21 +62,34 @@ def folder(model: Model) -> Path:
     if bucket.is_url(model.source):
         return bucket_source.fetch(model.source)
     path = Path(model.source)
+    try:
+        found = _folder(path)
+    except OSError as error:
+        raise InvalidError("model.source", f"{path} ({error.strerror})", f"{ALLOWED}, that can be read") from None
+    return keras_file.fetch(found) if keras_file.is_keras_file(found) else found
+
+
+def _folder(path: Path) -> Path:
+    """The directory, or the file of Keras that one is made of."""
     if not path.exists():
-        raise InvalidError("model.source", f"{path} does not exist", ALLOWED)
+        found = "is a link to nothing" if path.is_symlink() else "does not exist"
+        raise InvalidError("model.source", f"{path} {found}", ALLOWED)
     if path.is_file():
         if path.name == saved_model_pb.FILE:
             return path.parent
         if keras_file.is_keras_file(path):
-            return keras_file.fetch(path)
+            return path
         raise InvalidError("model.source", f"{path} is a file", HINTS.get(path.suffix.lower(), ALLOWED))
     versions = [one for one in path.iterdir() if one.name.isdecimal() and (one / saved_model_pb.FILE).is_file()]
     if not (path / saved_model_pb.FILE).is_file() and versions:
         return max(versions, key=lambda one: int(one.name))
     if not (path / saved_model_pb.FILE).is_file():
-        inside = next((one for one in sorted(path.iterdir()) if one.suffix.lower() in HINTS), None)
+        inside = next((one for one in sorted(path.iterdir()) if one.is_file() and one.suffix.lower() in HINTS), None)
         allowed = HINTS[inside.suffix.lower()] if inside else ALLOWED
         found = f", but {inside.name}" if inside else ""
+        folders = [one.name for one in sorted(path.iterdir()) if (one / saved_model_pb.FILE).is_file()]
+        if folders:
+            found, allowed = ", but a folder in it does", ", ".join(str(path / one) for one in folders[:MOST_NAMED])
         raise InvalidError("model.source", f"{path} holds no saved_model.pb{found}", allowed)
     return path
 
@@ -67,7 +99,10 @@ def signatures(model: Model) -> Signatures:
     try:
         found = _read(folder(model) / saved_model_pb.FILE)
     except saved_model_pb.UnreadableError as error:
-        raise InvalidError("model.source", model.source, str(error)) from None
+        raise InvalidError("model.source", f"{model.source} {error.found}", error.allowed) from None
+    index = folder(model) / VARIABLES
+    if VARIABLE_OPERATIONS & found.operations and not index.is_file():
+        raise InvalidError("model.source", f"{model.source} has no {VARIABLES}", "a copy of all of its files")
     python = sorted(PYTHON_CODE & found.operations)
     if python:
         allowed = "TensorFlow operations alone: what numpy_function and py_function call is not in the SavedModel"
@@ -108,15 +143,18 @@ def signature(model: Model) -> Signature:
 
 
 def _check_names(model: Model, inputs: tuple[Declared, ...], outputs: tuple[Declared, ...]) -> None:
+    if not inputs:
+        raise InvalidError("model.signature", f"{signature_name(model)} takes no input", "a signature with inputs")
     names = [one.name for one in inputs]
+    for name in sorted(RESERVED & set(names)):
+        allowed = "another name: TensorFlow can't be given it"
+        raise InvalidError("model.source", f"an input has the name {name}", allowed)
     for name in model.inputs:
         if name not in names:
             raise InvalidError(f"model.inputs.{name}", "no input of the SavedModel", ", ".join(names))
     for what, one in [*(("input", one) for one in inputs), *(("output", one) for one in outputs)]:
         if one.dtype not in (*DTYPES, BFLOAT16) or (what == "input" and one.dtype == BFLOAT16):
             raise InvalidError("model.source", f"{what} {one.name} is {one.dtype}", ", ".join(DTYPES))
-    if not inputs:
-        raise InvalidError("model.signature", f"{model.signature} takes no input", "a signature with inputs")
 
 
 def _is_batched(model: Model, inputs: tuple[Declared, ...], outputs: tuple[Declared, ...]) -> bool:
@@ -135,7 +173,7 @@ def _input(one: Declared, model: Model, found: Signatures, *, batched: bool) -> 
     wanted = plan.shape or fixed
     if one.shape is None:
         if wanted is None:
-            raise InvalidError(f"{field}.shape", "missing, the SavedModel leaves the rank open", "that of an example")
+            raise InvalidError(f"{field}.shape", "missing, and the SavedModel does not say it", SHAPE_OF_EXAMPLE)
         shape = wanted
     else:
         shape = fixed or (one.shape[1:] if batched else one.shape)
@@ -148,10 +186,22 @@ def _input(one: Declared, model: Model, found: Signatures, *, batched: bool) -> 
         raise InvalidError(f"{field}.values", "set", f"range, as {one.name} is {one.dtype}")
     if plan.range is None and model.input.range is not None and _is_sole(one, found, model):
         plan = TensorInput(range=model.input.range)
+    if plan.range is not None:
+        _check_range(tensor, plan.range, field if one.name in model.inputs else "model.input")
     if plan.range is not None and one.dtype not in FLOATS:
         least, most = plan.range
         return replace(tensor, values=(round(least), round(most)), range=plan.range)
     return replace(tensor, range=plan.range)
+
+
+def _check_range(tensor: Tensor, found: tuple[float, float], field: str) -> None:
+    """InvalidError for numbers that the input's dtype can't hold."""
+    kind = np.dtype(tensor.dtype)
+    limits = (0, 1) if kind.kind == "b" else np.finfo(kind) if kind.kind == "f" else np.iinfo(kind)
+    least, most = limits if isinstance(limits, tuple) else (limits.min, limits.max)
+    if not least <= found[0] < found[1] <= most:
+        allowed = f"numbers of {tensor.dtype}, {least:g} to {most:g}, as {tensor.name} is"
+        raise InvalidError(f"{field}.range", list(found), allowed)
 
 
 def _text(tensor: Tensor, plan: TensorInput, found: Signatures) -> Tensor:
@@ -197,6 +247,17 @@ def _output(one: Declared, *, batched: bool) -> Tensor:
     return Tensor(one.name, dtype, one.shape[1:] if batched else one.shape)
 
 
+def _why_not(error: str) -> tuple[str, str]:
+    """What TensorFlow's error in loading means, and what is allowed."""
+    operation = re.search(r"Op type not registered '([^']+)'", error)
+    if operation:
+        return f"uses the operation {operation[1]}, which TensorFlow does not have", "TensorFlow's own operations alone"
+    if re.search(r"\bvariables\b|TensorSliceReader|Checksum|checkpoint|table file", error, re.IGNORECASE):
+        return "has variables that are missing, damaged or of another model", "a copy of all of its files"
+    first = (error.strip().splitlines() or ["TensorFlow does not say why"])[0]
+    return f"can't be loaded: {first}", "a SavedModel that tf.saved_model.load takes"
+
+
 def load(model: Model) -> Any:
     """A function from the inputs to the outputs, by the names of the signature; bfloat16 becomes float32.
 
@@ -208,7 +269,8 @@ def load(model: Model) -> Any:
         loaded = tf.saved_model.load(str(folder(model)), tags=list(signatures(model).tags))
         function = loaded.signatures[signature_name(model)]
     except Exception as error:
-        raise InvalidError("model.source", f"{model.source}: {error}", "a loadable SavedModel") from None
+        found, allowed = _why_not(str(error))
+        raise InvalidError("model.source", f"{model.source} {found}", allowed) from None
 
     def network(inputs: dict[str, Any]) -> dict[str, Any]:
         return {

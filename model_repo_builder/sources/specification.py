@@ -10,7 +10,7 @@ from model_repo_builder import bucket
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan.model import Model
 from model_repo_builder.plan.schema import WARM_UP_REQUESTS
-from model_repo_builder.signature import Signature, Tensor
+from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 from model_repo_builder.sources import bucket as bucket_source
 from model_repo_builder.sources import huggingface as huggingface_source
 from model_repo_builder.sources import keras_file
@@ -38,8 +38,26 @@ def check(model: Model) -> None:
         bucket_source.check(model.source)
     else:
         savedmodel_signature(model)
-    if model.labels not in (None, "imagenet") and not Path(str(model.labels)).is_file():
-        raise InvalidError("model.labels", model.labels, "imagenet, or a text file with one label a line")
+    if model.labels not in (None, "imagenet"):
+        _check_labels(model)
+
+
+def _check_labels(model: Model) -> None:
+    """InvalidError for labels that are no text, or not as many as an output of a SavedModel has numbers."""
+    path, allowed = Path(str(model.labels)), "imagenet, or a text file (UTF-8) with one label a line"
+    try:
+        count = len(path.read_text(encoding="utf-8").splitlines())
+    except UnicodeDecodeError:
+        raise InvalidError("model.labels", f"{path} is no text in UTF-8", allowed) from None
+    except (OSError, ValueError) as error:
+        raise InvalidError("model.labels", f"{path} ({getattr(error, 'strerror', error)})", allowed) from None
+    if model.origin != "savedmodel" or bucket.is_url(model.source):
+        return
+    found = savedmodel_signature(model)
+    sizes = {tensor.name: tensor.shape[-1] for tensor in found.outputs if tensor.shape}
+    if not {count, OPEN, *savedmodel_source.UNKNOWN_SHAPE} & set(sizes.values()):
+        outputs = ", ".join(f"{size}, as output {name} has" for name, size in sizes.items()) or "none"
+        raise InvalidError("model.labels", f"{path} has {count} labels", outputs)
 
 
 def packages(model: Model) -> tuple[str, ...]:
@@ -96,13 +114,27 @@ def examples(model: Model, source: str, field: str) -> str:
 def savedmodel_signature(model: Model) -> Signature:
     """What a SavedModel takes and gives by saved_model.pb and the plan; what running it shows comes later."""
     found = savedmodel_source.signature(model)
-    if model.input.dtype and len(found.inputs) > 1:
-        names = ", ".join(tensor.name for tensor in found.inputs)
-        raise InvalidError("model.input.dtype", model.input.dtype, f"nothing, as the model has the inputs {names}")
-    if model.preprocessing != "none" and (len(found.inputs) > 1 or not found.image.has_shape_of_image):
+    _check_input(model, found)
+    if model.preprocessing != "none" and not _takes_rgb(found):
         shapes = ", ".join(tensor.named_shape() for tensor in found.inputs)
-        raise InvalidError("model.preprocessing", model.preprocessing, f"none, as the model takes {shapes}")
+        allowed = f"none, as the model takes {shapes}, and no RGB image [height, width, 3]"
+        raise InvalidError("model.preprocessing", model.preprocessing, allowed)
     return found
+
+
+def _takes_rgb(found: Signature) -> bool:
+    return len(found.inputs) == 1 and found.image.has_shape_of_image and found.image.shape[-1] == 3
+
+
+def _check_input(model: Model, found: Signature) -> None:
+    """InvalidError where `model.input`, which is about the one input of a model, says what that input does not have."""
+    names = ", ".join(tensor.name for tensor in found.inputs)
+    if "name" in model.input.model_fields_set and model.input.name != names:
+        raise InvalidError("model.input.name", model.input.name, f"{names}, as its signature says")
+    if model.input.range is not None and (len(found.inputs) > 1 or found.inputs[0].dtype == STRING):
+        tensors = ", ".join(tensor.named_shape() for tensor in found.inputs)
+        allowed = f"nothing, as the model takes {tensors}; model.inputs.NAME.range is that of one input"
+        raise InvalidError("model.input.range", list(model.input.range), allowed)
 
 
 def keras_signature(model: Model) -> Signature:

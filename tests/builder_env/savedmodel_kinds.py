@@ -64,6 +64,44 @@ def branches_on_the_batch(folder: Path) -> Path:
     return save(folder, answer, IMAGES)
 
 
+def shares_of_the_largest(folder: Path) -> Path:
+    """Whole numbers as shares of the batch's largest: no two examples of 0 and 1 show it."""
+    spec = tf.TensorSpec((None, 4), tf.int32, name="counts")
+    return save(folder, lambda counts: {"p": counts / tf.maximum(tf.reduce_max(counts), 1)}, spec)
+
+
+def numbered_texts(folder: Path) -> Path:
+    """Each text gets the number of its first place in the batch, which rows before it decide."""
+    spec = tf.TensorSpec((None,), tf.string, name="text")
+    return save(folder, lambda text: {"p": tf.unique(text)[1]}, spec)
+
+
+def one_row_inside(folder: Path) -> Path:
+    """The signature leaves the batch open, and the graph takes one row alone."""
+    return save(folder, lambda image: {"p": probabilities(tf.reshape(image, (1, SIZE, SIZE, 3)))}, IMAGES)
+
+
+def counts_calls(folder: Path) -> Path:
+    """It changes a variable at each call, as moving averages do: no weight of it can become a constant."""
+    calls = tf.Variable(0)
+
+    def serve(image: Any) -> dict[str, Any]:
+        calls.assign_add(1)
+        return {"p": probabilities(image)}
+
+    return save(folder, serve, IMAGES, calls=calls)
+
+
+def key_passed_on(folder: Path) -> Path:
+    """A key that comes back under its own name, as estimators forward features."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        image, key = v1.placeholder(tf.float32, (None, SIZE, SIZE, 3)), v1.placeholder(tf.int64, (None,))
+        outputs = {"p": probabilities(image), "key": tf.identity(key)}
+        v1.saved_model.simple_save(session, str(folder), {"image": image, "key": key}, outputs)
+    return folder
+
+
 def random_answer(folder: Path) -> Path:
     """Dropout that stays on."""
     return save(folder, lambda image: {"p": probabilities(tf.nn.dropout(image, 0.5))}, IMAGES)

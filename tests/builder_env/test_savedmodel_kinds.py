@@ -116,6 +116,32 @@ def test_rows_that_depend_on_one_another_are_not_batched(
         built(source, TENSORFLOW, batching=True)
 
 
+@pytest.mark.parametrize(
+    ("make", "more"),
+    [(kinds.shares_of_the_largest, {}), (kinds.numbered_texts, {"inputs": {"text": {"values": ["one"]}}})],
+)
+def test_examples_that_are_all_alike_do_not_hide_that_rows_depend_on_one_another(
+    make: Callable[[Path], Path], more: dict[str, Any], tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    assert not built(make(tmp_path / "m"), TENSORFLOW, **more)[0].signature.batched
+
+
+def test_a_graph_that_takes_one_row_alone_is_served_with_one(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    for made in built(kinds.one_row_inside(tmp_path / "m")):
+        assert (made.signature.batched, made.agreement.outputs["p"].same) == (False, 1.0)
+        assert made.signature.inputs[0].sample_shape == (1, kinds.SIZE, kinds.SIZE, 3)
+
+
+def test_a_model_that_changes_its_variables_is_served_as_it_is(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    with pytest.raises(BuildError, match=r"variants\.onnx: .*; allowed: engine tensorflow \(built: tf\)$"):
+        built(kinds.counts_calls(tmp_path / "m"))
+    assert (tmp_path / "models" / "tf" / "1" / "model.savedmodel" / "variables").is_dir()
+
+
 def test_a_number_alone_is_reshaped(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
     built(kinds.two_numbers(tmp_path / "m"), TENSORFLOW)
     served = config(tmp_path, "tf")
@@ -246,7 +272,7 @@ def test_a_type_that_no_request_can_have_is_refused(dtype: Any, tmp_path: Path) 
 def test_an_unknown_rank_asks_for_the_shape(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
     spec = tf.TensorSpec(None, tf.float32, name="x")
     folder = kinds.save(tmp_path / "m", lambda x: {"y": x * 2}, spec)
-    with pytest.raises(InvalidError, match=r"model\.inputs\.x\.shape: missing, .*; allowed: that of an example"):
+    with pytest.raises(InvalidError, match=r"model\.inputs\.x\.shape: missing, .*; allowed: the whole shape of an"):
         check(plan(folder, TENSORFLOW))
     signature = built(folder, TENSORFLOW, inputs={"x": {"shape": [2, 3]}})[0].signature
     assert (signature.inputs[0].shape, signature.outputs[0].shape) == ((2, 3), (-1, -1))
