@@ -22,7 +22,7 @@ from model_repo_builder.repository import fingerprint, manifest, publish
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.repository.stage import Built, Stage, size_of
 from model_repo_builder.signature import InputForm, Signature
-from model_repo_builder.sources import specification
+from model_repo_builder.sources import probe, specification
 from model_repo_builder.sources.freeze import Frozen, freeze
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     except (BuilderError, OSError, MemoryError):
         raise
     except Exception as error:
-        reason = _with_allowed(f"{variant.engine} fails: {' '.join(str(error).split())[:300]}", variant)
+        reason = _with_allowed(f"{variant.engine} fails on the examples: {probe.line(error)}", variant)
         raise UnsupportedError(f"variants.{variant.name}: {reason}") from error
     examples = stage.keep(variant, cache.evaluation_set(form), signature)
     seconds = time.monotonic() - started

@@ -85,8 +85,12 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
 
 
 def _refuse_tables(function: Any) -> None:
+    """UnsupportedError for a graph with more than weights: tables, and variables that it changes itself."""
     definition = function.graph.as_graph_def()
     nodes = [*definition.node, *(node for one in definition.library.function for node in one.node_def)]
+    changing = sorted({node.op for node in nodes if node.op.startswith("Assign")})
+    if changing:
+        raise UnsupportedError(f"ONNX has no variables, and the model changes its own by {', '.join(changing)}")
     tables = sorted({node.op for node in nodes if "Table" in node.op})
     if tables:
         raise UnsupportedError(f"ONNX has no tables, and the model has {', '.join(tables)}; allowed: engine tensorflow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ RANDOM = frozenset(
 )
 
 
+XLA = "_XlaMustCompile"
 # A message of protocol buffers has at most 2 GiB, and a frozen graph is one; what is no weight needs some of it.
 MOST_BYTES = 2_000_000_000
 
@@ -65,7 +67,7 @@ def save(served: Any, specs: list[Any], folder: Path, module: Any) -> None:
     import tensorflow as tf
 
     stand_ins = {
-        spec.name: spec.name if ARGUMENT.fullmatch(spec.name) else f"input_{number}"
+        spec.name: spec.name if ARGUMENT.fullmatch(spec.name) and not iskeyword(spec.name) else f"input_{number}"
         for number, spec in enumerate(specs)
     }
     if len(set(stand_ins.values())) < len(specs):
@@ -141,9 +143,15 @@ def _frozen(function: Any, inputs: int) -> Any:
     for captured, _ in function.graph.captures:
         if captured.dtype.name in ("resource", "variant") and id(captured) not in variables:
             raise NotFreezableError("it has tables or other resources")
+    changing = sorted({node.op for node in _nodes(function.graph.as_graph_def()) if node.op.startswith("Assign")})
+    if changing:
+        raise NotFreezableError(f"it changes its variables when it answers: {', '.join(changing)}")
     if any("Table" in node.op for node in _nodes(function.graph.as_graph_def())):
         raise NotFreezableError("it has tables")
     constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    if any(XLA in node.attr for node in _nodes(constant.graph.as_graph_def())):
+        plain = _without_xla(constant)
+        constant = convert_variables_to_constants_v2(plain, lower_control_flow=False, aggressive_inlining=True)
     random = sorted({node.op for node in constant.graph.as_graph_def().node if node.op in RANDOM})
     if random:
         allowed = "a model without dropout or random numbers when it serves (training=False)"
@@ -151,6 +159,27 @@ def _frozen(function: Any, inputs: int) -> Any:
     if len(constant.inputs) != inputs:
         raise NotFreezableError(", ".join(tensor.name for tensor in constant.inputs[inputs:]))
     return _without_assertions(constant)
+
+
+def _without_xla(function: Any) -> Any:
+    """The function without its wish to be compiled (jit_compile=True), which keeps its parts from being inlined."""
+    from tensorflow.python.eager.wrap_function import function_from_graph_def
+
+    definition = function.graph.as_graph_def()
+    # TensorFlow knows the functions by their names already: others need new ones.
+    names = {one.signature.name: f"{one.signature.name}_without_xla" for one in definition.library.function}
+    for one in definition.library.function:
+        one.signature.name = names[one.signature.name]
+        one.attr.pop(XLA, None)
+    for node in _nodes(definition):
+        node.attr.pop(XLA, None)
+        node.op = names.get(node.op, node.op)
+        for value in node.attr.values():
+            for called in (*value.list.func, *([value.func] if value.HasField("func") else [])):
+                called.name = names.get(called.name, called.name)
+    return function_from_graph_def(
+        definition, [tensor.name for tensor in function.inputs], [tensor.name for tensor in function.outputs]
+    )
 
 
 def _nodes(definition: Any) -> list[Any]:

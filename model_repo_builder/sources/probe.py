@@ -24,6 +24,8 @@ TOLERANCE = 0.01
 # they may be sizes.
 _UNLIKE = (0, -1, 100, 10_000)
 _LARGEST_INTEGER = 100
+# Lines of an error that name the framework's own code.
+NOT_ABOUT_IT = ("Detected at", "Exception from", "Check '", "  ")
 _DEPENDENT = "output {} of an example changes with the other examples of its batch"
 
 Run = Callable[[dict[str, Any]], dict[str, "NDArray[Any]"]]
@@ -51,7 +53,9 @@ def settle(
         if reason and batching:
             raise InvalidError("model.batching", "true", f"false, as {reason}")
         if reason:
-            signature = _of_rows_that_it_takes(run, signature.unbatched(), samples)
+            signature = signature.unbatched()
+    if not signature.batched:
+        signature = _of_rows_that_it_takes(run, signature, samples)
     request = _first(as_sent(samples(signature, 1), signature), signature)
     answer = _answer(run, request)
     _require_same_twice(answer, _answer(run, request))
@@ -60,14 +64,24 @@ def settle(
 
 
 def _of_rows_that_it_takes(run: Run, signature: Signature, samples: Callable[[Signature, int], Examples]) -> Signature:
-    """The signature with examples of several rows, or of one where it fails on several: its graph may say one."""
+    """The signature with examples of several rows, or of one where it fails on several: its graph may say one.
+
+    Then TensorFlow may also answer in another shape than the signature's, as it drops a Reshape that seems to do
+    nothing.
+    """
     try:
-        run(_first(as_sent(samples(signature, 1), signature), signature))
+        answer = run(_first(as_sent(samples(signature, 1), signature), signature))
     except InvalidError:
         return signature
     except Exception:
         return signature.of_one_row()
-    return signature
+    declared = [tensor for tensor in signature.outputs if tensor.shape != UNKNOWN_SHAPE]
+    return signature if all(_has_shape(answer[one.name], one.shape) for one in declared) else signature.of_one_row()
+
+
+def _has_shape(array: NDArray[Any], shape: tuple[int, ...]) -> bool:
+    sizes = zip(array.shape, shape, strict=False)
+    return array.ndim == len(shape) and all(declared in (OPEN, size) for size, declared in sizes)
 
 
 def _dependence(run: Run, examples: dict[str, NDArray[Any]], signature: Signature) -> str:
@@ -185,7 +199,7 @@ def _first(examples: dict[str, NDArray[Any]], signature: Signature) -> dict[str,
 
 
 def line(error: Exception) -> str:
-    """The first line of what TensorFlow says that is about the model."""
+    """The first line of what a framework says that is about the model."""
     text = str(error).replace("Graph execution error:", "").strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("Detected at", "  "))]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(NOT_ABOUT_IT)]
     return (lines or [type(error).__name__])[0][:200]

@@ -252,10 +252,14 @@ def _why_not(error: str) -> tuple[str, str]:
     operation = re.search(r"Op type not registered '([^']+)'", error)
     if operation:
         return f"uses the operation {operation[1]}, which TensorFlow does not have", "TensorFlow's own operations alone"
-    if re.search(r"\bvariables\b|TensorSliceReader|Checksum|checkpoint|table file", error, re.IGNORECASE):
+    if re.search(
+        r"\bvariables\b|TensorSliceReader|Checksum|checkpoint|table file|sstable|less bytes", error, re.IGNORECASE
+    ):
         return "has variables that are missing, damaged or of another model", "a copy of all of its files"
-    first = (error.strip().splitlines() or ["TensorFlow does not say why"])[0]
-    return f"can't be loaded: {first}", "a SavedModel that tf.saved_model.load takes"
+    if "No such file" in error or "assets" in error:
+        return "lacks files of its directory assets", "a copy of all of its files"
+    lines = [line for line in error.splitlines() if line.strip() and not line.startswith(("Graph exec", "Detected"))]
+    return f"can't be loaded: {(lines or ['TensorFlow does not say why'])[0]}", "a SavedModel that TensorFlow loads"
 
 
 def load(model: Model) -> Any:

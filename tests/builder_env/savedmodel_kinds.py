@@ -92,6 +92,21 @@ def counts_calls(folder: Path) -> Path:
     return save(folder, serve, IMAGES, calls=calls)
 
 
+def compiled_by_xla(folder: Path) -> Path:
+    """A part of it is to be compiled when it runs."""
+    part = tf.function(probabilities, jit_compile=True)
+    return save(folder, lambda image: {"p": part(image) * 2}, IMAGES)
+
+
+def keyword_names(folder: Path) -> Path:
+    """Names that Python has for itself."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, (None, SIZE, SIZE, 3))
+        v1.saved_model.simple_save(session, str(folder), {"class": image}, {"def": probabilities(image)})
+    return folder
+
+
 def key_passed_on(folder: Path) -> Path:
     """A key that comes back under its own name, as estimators forward features."""
     v1 = tf.compat.v1
