@@ -18,7 +18,7 @@ from model_repo_builder.errors import BuilderError, BuildError, UnsupportedError
 from model_repo_builder.examples.kinds import kind_of
 from model_repo_builder.plan.schema import Plan, Variant
 from model_repo_builder.report import BuildLog, Row
-from model_repo_builder.repository import fingerprint, manifest, publish
+from model_repo_builder.repository import alias, fingerprint, manifest, publish
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.repository.stage import Built, Stage, size_of
 from model_repo_builder.signature import InputForm, Signature
@@ -214,9 +214,15 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     _require_agreement(variant, result, frozen.pretrained)
     stage.finish(variant, made)
     log.event(variant.name, f"built in {seconds:.1f} s, {result.summary}")
-    for warning in result.warnings:
+    for warning in (*result.warnings, *_without_alias(signature)):
         log.event(variant.name, f"WARNING: {warning}")
     return Row(made, "built", seconds, size_of(version))
+
+
+def _without_alias(signature: Signature) -> tuple[str, ...]:
+    name = alias.shared_name(signature)
+    found = f"no alias by the model's name, as {name} is an input and an output: clients ask for the variant itself"
+    return (found,) if name else ()
 
 
 def _with_allowed(reason: str, variant: Variant) -> str:

@@ -25,10 +25,20 @@ PLACEHOLDER = "1/README"
 
 
 def render(plan: Plan, variant: Variant, signature: Signature) -> str:
-    """The text of the ensemble's config.pbtxt; empty where a variant of the plan has the model's name itself."""
-    if plan.model.name in {other.name for other in plan.variants}:
+    """The text of the ensemble's config.pbtxt; empty where a variant of the plan has the model's name itself, and
+    where there can be none: `shared_name`."""
+    if plan.model.name in {other.name for other in plan.variants} or shared_name(signature):
         return ""
     return config_pbtxt.HEADER + text_format.MessageToString(_ensemble(plan.model.name, variant, signature))
+
+
+def shared_name(signature: Signature) -> str:
+    """A name that an input and an output have; empty where there is none.
+
+    An ensemble has one tensor of a name: its clients would get back what they sent, in place of the model's answer.
+    """
+    taken = {tensor.name for tensor in signature.inputs}
+    return next((tensor.name for tensor in signature.outputs if tensor.name in taken), "")
 
 
 def write(version_folder: Path, name: str, text: str) -> None:

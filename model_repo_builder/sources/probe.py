@@ -25,7 +25,7 @@ TOLERANCE = 0.01
 _UNLIKE = (0, -1, 100, 10_000)
 _LARGEST_INTEGER = 100
 # Lines of an error that name the framework's own code.
-NOT_ABOUT_IT = ("Detected at", "Exception from", "Check '", "  ")
+NOT_ABOUT_IT = ("Detected at", "<stack traces", "Exception from", "Check '", "  ")
 _DEPENDENT = "output {} of an example changes with the other examples of its batch"
 
 Run = Callable[[dict[str, Any]], dict[str, "NDArray[Any]"]]

@@ -147,6 +147,15 @@ def test_a_model_that_changes_its_variables_is_served_as_it_is(
     assert (tmp_path / "models" / "tf" / "1" / "model.savedmodel" / "variables").is_dir()
 
 
+def test_a_key_that_comes_back_under_its_own_name_leaves_no_alias(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    built(kinds.key_passed_on(tmp_path / "m"), TENSORFLOW)
+    served = config(tmp_path, "tf")
+    assert "key" in {tensor.name for tensor in served.input} & {tensor.name for tensor in served.output}
+    assert not (tmp_path / "models" / "tf" / "1" / "alias").exists()
+
+
 def test_a_number_alone_is_reshaped(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
     built(kinds.two_numbers(tmp_path / "m"), TENSORFLOW)
     served = config(tmp_path, "tf")

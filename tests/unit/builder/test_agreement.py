@@ -190,6 +190,14 @@ def test_random_weights_have_a_threshold_of_their_own() -> None:
     )
 
 
+@pytest.mark.parametrize("difference", [float("nan"), float("inf")])
+def test_no_number_in_place_of_one_is_refused_without_any_threshold(difference: float) -> None:
+    result = Result(examples=4, top1=1.0, max_abs_diff=difference, mean_abs_diff=0.05)
+    assert shortfall(result, Threshold(), pretrained=True) == (
+        f"agreement.max_abs_diff: {difference} on 4 images; allowed: numbers wherever the source answers with numbers"
+    )
+
+
 def test_nan_never_meets_a_threshold() -> None:
     result = result_of({"scores": SCORES}, {"scores": np.full((4, 2), np.nan)}, CLASSES)
     assert shortfall(result, Threshold(max_abs_diff=1e9), pretrained=True) is not None

@@ -8,6 +8,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import alias, config_pbtxt
+from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import specification
 from triton_contract.encoded_image import declared
 
@@ -43,3 +44,13 @@ def test_the_alias_of_a_variant_with_encoded_images_takes_files(changed: Callabl
 def test_a_model_with_a_variant_of_its_own_name_has_no_alias(changed: Callable[..., dict[str, Any]]) -> None:
     chosen = parse_plan(changed("variants", 0, "name", value="tiny"))
     assert alias.render(chosen, chosen.variants[1], specification.keras_signature(chosen.model)) == ""
+
+
+def test_a_name_of_an_input_and_an_output_leaves_no_alias(raw: dict[str, Any]) -> None:
+    """Triton keeps one tensor of a name in an ensemble: clients would get back what they sent."""
+    chosen = parse_plan(raw)
+    keyed = Tensor("key", "int64", ())
+    signature = Signature((keyed, Tensor("x", "float32", (4,))), (keyed, Tensor("y", "float32", (5,))))
+    assert alias.render(chosen, chosen.variants[1], signature) == ""
+    assert alias.shared_name(signature) == "key"
+    assert alias.shared_name(specification.keras_signature(chosen.model)) == ""
