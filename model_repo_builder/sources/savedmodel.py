@@ -155,6 +155,9 @@ def _check_names(model: Model, inputs: tuple[Declared, ...], outputs: tuple[Decl
     for what, one in [*(("input", one) for one in inputs), *(("output", one) for one in outputs)]:
         if one.dtype not in (*DTYPES, BFLOAT16) or (what == "input" and one.dtype == BFLOAT16):
             raise InvalidError("model.source", f"{what} {one.name} is {one.dtype}", ", ".join(DTYPES))
+        if 0 in (one.shape or ()):
+            allowed = "sizes from 1 on, or open ones (-1): Triton loads no other"
+            raise InvalidError("model.source", f"{what} {one.name} is {list(one.shape or ())}", allowed)
 
 
 def _is_batched(model: Model, inputs: tuple[Declared, ...], outputs: tuple[Declared, ...]) -> bool:

@@ -122,6 +122,10 @@ def _inside(folder: Path) -> Path:
         (_empty, "has a saved_model.pb without a graph; allowed: a SavedModel with a graph of the tag serve"),
         (lambda folder: vectors(folder, tags=("train",)), r"has graphs with the tags \[train\]; allowed: .* tag serve"),
         (lambda folder: vectors(folder, operations=("VarHandleOp",)), "has no variables/variables.index; allowed: a c"),
+        (
+            lambda folder: write(folder, {"x": (-1, 4)}, {"y": (-1, 0)}).parent,
+            r"output y is \[-1, 0\]; allowed: sizes from 1 on",
+        ),
         (lambda folder: vectors(folder, "self"), "an input has the name self; allowed: another name"),
         (lambda folder: "https://example.com/m", "allowed: s3://BUCKET/PATH or gs://BUCKET/PATH, or a directory"),
     ],
