@@ -17,6 +17,8 @@ import pytest
 
 from .conftest import ask, run_tuner, started
 
+pytestmark = pytest.mark.measures
+
 
 def _children_of(pid: int) -> list[int]:
     """The server and the load workers that a process has started."""

@@ -25,6 +25,8 @@ sys.path.insert(0, str(ROOT / "tests" / "chart"))
 
 from render import one, render
 
+pytestmark = pytest.mark.measures
+
 MODEL = "onnx_int8"
 SMALL = ["--objective=p95<=400ms", "--effort=smoke", "--batches=1,4", "--instances=1,2", "--queue-delays-us=0"]
 
