@@ -9,8 +9,10 @@ def apply(graph: Any) -> None:
     """Rewrite a GraphDef in place, the functions of its loops and branches too."""
     _pass_over_identities(graph.node)
     _replace(graph.node, graph.node.add)
+    _floor_integers(graph.node, graph.node.add)
     for function in graph.library.function:
         _replace(function.node_def, function.node_def.add)
+        _floor_integers(function.node_def, function.node_def.add)
 
 
 def _pass_over_identities(nodes: Any) -> None:
@@ -42,6 +44,30 @@ def _replace(nodes: Any, add: Any) -> None:
         one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.ones((), dtype.as_numpy_dtype)))
         node.op = "Sub"
         node.input[:] = [_output(one.name, source, "output"), _output(erf.name, source, "y")]
+
+
+def _floor_integers(nodes: Any, add: Any) -> None:
+    """Divisions of integers that round down, by those of tf2onnx, which round towards zero: -7 // 2 is -4.
+
+    mod(mod(x, y) + y, y) has the sign of y whichever way mod rounds, and x less that is divided without a rest.
+    """
+    import tensorflow as tf
+
+    signed = {one.as_datatype_enum for one in (tf.int8, tf.int16, tf.int32, tf.int64)}
+    for node in [one for one in nodes if one.op in ("FloorMod", "FloorDiv") and one.attr["T"].type in signed]:
+        numbers, divisor = node.input[0], node.input[1]
+
+        def step(name: str, operation: str, left: str, right: str, node: Any = node) -> str:
+            made = add(name=f"{node.name}/{name}", op=operation, input=[left, right])
+            made.attr["T"].type = node.attr["T"].type
+            return _output(made.name, node.input[0], "z")
+
+        above = step("above", "AddV2", step("towards_zero", "FloorMod", numbers, divisor), divisor)
+        if node.op == "FloorMod":
+            node.input[:] = [above, divisor]
+        else:
+            rest = step("rest", "FloorMod", above, divisor)
+            node.input[:] = [step("multiple", "Sub", numbers, rest), divisor]
 
 
 def _output(name: str, like: str, output: str) -> str:

@@ -107,6 +107,12 @@ def keyword_names(folder: Path) -> Path:
     return folder
 
 
+def floored(folder: Path) -> Path:
+    """Divisions of integers, which round down."""
+    spec = tf.TensorSpec((None, 6), tf.int32, name="a")
+    return save(folder, lambda a: {"rest": a % 3, "quotient": a // 4, "negative": a % -3, "other": a // -4}, spec)
+
+
 def key_passed_on(folder: Path) -> Path:
     """A key that comes back under its own name, as estimators forward features."""
     v1 = tf.compat.v1

@@ -156,6 +156,13 @@ def test_a_key_that_comes_back_under_its_own_name_leaves_no_alias(
     assert not (tmp_path / "models" / "tf" / "1" / "alias").exists()
 
 
+def test_integers_are_divided_as_tensorflow_does(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
+    """tf2onnx rounds towards zero, which only negative numbers show."""
+    openvino = {**ONNX, "name": "ov", "engine": "openvino"}
+    made = built(kinds.floored(tmp_path / "m"), ONNX, openvino, inputs={"a": {"range": [-50, 50]}})
+    assert [one.same for variant in made for one in variant.agreement.outputs.values()] == [1.0] * 8
+
+
 def test_a_number_alone_is_reshaped(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
     built(kinds.two_numbers(tmp_path / "m"), TENSORFLOW)
     served = config(tmp_path, "tf")
