@@ -733,6 +733,7 @@ RULES = [
     ),
 ]
 FALLBACK = with_values(KEDA, {"scaling": RATE}, at("scaling.keda.fallback.replicas", 2))
+MIRROR = {"requestMirror": {"backendRef": {"name": "shadow", "port": 8000}}}
 CRON = {"type": "cron", "name": "day", "metricType": "AverageValue", "metadata": {}}
 # What Kubernetes, KEDA or Prometheus would refuse of one manifest, when others are there already.
 RULES += [
@@ -850,6 +851,19 @@ RULES += [
         "scaling.keda.extraTriggers holds day twice: each trigger needs a name of its own",
         with_values(KEDA, at("scaling.keda.extraTriggers", [CRON, CRON])),
         at("scaling.keda.extraTriggers", [CRON, {**CRON, "name": "night"}]),
+    ),
+    *(
+        Rule(
+            f"gateway.{protocol}.filters holds a RequestMirror with {says}: requestMirror is allowed beside type",
+            with_values(GATEWAY, at(f"gateway.{protocol}.filters", [{"type": "RequestMirror", **wrong}])),
+            at(f"gateway.{protocol}.filters", [{"type": "RequestMirror", **MIRROR}]),
+        )
+        for protocol, wrong, says in (
+            ("http", {}, "nothing"),
+            ("grpc", {"requestHeaderModifier": {"remove": ["a"]}}, "requestHeaderModifier"),
+            ("http", {**MIRROR, "extensionRef": {"name": "a"}}, "extensionRef, requestMirror"),
+            ("grpc", {"requestMirror": {}}, "requestMirror"),
+        )
     ),
     Rule(
         "scaling.keda.extraTriggers holds useCachedMetrics for the type cron",

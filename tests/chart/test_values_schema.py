@@ -125,6 +125,8 @@ def test_null_can_not_remove_a_value(path: str) -> None:
         ("gpu.resourceName", "nvidia..com/gpu"),
         ("placement.tolerations", [{"key": "two words", "operator": "Exists"}]),
         ("server.tracing.otlpUrl", "http://collector:port/v1/traces"),
+        ("server.extraEnv", [{"name": "A", "valueFrom": {}}]),
+        ("scaling.keda.extraTriggers", [{"type": "cron", "metadata": {}, "authenticationRef": {}}]),
     ],
 )
 def test_schema_refuses(path: str, value: Any) -> None:
