@@ -76,7 +76,8 @@ def _problems(manifest: Manifest, kube_version: str) -> list[str]:
     validator = _crd_validator(crd) if crd.exists() else _kubernetes_validator(manifest, kube_version)
     problems = [f"{'.'.join(map(str, error.path))}: {error.message[:300]}" for error in validator.iter_errors(manifest)]
     name = str(manifest["metadata"]["name"])
-    if len(name) > 63 or not NAME.match(name):
+    # A service account's name is its user's, who may have given it any length that Kubernetes takes.
+    if (len(name) > 63 and manifest["kind"] != "ServiceAccount") or not NAME.match(name):
         problems.append(f"metadata.name: {name!r} is no name of at most 63 characters")
     for key, value in (manifest["metadata"].get("labels") or {}).items():
         if not isinstance(value, str) or len(value) > 63:
