@@ -48,7 +48,7 @@ def _warn(plan: Plan) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="model-repo-builder", description="Build a Triton model repository.")
     add_common(parser)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")
     build.add_argument("plan", type=Path, metavar="PLAN", help="the plan, a YAML file")
     build.add_argument("--output", required=True, metavar="DIR|URL", help="the model repository")

@@ -78,6 +78,13 @@ def test_costs_are_kept_with_the_results_and_shown_by_the_report(
     assert "What it costs" in page and "US dollars for a million inferences" in page
 
 
+def test_a_report_is_a_file_and_no_directory(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(results), f"--output={results.parent}"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "is not allowed; name the HTML file; a directory is there" in said.err
+
+
 @pytest.mark.slow
 def test_without_a_machine_all_that_have_no_gpu_are_priced(results: Path) -> None:
     assert main(["cost", str(results)]) == 0
