@@ -159,7 +159,7 @@ def test_a_rate_that_no_server_has_is_refused_by_its_field(
     text = re.sub(r'"rate_per_s": 10\.46[\d.]+', f'"rate_per_s": {rate}', results.read_text(), count=1)
     assert f'"rate_per_s": {rate}' in text
     results.write_text(text)
-    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 1
+    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "is no results file of slo-tuner: models.0.rate_per_s: " in line
     assert results.read_text() == text
