@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.errors import InvalidError
 
 STAGING = ".build"
 ASIDE = "aside"
@@ -44,9 +44,9 @@ def staging(repository: Path) -> Iterator[Path]:
     """An empty directory inside the repository, held by one build at a time and removed afterwards.
 
     The lock is on the repository's own directory: it needs no file, and the kernel drops it with the process. Folders
-    that were made for it and are empty in the end are removed: a build that fails leaves nothing.
+    that were made for it and are empty are removed at the end.
     """
-    missing = [one for one in (repository, *repository.absolute().parents) if not one.exists()]
+    made = [path for path in (repository, *repository.absolute().parents) if not path.exists()]
     try:
         repository.mkdir(parents=True, exist_ok=True)
         lock = os.open(repository, os.O_RDONLY | os.O_DIRECTORY)
@@ -57,7 +57,7 @@ def staging(repository: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BuildError(f"--output: {repository} is being built by another process; allowed: one build") from None
+            raise InvalidError("--output", f"{repository} is being built by another process", "one build") from None
         recover(repository)
         folder = root / str(os.getpid())
         folder.mkdir(parents=True)
@@ -67,9 +67,9 @@ def staging(repository: Path) -> Iterator[Path]:
             shutil.rmtree(root, ignore_errors=True)
     finally:
         os.close(lock)
-        for made in missing:
+        for path in made:
             with suppress(OSError):
-                made.rmdir()
+                path.rmdir()
 
 
 def recover(repository: Path) -> None:

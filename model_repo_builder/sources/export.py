@@ -11,6 +11,7 @@ from typing import Any
 
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
+from model_repo_builder.tensorflow_log import without_informing_lines
 
 Network = Callable[[dict[str, Any]], dict[str, Any]]
 # Names that TensorFlow takes as those of arguments; with others a model is saved under stand-ins, then renamed.
@@ -148,10 +149,11 @@ def _frozen(function: Any, inputs: int) -> Any:
         raise NotFreezableError(f"it changes its variables when it answers: {', '.join(changing)}")
     if any("Table" in node.op for node in _nodes(function.graph.as_graph_def())):
         raise NotFreezableError("it has tables")
-    constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    if any(XLA in node.attr for node in _nodes(constant.graph.as_graph_def())):
-        plain = _without_xla(constant)
-        constant = convert_variables_to_constants_v2(plain, lower_control_flow=False, aggressive_inlining=True)
+    with without_informing_lines():
+        constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+        if any(XLA in node.attr for node in _nodes(constant.graph.as_graph_def())):
+            plain = _without_xla(constant)
+            constant = convert_variables_to_constants_v2(plain, lower_control_flow=False, aggressive_inlining=True)
     random = sorted({node.op for node in constant.graph.as_graph_def().node if node.op in RANDOM})
     if random:
         allowed = "a model without dropout or random numbers when it serves (training=False)"
