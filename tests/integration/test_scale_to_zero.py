@@ -1,0 +1,120 @@
+"""The values of docs/how-to/scale-to-zero.md with KEDA's HTTP add-on: Pods come and go, and no request fails.
+
+Needs the programs of the add-on (README.md) and takes six minutes: CI leaves it out.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tools
+import yaml
+from answers import close, local_output
+from choices import Values, merged, prebuilt, server
+from cluster import CommandFailed, get, wait_until
+from keda_http import ask_held, held_stream, http_addon
+from records import Records
+from release import ROOT, Release
+
+MODEL = "onnx_fp32"
+HOSTS = {"http": "models.example.com", "grpc": "grpc.models.example.com"}
+COOLDOWN_S = 10
+# Seldom enough that KEDA finds nothing under way and stops the Pod between them, again and again.
+RATE_PER_S, STREAM_S = 0.3, 150.0
+
+
+@pytest.fixture(scope="module")
+def addon(http_addon_image: tuple[Path, str]) -> Iterator[None]:
+    """The add-on, for the whole cluster."""
+    with http_addon(*http_addon_image):
+        yield
+
+
+def _page() -> Values:
+    """The values of the page, with a cool-down for which a test can wait."""
+    text = (ROOT / "docs" / "how-to" / "scale-to-zero.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    values: Values = yaml.safe_load(block)
+    (scaled,) = [one for one in values["extraObjects"] if one["kind"] == "ScaledObject"]
+    scaled["spec"]["cooldownPeriod"] = COOLDOWN_S
+    return values
+
+
+@pytest.fixture(scope="module")
+def values(images: dict[str, str]) -> Values:
+    return server(images, prebuilt(images), _page())
+
+
+@pytest.fixture(scope="module")
+def release(namespace: str, values: Values, addon: None) -> Release:
+    """The release of the page, which has no Pod: nobody has asked yet."""
+    installed = Release(namespace)
+    installed.install(values, ["cpu"])
+    return installed
+
+
+def _replicas(release: Release) -> int:
+    return int(get(release.namespace, "deployment", release.name)["spec"]["replicas"])
+
+
+def _wait_for_zero(release: Release) -> float:
+    """How long it takes, in seconds, until KEDA has set the Deployment to no Pod, once the last one has gone too."""
+    started = time.monotonic()
+    wait_until("KEDA has set the Deployment to 0", lambda: _replicas(release) == 0, COOLDOWN_S + 60)
+    took_s = time.monotonic() - started
+    release.settle(0)
+    return took_s
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_a_request_that_finds_no_pod_is_held_until_one_is_ready(
+    release: Release,
+    protocol: str,
+    images: dict[str, str],
+    builder_python: str,
+    models: Path,
+    records: Records,
+) -> None:
+    _wait_for_zero(release)
+    found = ask_held(release.namespace, images["locust"], protocol, HOSTS[protocol], MODEL)
+    assert close(found["output"], local_output(builder_python, models, MODEL))
+    assert found["cold"] == (["true"] if protocol == "http" else [])
+    zero_s = _wait_for_zero(release)
+    records.add_held(protocol, found["held_s"], COOLDOWN_S, zero_s)
+    assert zero_s > COOLDOWN_S / 2
+
+
+def test_no_request_fails_while_pods_go_and_come_again(
+    release: Release, images: dict[str, str], records: Records
+) -> None:
+    _wait_for_zero(release)
+    before = Counter(release.scalings())
+    with held_stream(release.namespace, images["locust"], HOSTS, MODEL, RATE_PER_S) as stream:
+        ended = time.monotonic() + STREAM_S
+        wait_until("the time of the stream is over", lambda: time.monotonic() > ended, STREAM_S + 5)
+    seen = Counter(release.scalings()) - before
+    counted = {"starts": seen[0, 1], "stops": seen[1, 0]}
+    records.add("down to no Pod and up again", stream.report["seconds"], stream.report | counted)
+    assert min(counted.values()) >= 2, seen
+    assert {one["stream"]: one["reasons"] for one in stream.report["streams"] if one["failed"]} == {}
+    assert all(one["held"] for one in stream.report["streams"])
+
+
+def test_an_upgrade_by_helm_4_is_refused_while_there_is_no_pod_unless_it_is_forced(
+    release: Release, values: Values
+) -> None:
+    if tools.helm_version(tools.helm()) < (4, 0):
+        pytest.skip("Helm 3 knows no conflicts")
+    _wait_for_zero(release)
+    changed = merged(values, {"server": {"exitTimeoutSeconds": 11}})
+    with pytest.raises(CommandFailed, match="conflict"):
+        release.install(changed, ["cpu"], wait=False)
+    assert _replicas(release) == 0
+    before = Counter(release.scalings())
+    release.install(changed, ["cpu"], "--force-conflicts", wait=False)
+    # The number of the values is in place, until KEDA finds that nobody asks.
+    expected = Counter({(0, 1): 1, (1, 0): 1})
+    wait_until("a Pod starts, and goes", lambda: Counter(release.scalings()) - before == expected, COOLDOWN_S + 60)
