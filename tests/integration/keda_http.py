@@ -11,6 +11,7 @@ from typing import Any
 
 from cluster import items, kubectl, log, name_of, wait_until
 from release import start_pod, wait_for_end
+from steady import Load
 
 HERE = Path(__file__).parent
 NAMESPACE = "keda"
@@ -54,23 +55,20 @@ def ask_held(namespace: str, image: str, protocol: str, host: str, model: str) -
     return dict(json.loads(wait_for_end(namespace, pod, 240).splitlines()[-1]))
 
 
-class Stream:
-    """What requests through the interceptor came to; `report` is empty until they have ended."""
-
-    def __init__(self) -> None:
-        self.report: dict[str, Any] = {}
-
-
 @contextmanager
-def held_stream(namespace: str, image: str, hosts: dict[str, str], model: str, rate_per_s: float) -> Iterator[Stream]:
-    """Requests at random times over each protocol (`hosts` by protocol) while the block runs."""
-    pod, named = "held-stream", [f"{protocol}={host}" for protocol, host in hosts.items()]
+def held_stream(pod: tuple[str, str, str], hosts: dict[str, str], model: str, rate_per_s: float) -> Iterator[Load]:
+    """Requests at random times over each protocol (`hosts` by protocol) while the block runs.
+
+    `pod` is the namespace, the name and the image of the Pod that sends them.
+    """
+    namespace, name, image = pod
+    named = [f"{protocol}={host}" for protocol, host in hosts.items()]
     command = ["python3", "/task/held.py", "many", PROXY, model, str(rate_per_s), *named]
-    start_pod(namespace, pod, image, command, _FILES)
-    wait_until("the stream has begun", lambda: "begun" in log(namespace, pod), 240)
-    stream = Stream()
+    start_pod(namespace, name, image, command, _FILES)
+    wait_until("the stream has begun", lambda: "begun" in log(namespace, name), 240)
+    stream = Load()
     try:
         yield stream
     finally:
-        kubectl("-n", namespace, "exec", pod, "--", "bash", "-c", "kill -TERM 1")
-    stream.report = json.loads(wait_for_end(namespace, pod, 240).splitlines()[-1])
+        kubectl("-n", namespace, "exec", name, "--", "bash", "-c", "kill -TERM 1")
+    stream.report = json.loads(wait_for_end(namespace, name, 240).splitlines()[-1])

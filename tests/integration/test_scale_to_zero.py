@@ -13,7 +13,7 @@ import pytest
 import tools
 import yaml
 from answers import close, local_output
-from choices import Values, merged, prebuilt, server
+from choices import Values, merged, prebuilt, server, slower
 from cluster import CommandFailed, get, wait_until
 from keda_http import ask_held, held_stream, http_addon
 from records import Records
@@ -24,6 +24,9 @@ HOSTS = {"http": "models.example.com", "grpc": "grpc.models.example.com"}
 COOLDOWN_S = 10
 # Seldom enough that KEDA finds nothing under way and stops the Pod between them, again and again.
 RATE_PER_S, STREAM_S = 0.3, 150.0
+# More than eight requests at once: each execution of a batch takes SLOWER_S longer.
+STEADY_PER_S, MORE_PER_S, SLOWER_S = 3.0, 40.0, 0.3
+FORCED = "--force-conflicts"
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +95,14 @@ def test_no_request_fails_while_pods_go_and_come_again(
 ) -> None:
     _wait_for_zero(release)
     before = Counter(release.scalings())
-    with held_stream(release.namespace, images["locust"], HOSTS, MODEL, RATE_PER_S) as stream:
+    with held_stream((release.namespace, "held-seldom", images["locust"]), HOSTS, MODEL, RATE_PER_S) as stream:
         ended = time.monotonic() + STREAM_S
         wait_until("the time of the stream is over", lambda: time.monotonic() > ended, STREAM_S + 5)
     seen = Counter(release.scalings()) - before
     counted = {"starts": seen[0, 1], "stops": seen[1, 0]}
     records.add("down to no Pod and up again", stream.report["seconds"], stream.report | counted)
     assert min(counted.values()) >= 2, seen
-    assert {one["stream"]: one["reasons"] for one in stream.report["streams"] if one["failed"]} == {}
+    assert stream.failed == {}
     assert all(one["held"] for one in stream.report["streams"])
 
 
@@ -114,7 +117,26 @@ def test_an_upgrade_by_helm_4_is_refused_while_there_is_no_pod_unless_it_is_forc
         release.install(changed, ["cpu"], wait=False)
     assert _replicas(release) == 0
     before = Counter(release.scalings())
-    release.install(changed, ["cpu"], "--force-conflicts", wait=False)
+    release.install(changed, ["cpu"], FORCED, wait=False)
     # The number of the values is in place, until KEDA finds that nobody asks.
     expected = Counter({(0, 1): 1, (1, 0): 1})
     wait_until("a Pod starts, and goes", lambda: Counter(release.scalings()) - before == expected, COOLDOWN_S + 60)
+
+
+def test_no_request_fails_while_the_interceptor_s_count_adds_pods_and_removes_them(
+    release: Release, values: Values, images: dict[str, str], records: Records
+) -> None:
+    _wait_for_zero(release)
+    slow = prebuilt(images, spoil=slower(MODEL, SLOWER_S))
+    forced = [FORCED] if tools.helm_version(tools.helm()) >= (4, 0) else []
+    release.install(merged(values, slow), ["cpu"], *forced, wait=False)
+    namespace, image = release.namespace, images["locust"]
+    with held_stream((namespace, "held-steady", image), HOSTS, MODEL, STEADY_PER_S) as steady:
+        with held_stream((namespace, "held-more", image), HOSTS, MODEL, MORE_PER_S) as more:
+            wait_until("more than one Pod", lambda: len(release.ready_pods()) > 1, 90)
+        started = time.monotonic()
+        release.settle(1, deadline_s=400)
+        took_s = time.monotonic() - started
+    records.add("more Pods and fewer by the interceptor's count", took_s, steady.report)
+    assert more.failed == {}
+    assert steady.failed == {}
