@@ -15,6 +15,7 @@ from steady import Load
 
 HERE = Path(__file__).parent
 NAMESPACE = "keda"
+_DIRECT = "KEDA_HTTP_DIRECT_POD_ROUTING"
 PROGRAMS = ("interceptor", "scaler", "operator")
 PROXY = f"keda-add-ons-http-interceptor-proxy.{NAMESPACE}.svc.cluster.local:8080"
 _FILES = {name: (HERE / name).read_text() for name in ("held.py", "independent.py")}
@@ -45,7 +46,9 @@ def _manifests(checkout: Path, image: str) -> str:
     text = kubectl("kustomize", str(checkout / "config" / "default"))
     found, count = re.subn(r"^( *)image: ko://\S+/(\w+)$", rf'\1image: {image}\n\1command: ["\2"]', text, flags=re.M)
     assert count == len(PROGRAMS), f"{checkout}: {count} images in config/default"
-    return found
+    # Without, a connection to the Service can reach the Pod that stops, after the new one is ready. 0.15 ignores it.
+    direct = f'- name: {_DIRECT}\n          value: "true"\n        '
+    return found.replace("- name: KEDA_HTTP_PROXY_PORT", f"{direct}- name: KEDA_HTTP_PROXY_PORT")
 
 
 def ask_held(namespace: str, image: str, protocol: str, host: str, model: str) -> dict[str, Any]:

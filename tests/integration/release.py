@@ -33,7 +33,7 @@ class Release:
 
     def install(self, values: Mapping[str, Any], files: Iterable[str] = (), *options: str, wait: bool = True) -> None:
         """Installs or upgrades with values files (names below values/) and values, which win. The old values go."""
-        command = ["upgrade", "--install", self.name, str(self.chart), "--reset-values", *options]
+        command = ["upgrade", "--install", self.name, str(self.chart), "--reset-values"]
         for file in files:
             command += ["--values", str(ROOT / "values" / f"{file}.yaml")]
         if wait:

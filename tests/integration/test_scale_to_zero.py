@@ -14,7 +14,7 @@ import tools
 import yaml
 from answers import close, local_output
 from choices import Values, merged, prebuilt, server, slower
-from cluster import CommandFailed, get, wait_until
+from cluster import CommandFailed, get, kubectl, wait_until
 from keda_http import ask_held, held_stream, http_addon
 from records import Records
 from release import ROOT, Release
@@ -26,7 +26,6 @@ COOLDOWN_S = 10
 RATE_PER_S, STREAM_S = 0.3, 150.0
 # More than eight requests at once: each execution of a batch takes SLOWER_S longer.
 STEADY_PER_S, MORE_PER_S, SLOWER_S = 3.0, 40.0, 0.3
-FORCED = "--force-conflicts"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +55,9 @@ def release(namespace: str, values: Values, addon: None) -> Release:
     """The release of the page, which has no Pod: nobody has asked yet."""
     installed = Release(namespace)
     installed.install(values, ["cpu"])
+    # Where KEDA can't reach the scaler at this moment, its autoscaler gets Kubernetes' default, the CPU, and keeps it.
+    autoscaler = get(namespace, "hpa", f"keda-hpa-{installed.name}")
+    assert {metric["type"] for metric in autoscaler["spec"]["metrics"]} == {"External"}
     return installed
 
 
@@ -106,21 +108,29 @@ def test_no_request_fails_while_pods_go_and_come_again(
     assert all(one["held"] for one in stream.report["streams"])
 
 
-def test_an_upgrade_by_helm_4_is_refused_while_there_is_no_pod_unless_it_is_forced(
+def test_an_upgrade_while_there_is_no_pod_starts_one_that_goes_again(release: Release, values: Values) -> None:
+    """KEDA's 0 belongs to no field manager, so there is no conflict, and the number of the values is in place."""
+    _wait_for_zero(release)
+    before = Counter(release.scalings())
+    release.install(merged(values, {"server": {"exitTimeoutSeconds": 11}}), ["cpu"], wait=False)
+    seen = Counter({(0, 1): 1, (1, 0): 1})
+    wait_until("a Pod has been started and stopped", lambda: Counter(release.scalings()) - before == seen, 60)
+
+
+def test_helm_4_refuses_an_upgrade_while_keda_has_set_more_pods_than_the_values_name(
     release: Release, values: Values
 ) -> None:
     if tools.helm_version(tools.helm()) < (4, 0):
         pytest.skip("Helm 3 knows no conflicts")
-    _wait_for_zero(release)
-    changed = merged(values, {"server": {"exitTimeoutSeconds": 11}})
-    with pytest.raises(CommandFailed, match="conflict"):
-        release.install(changed, ["cpu"], wait=False)
-    assert _replicas(release) == 0
-    before = Counter(release.scalings())
-    release.install(changed, ["cpu"], FORCED, wait=False)
-    # The number of the values is in place, until KEDA finds that nobody asks.
-    expected = Counter({(0, 1): 1, (1, 0): 1})
-    wait_until("a Pod starts, and goes", lambda: Counter(release.scalings()) - before == expected, COOLDOWN_S + 60)
+    annotate = ["-n", release.namespace, "annotate", "scaledobject", release.name]
+    kubectl(*annotate, "autoscaling.keda.sh/paused-replicas=2")
+    try:
+        wait_until("KEDA has set 2", lambda: _replicas(release) == 2, 60)
+        with pytest.raises(CommandFailed, match='conflict with "keda"'):
+            release.install(merged(values, {"server": {"exitTimeoutSeconds": 12}}), ["cpu"], wait=False)
+        assert _replicas(release) == 2
+    finally:
+        kubectl(*annotate, "autoscaling.keda.sh/paused-replicas-")
 
 
 def test_no_request_fails_while_the_interceptor_s_count_adds_pods_and_removes_them(
@@ -128,8 +138,7 @@ def test_no_request_fails_while_the_interceptor_s_count_adds_pods_and_removes_th
 ) -> None:
     _wait_for_zero(release)
     slow = prebuilt(images, spoil=slower(MODEL, SLOWER_S))
-    forced = [FORCED] if tools.helm_version(tools.helm()) >= (4, 0) else []
-    release.install(merged(values, slow), ["cpu"], *forced, wait=False)
+    release.install(merged(values, slow), ["cpu"], wait=False)
     namespace, image = release.namespace, images["locust"]
     with held_stream((namespace, "held-steady", image), HOSTS, MODEL, STEADY_PER_S) as steady:
         with held_stream((namespace, "held-more", image), HOSTS, MODEL, MORE_PER_S) as more:
