@@ -93,11 +93,8 @@ def rollouts_image() -> str:
 
 @pytest.fixture(scope="session")
 def http_addon_image() -> tuple[Path, str]:
-    """The checkout of KEDA's HTTP add-on, and the full name of its image, which is in the cluster; skips without."""
-    try:
-        checkout, programs = tools.http_addon()
-    except tools.ToolMissing as error:
-        pytest.skip(str(error))
+    """The checkout of KEDA's HTTP add-on, and the full name of its image, which is in the cluster."""
+    checkout, programs = tools.http_addon()
     name = f"http-addon:{RUN}"
     local_images.build_http_addon(name, programs)
     local_images.load(name)

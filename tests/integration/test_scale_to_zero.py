@@ -1,6 +1,6 @@
 """The values of docs/how-to/scale-to-zero.md with KEDA's HTTP add-on: Pods come and go, and no request fails.
 
-Needs the programs of the add-on (README.md) and takes six minutes: CI leaves it out.
+Needs the programs of the add-on (README.md) and takes eight minutes: CI leaves it out.
 """
 
 import re
@@ -18,6 +18,11 @@ from cluster import CommandFailed, get, kubectl, wait_until
 from keda_http import ask_held, held_stream, http_addon
 from records import Records
 from release import ROOT, Release
+
+try:
+    tools.http_addon()
+except tools.ToolMissing as missing:
+    pytest.skip(str(missing), allow_module_level=True)
 
 MODEL = "onnx_fp32"
 HOSTS = {"http": "models.example.com", "grpc": "grpc.models.example.com"}
