@@ -14,7 +14,7 @@ import tools
 import yaml
 from answers import close, local_output
 from choices import Values, merged, prebuilt, server, slower
-from cluster import CommandFailed, get, kubectl, wait_until
+from cluster import get, wait_until
 from keda_http import ask_held, held_stream, http_addon
 from records import Records
 from release import ROOT, Release
@@ -120,22 +120,6 @@ def test_an_upgrade_while_there_is_no_pod_starts_one_that_goes_again(release: Re
     # Not by events: Kubernetes drops those of an object that has had many.
     wait_until("a Pod has been started", release.pods, 30, every_s=0.2)
     _wait_for_zero(release)
-
-
-def test_helm_4_refuses_an_upgrade_while_keda_has_set_more_pods_than_the_values_name(
-    release: Release, values: Values
-) -> None:
-    if tools.helm_version(tools.helm()) < (4, 0):
-        pytest.skip("Helm 3 knows no conflicts")
-    annotate = ["-n", release.namespace, "annotate", "scaledobject", release.name]
-    kubectl(*annotate, "autoscaling.keda.sh/paused-replicas=2")
-    try:
-        wait_until("KEDA has set 2", lambda: _replicas(release) == 2, 60)
-        with pytest.raises(CommandFailed, match='conflict with "keda"'):
-            release.install(merged(values, {"server": {"exitTimeoutSeconds": 12}}), ["cpu"], wait=False)
-        assert _replicas(release) == 2
-    finally:
-        kubectl(*annotate, "autoscaling.keda.sh/paused-replicas-")
 
 
 def test_no_request_fails_while_the_interceptor_s_count_adds_pods_and_removes_them(
