@@ -31,16 +31,18 @@ def test_the_only_scaled_object_scales_the_deployment_from_zero(manifests: list[
     assert not [item for item in manifests if item["kind"] == "HorizontalPodAutoscaler"]
 
 
-def test_the_interceptor_finds_the_service_and_the_trigger_the_route(manifests: list[Manifest]) -> None:
-    route = one(manifests, "InterceptorRoute")
-    target = route["spec"]["target"]
-    (service,) = [i for i in manifests if i["kind"] == "Service" and i["metadata"]["name"] == target["service"]]
-    protocols = {port["port"]: port["appProtocol"] for port in service["spec"]["ports"]}
-    assert protocols[target["port"]] == "http"
-    # for gRPC, as the page says
-    assert protocols[8001] == "kubernetes.io/h2c"
-    (trigger,) = one(manifests, "ScaledObject")["spec"]["triggers"]
-    assert trigger["metadata"]["interceptorRoute"] == route["metadata"]["name"]
+def test_the_interceptor_finds_the_service_and_each_trigger_its_route(manifests: list[Manifest]) -> None:
+    routes = [item for item in manifests if item["kind"] == "InterceptorRoute"]
+    spoken = []
+    for route in routes:
+        target = route["spec"]["target"]
+        (service,) = [i for i in manifests if i["kind"] == "Service" and i["metadata"]["name"] == target["service"]]
+        spoken += [port["appProtocol"] for port in service["spec"]["ports"] if port["port"] == target["port"]]
+    # The interceptor speaks HTTP/2 to a port that says so, and HTTP/1.1 to others.
+    assert spoken == ["http", "kubernetes.io/h2c"]
+    triggers = one(manifests, "ScaledObject")["spec"]["triggers"]
+    named = [trigger["metadata"]["interceptorRoute"] for trigger in triggers]
+    assert named == [route["metadata"]["name"] for route in routes]
 
 
 def test_the_interceptor_may_reach_the_pods(manifests: list[Manifest]) -> None:

@@ -91,6 +91,16 @@ def rollouts_image() -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def http_addon_image() -> tuple[Path, str]:
+    """The checkout of KEDA's HTTP add-on, and the full name of its image, which is in the cluster."""
+    checkout, programs = tools.http_addon()
+    name = f"http-addon:{RUN}"
+    local_images.build_http_addon(name, programs)
+    local_images.load(name)
+    return checkout, name
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """kubectl and Helm get the cluster, and the tests the chart, that the fixtures of pytest-helm-charts have."""
     given = config.getoption("kubeconfig") or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")

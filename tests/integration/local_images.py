@@ -38,8 +38,17 @@ def build_gateway(name: str) -> None:
 
 def build_rollouts(name: str, programs: Mapping[str, Path]) -> None:
     """The image of `rollouts`, of the controller and its plugin, by the names that they have there."""
+    _build_programs("rollouts", name, programs)
+
+
+def build_http_addon(name: str, programs: Mapping[str, Path]) -> None:
+    """The image of `http_addon`, of the add-on's three programs."""
+    _build_programs("http_addon", name, programs)
+
+
+def _build_programs(directory: str, name: str, programs: Mapping[str, Path]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(HERE / "rollouts" / "Dockerfile", folder)
+        shutil.copy(HERE / directory / "Dockerfile", folder)
         for program, path in programs.items():
             shutil.copy(path, Path(folder) / program)
             (Path(folder) / program).chmod(0o755)

@@ -19,6 +19,7 @@ class Records:
         self._changes: list[dict[str, Any]] = []
         self._spreads: list[dict[str, Any]] = []
         self._alerts: list[dict[str, Any]] = []
+        self._held: list[dict[str, Any]] = []
 
     def add(self, change: str, took_s: float, report: dict[str, Any]) -> None:
         """Keeps the report of a load, with the change that it met and how long that took."""
@@ -34,9 +35,15 @@ class Records:
         times = {"for_s": for_s, "fired_s": round(fired_s, 1), "resolved_s": round(resolved_s, 1)}
         self._alerts.append({"alert": alert, **times})
 
+    def add_held(self, protocol: str, held_s: float, cooldown_s: float, zero_s: float) -> None:
+        """Keeps how long a request without a Pod was held, and how long after its answer there was none again."""
+        self._held.append(
+            {"protocol": protocol, "held_s": held_s, "cooldown_s": cooldown_s, "zero_s": round(zero_s, 1)}
+        )
+
     def write(self, path: Path) -> None:
         """Writes the file, unless nothing was measured."""
-        if not (self._changes or self._spreads or self._alerts):
+        if not (self._changes or self._spreads or self._alerts or self._held):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {
@@ -47,6 +54,7 @@ class Records:
             "changes": self._changes,
             "spreads": self._spreads,
             "alerts": self._alerts,
+            "held": self._held,
         }
         path.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ class Release:
     chart: Path = field(default_factory=triton_chart)
     name: str = "triton"
 
-    def install(self, values: Mapping[str, Any], files: Iterable[str] = (), *, wait: bool = True) -> None:
+    def install(self, values: Mapping[str, Any], files: Iterable[str] = (), *options: str, wait: bool = True) -> None:
         """Installs or upgrades with values files (names below values/) and values, which win. The old values go."""
         command = ["upgrade", "--install", self.name, str(self.chart), "--reset-values"]
         for file in files:
@@ -70,6 +71,15 @@ class Release:
             return len(names) == replicas and len(self.ready_pods()) == replicas and not names & gone
 
         wait_until(f"{replicas} servers, all ready, the old ones gone", settled, deadline_s, every_s=1)
+
+    def scalings(self) -> list[tuple[int, int]]:
+        """Every change of the number of Pods that the Deployment has seen, from and to."""
+        events = [one for one in items(self.namespace, "events") if one["reason"] == "ScalingReplicaSet"]
+        ordered = sorted(events, key=lambda one: one["metadata"]["creationTimestamp"])
+        # A change that happens again is counted by the event of the first time.
+        messages = [one["message"] for one in ordered for _ in range(one["count"])]
+        found = [re.search(r"from (\d+) to (\d+)$", message) for message in messages]
+        return [(int(one[1]), int(one[2])) for one in found if one]
 
 
 def start_pod(

@@ -1,11 +1,10 @@
 """KEDA adds a Pod when requests wait and takes it away afterwards, and nothing else changes the number of Pods."""
 
-import re
 import time
 
 import pytest
 from choices import Values, merged, prebuilt, server, slower
-from cluster import items, kubectl
+from cluster import kubectl
 from prometheus import SCRAPE_S, Prometheus
 from records import Records
 from release import Release
@@ -53,16 +52,6 @@ def release(namespace: str, values: Values) -> Release:
     return installed
 
 
-def _scalings(release: Release) -> list[tuple[int, int]]:
-    """Every change of the number of Pods that the Deployment has seen, from and to."""
-    events = [one for one in items(release.namespace, "events") if one["reason"] == "ScalingReplicaSet"]
-    ordered = sorted(events, key=lambda one: one["metadata"]["creationTimestamp"])
-    # A change that happens again is counted by the event of the first time.
-    messages = [one["message"] for one in ordered for _ in range(one["count"])]
-    found = [re.search(r"from (\d+) to (\d+)$", message) for message in messages]
-    return [(int(one[1]), int(one[2])) for one in found if one]
-
-
 def test_pods_follow_the_queue_time_and_an_upgrade_keeps_their_number(
     release: Release, values: Values, images: dict[str, str], records: Records
 ) -> None:
@@ -77,7 +66,7 @@ def test_pods_follow_the_queue_time_and_an_upgrade_keeps_their_number(
             took_s = time.monotonic() - started
             release.install(merged(values, {"monitoring": {"dashboards": {"enabled": True}}}), FILES)
             assert len(release.ready_pods()) == 2
-            assert _scalings(release) == [(0, 1), (1, 2)]
+            assert release.scalings() == [(0, 1), (1, 2)]
     records.add("scale-out by KEDA, and an upgrade", took_s, load.report)
     assert load.failed == burst_load.failed == {}
 
@@ -87,4 +76,4 @@ def test_pods_follow_the_queue_time_and_an_upgrade_keeps_their_number(
         took_s = time.monotonic() - started
     records.add("scale-in by KEDA", took_s, load.report)
     assert load.failed == {}
-    assert _scalings(release) == [(0, 1), (1, 2), (2, 1)]
+    assert release.scalings() == [(0, 1), (1, 2), (2, 1)]
