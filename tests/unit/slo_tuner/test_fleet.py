@@ -99,6 +99,25 @@ def test_pods_go_again_after_the_cool_down_and_nodes_after_they_were_idle() -> N
     assert outcome.nodes[gone] > outcome.pods[gone] and outcome.nodes[-1] == 2
 
 
+def test_a_fleet_scales_in_steps_that_are_longer_than_the_window_of_its_rate() -> None:
+    """Weeks are simulated roughly in such steps, and three months in no others."""
+    trace = _steps((140, 3600), (1200, 7200))
+    plan = FleetPlan(scaling=SCALING, start_up=QUICK)
+    for step in (20, 59, 61, 100, 400):
+        outcome = simulate(trace, replace(_pod(), table=_pod().table.coarser(step)), plan)
+        assert outcome.pods[0] == 2 and 12 <= outcome.pods[-1] <= 20, step
+
+
+def test_a_log_of_poisson_arrivals_is_as_late_as_their_rate() -> None:
+    """A count of each second that is taken for its rate would have chance twice: as it is, and in the Pod's queue."""
+    fixed = FleetPlan(scaling=ScalingSettings(mode="fixed", replicas=1), start_up=QUICK)
+    counts = np.random.default_rng(5).poisson(95.0, 7200).astype(float)
+    log = Trace("log", 1.0, counts, np.repeat(np.arange(7200) + 0.5, counts.astype(int)))
+    known = simulate(Trace("rate", 1.0, np.full(7200, counts.mean())), _pod(), fixed).late_share
+    assert known > 0.01
+    assert simulate(log.without_chance(), _pod(), fixed).late_share == pytest.approx(known, rel=0.1)
+
+
 def test_a_lost_zone_costs_its_share_until_it_is_noticed() -> None:
     fixed = ScalingSettings(mode="fixed", replicas=9)
     nodes = Nodes(zones=3, lost_from_s=300.0, lost_until_s=2000.0)
@@ -344,7 +363,7 @@ def test_a_machine_that_is_priced_but_was_not_measured_is_said(gpus: tuple[str, 
     pod = Measured("m", _pod_model(), 100.0, None, "", at_least=False)
     other = replace(pod, model="other", disturbed="other programs", at_least=True)
     source = (results.model_copy(update={"run": run}), read_prices().offer(offer))
-    notes = capacity_notes(pod, [source], [pod, other])
+    notes = capacity_notes(pod, [source], [pod, other], results.objective)
     assert said in notes[0]
     assert notes[1:] == ["Measured disturbed, too: other.", "The load generator set the capacity of other, too."]
 
