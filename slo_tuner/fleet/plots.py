@@ -59,7 +59,7 @@ def burst_plot(fleet: FleetRecord, choice: Choice, narrow: bool = False) -> Figu
         )  # fmt: skip
         load.set_ylabel("requests/s")
         load.set_ylim(bottom=0)
-        load.legend(loc="lower left", frameon=False)
+        load.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0)
         late.fill_between(minutes, 100 * np.array(choice.burst.late_shares), color=_LATE, step="post", alpha=0.7)
         late.set(ylabel="late, %", xlabel="minutes")
         late.set_ylim(0, max(2.0, 105 * max(choice.burst.late_shares)))
@@ -84,11 +84,15 @@ def frontier_plot(fleet: FleetRecord, narrow: bool = False) -> Figure:
             axes.scatter([choice.usd], _shown(fleet, [choice.worst_share]), s=70, color=_CHOICES[choice.name], zorder=3)
         for usd, share in {(choice.usd, choice.worst_share): None for choice in fleet.choices}:
             names = [choice.name for choice in fleet.choices if (choice.usd, choice.worst_share) == (usd, share)]
-            axes.annotate(", ".join(names), (usd, _shown(fleet, [share])[0]), (7, 5), textcoords="offset points")
+            # Words stay inside: of what is dear they stand left of the dot.
+            dear = usd > np.mean([one.usd for one in (*fleet.frontier, *fleet.choices)])
+            place, side = ((-7, 5), "right") if dear else ((7, 5), "left")
+            at = (usd, _shown(fleet, [share])[0])
+            axes.annotate(", ".join(names), at, place, textcoords="offset points", ha=side)
         axes.axhline(100 * fleet.allowed_worst_share, color=_LATE, linewidth=0.9, linestyle="--", label="allowed")
         logarithmic(axes.yaxis)
         axes.set(xlabel="US dollars for the trace", ylabel="late in the worst ten minutes, %")
-        axes.legend(frameon=False)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2 if narrow else 3, frameon=False)
         return figure
 
 
@@ -101,18 +105,18 @@ def headroom_plot(fleet: FleetRecord, narrow: bool = False) -> Figure:
         axes.plot(
             seconds, [100 * one.usual for one in fleet.headroom], "o-", color=COLORS[1], label="for 99 of 100 moments"
         )
-        _mark(axes, fleet.start_up.new_node_s, "with a new node")
-        _mark(axes, fleet.start_up.here_s, "on a node that is there")
+        _mark(axes, fleet.start_up.new_node_s, "with a new node", 0.04)
+        _mark(axes, fleet.start_up.here_s, "on a node that is there", 0.12)
         axes.set(xlabel="seconds until a new Pod serves", ylabel="spare, % of the load")
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
         return figure
 
 
-def _mark(axes: Axes, seconds: float, text: str) -> None:
+def _mark(axes: Axes, seconds: float, text: str, height: float) -> None:
     axes.axvline(seconds, color="#5b6b7a", linewidth=0.9, linestyle=":")
     axes.annotate(
-        text, (seconds, 0.04), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8.5
+        text, (seconds, height), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8.5
     )
 
 

@@ -34,7 +34,8 @@ def ladder_plot(results: Results, narrow: bool = False) -> Figure:
                 _bar_label(model, base), (rate + missed, row), (6, 0), textcoords="offset points", va="center"
             )
         axes.set_yticks(range(len(models)), [model.model for model in models])
-        axes.set_xlabel(f"requests per second within {results.objective}")
+        between = "\n" if narrow else " "
+        axes.set_xlabel(f"requests per second{between}within {results.objective}")
         axes.grid(axis="y", visible=False)
         axes.set_xlim(0, (1.8 if narrow else 1.45) * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
         return figure

@@ -22,7 +22,7 @@ from slo_tuner.cli import main
 from slo_tuner.cost.prices import read_prices
 from slo_tuner.fleet.capacity_notes import capacity_notes
 from slo_tuner.fleet.headroom import headroom
-from slo_tuner.fleet.measured import Measured, measured_pod
+from slo_tuner.fleet.measured import Measured, measured_pod, scaled
 from slo_tuner.fleet.pod_queue import PodModel
 from slo_tuner.fleet.pod_table import TableSpec, make_table
 from slo_tuner.fleet.question import Question
@@ -412,10 +412,18 @@ def test_fleets_side_by_side_are_each_as_alone() -> None:
 @pytest.mark.parametrize("queue_ms", [None, 20.0])
 def test_the_published_ratio_holds_where_pods_are_many(queue_ms: float | None) -> None:
     """Slower Pods whose limit is as much longer wait as much longer: a queue time that is a target is, too."""
+    question = _question()
+    scaling = SCALING.model_copy(update={"most": 100, "queue_target_ms": queue_ms})
     offers = [read_prices().offer(name) for name in PUBLISHED_MACHINES]
-    question = Question(
+    ratio = published_ratio(question, Simulator(question), scaling, offers)
+    assert ratio is not None and ratio.trace == pytest.approx(163, rel=0.05)
+
+
+def _question() -> Question:
+    """About a Pod of 100 requests a second on the machine with a T4, and 3,000 requests a second for two hours."""
+    return Question(
         measured=Measured("m", _pod_model(), CAPACITY, 1.0, "", at_least=False),
-        offer=offers[1],
+        offer=read_prices().offer(PUBLISHED_MACHINES[1]),
         trace=generated("daily", Shape(3000.0, hours=2.0)),
         objective=Objective(),
         start_up=QUICK,
@@ -426,9 +434,17 @@ def test_the_published_ratio_holds_where_pods_are_many(queue_ms: float | None) -
         allowed_worst_share=0.05,
         patience_s=2.0,
     )
-    scaling = SCALING.model_copy(update={"most": 100, "queue_target_ms": queue_ms})
-    ratio = published_ratio(question, Simulator(question), scaling, offers)
-    assert ratio is not None and ratio.trace == pytest.approx(163, rel=0.05)
+
+
+def test_a_slower_pod_is_not_given_more_of_them_than_its_load_needs() -> None:
+    """One fast Pod a zone is more than enough: of slow ones a few are, not as many as would serve what the fast can."""
+    question = replace(_question(), trace=generated("steady", Shape(20.0, hours=1.0)))
+    fast = question.measured
+    simulator = Simulator(question)
+    slow = PodModel(fast.pod.configuration, scaled(fast.pod.service, 2.0))
+    settings = SCALING.model_copy(update={"least": 3})
+    outcome = simulator.with_another(simulator.other(slow, fast.capacity_per_s / 10, 0.5), settings)
+    assert outcome.pods.max() <= 6 and outcome.worst_share <= 0.05
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The report says what the results say, in every case that can occur."""
 
+import re
 from typing import Any
 
 import pytest
@@ -240,3 +241,25 @@ def test_the_page_names_the_proxy_that_the_load_went_through() -> None:
     assert "proxy" not in render_report(results)
     proxied = results.model_copy(update={"run": header(proxy="proxy.example:3128")})
     assert "through the proxy proxy.example:3128" in render_report(proxied)
+
+
+_COLOR = re.compile(r"(?:fill|stroke): (#[0-9a-f]{6})")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kept", "tuned", "tiers", "a sweep", "a fleet"])
+def test_every_plot_is_there_for_a_telephone_and_has_the_colours_of_the_page(name: str) -> None:
+    """At 400 pixels words have 11 at least; black lines and white grounds follow the page, in the dark, too."""
+    from outcomes import OUTCOMES
+
+    page = render_report(OUTCOMES[name]())
+    narrow = re.findall(r'<div class="narrow"><svg.*?width="([\d.]+)pt"', page, re.S)
+    assert narrow and len(narrow) == page.count('<div class="wide">')
+    for points in narrow:
+        assert 11 / 10 * float(points) * 96 / 72 * 0.75 <= 400 - 32, points
+    drawn = page[page.index("</style>") :]
+    fixed = {color for color in _COLOR.findall(drawn) if color in ("#ffffff", "#000000", "#1d2329", "#e6e9ec")}
+    assert not fixed
+    named = set(re.findall(r"var\((--plot-[0-9a-f]{6})\)", drawn))
+    light, dark = page[: page.index("prefers-color-scheme")], page[page.index("prefers-color-scheme") :]
+    assert named and all(f"{color}:" in light and f"{color}:" in dark for color in named)
