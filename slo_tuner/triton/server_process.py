@@ -143,7 +143,8 @@ class TritonProcess(Started):
 
     def _wait_until_live(self) -> None:
         deadline = time.monotonic() + START_S
-        http = urllib3.PoolManager(timeout=2.0, retries=False)
+        # A server that ends waits for connections that are kept open, until its exit time-out.
+        http = urllib3.PoolManager(timeout=2.0, retries=False, headers={"Connection": "close"})
         while time.monotonic() < deadline:
             self.check()
             with suppress(urllib3.exceptions.HTTPError):

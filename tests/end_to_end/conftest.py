@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 from child_output import ChildOutput
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,11 @@ def started(
             process.terminate()
             process.wait(30)
         output.close()
+
+
+def ask(method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+    """One HTTP request by a connection that is closed: a server that ends would wait for one that is kept open."""
+    return urllib3.request(method, url, headers={"Connection": "close"}, **options)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-import urllib3
 from tritonclient.utils import InferenceServerException
 
 from command_line.errors import ServerError
@@ -18,7 +17,7 @@ from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 from triton_contract import metrics
 
-from .conftest import ROOT
+from .conftest import ROOT, ask
 
 sys.path.insert(0, str(ROOT / "tests" / "chart"))
 
@@ -83,7 +82,7 @@ def _request(images: np.ndarray) -> list[triton.InferInput]:
 
 def _count(server: TritonProcess, metric: str, model: str) -> int:
     """Triton's counter of a model."""
-    text = urllib3.request("GET", server.metrics_url).data.decode()
+    text = ask("GET", server.metrics_url).data.decode()
     (line,) = [line for line in text.splitlines() if line.startswith(f'{metric}{{model="{model}"')]
     return int(line.rpartition(" ")[2])
 

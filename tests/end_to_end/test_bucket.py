@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import urllib3
 
-from .conftest import python_of, started
+from .conftest import ask, python_of, started
 
 # For each of argv[3:] publishes argv[1] into a bucket twice, the second time as another, breaks that upload before it
 # writes its object of that number (0: never), and copies what the bucket then holds to a folder of that name in
@@ -88,6 +87,6 @@ def test_a_server_that_starts_serves_the_last_whole_version(
     with started("slo-tuner", ["serve", str(published / breaks_at), *options], until="models:") as (_, printed):
         found = re.search(r"HTTP ([^\s,]+)", printed)
         assert found, printed
-        answer = urllib3.request("POST", f"http://{found[1]}/v2/repository/index")
+        answer = ask("POST", f"http://{found[1]}/v2/repository/index")
     served = [(model["name"], model["version"], model["state"]) for model in json.loads(answer.data)]
     assert served == [("onnx_fp32", version, "READY")]

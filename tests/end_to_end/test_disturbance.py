@@ -14,6 +14,8 @@ import pytest
 
 from .conftest import Completed, run_tuner, started
 
+pytestmark = pytest.mark.measures
+
 # Ends by itself should these tests be killed.
 BURN = "import time\nwhile time.process_time() < 120: pass"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc as triton
-import urllib3
 from tritonclient.utils import InferenceServerException
 
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 from triton_contract import metrics
+
+from .conftest import ask as request
 
 MODEL, REQUESTS = "onnx_fp32", 64
 
@@ -31,7 +32,7 @@ def _spoiled(repository: Path, folder: Path) -> Path:
 
 def _counted(server: TritonProcess, metric: str) -> int:
     """Triton's counter of the model, over all of its labels."""
-    text = urllib3.request("GET", server.metrics_url).data.decode()
+    text = request("GET", server.metrics_url).data.decode()
     found = re.findall(rf'^{metric}\{{model="{MODEL}".*\}} (\d+)$', text, re.MULTILINE)
     return sum(map(int, found))
 

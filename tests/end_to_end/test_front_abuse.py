@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from .conftest import ROOT, started
 from .front_models import write_models
 
+pytestmark = pytest.mark.measures
+
 # A probe of the chart may take so long, and a busy machine is slow.
 PROBE_S = 5.0
 

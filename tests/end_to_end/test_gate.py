@@ -19,6 +19,8 @@ from command_line.exit_codes import ExitCode
 from slo_tuner.load.gate import Counts, Gate, verdict
 from slo_tuner.slo.objective import Objective, parse_objective
 
+pytestmark = pytest.mark.measures
+
 LOCUSTFILE = Path(slo_tuner.__file__).with_name("locustfile.py")
 
 

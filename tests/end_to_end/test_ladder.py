@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import Completed, run_tuner
 
+pytestmark = pytest.mark.measures
+
 
 @pytest.fixture(scope="module")
 def ladder(repository: Path, server_python: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Completed, Path]:

@@ -15,6 +15,8 @@ from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
 from .conftest import ROOT, build_plan, run_tuner
 
+pytestmark = pytest.mark.measures
+
 LENGTHS = {"onnx_int8": 64, "onnx_int8_128": 128}
 
 

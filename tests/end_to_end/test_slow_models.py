@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from known_server import MODEL, known_server
 
 import slo_tuner
+
+pytestmark = pytest.mark.measures
 
 
 def _measure(address: str, output: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

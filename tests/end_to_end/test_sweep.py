@@ -9,6 +9,8 @@ import pytest
 
 from .conftest import run_tuner, started
 
+pytestmark = pytest.mark.measures
+
 MODEL = "onnx_fp32"
 
 

@@ -8,6 +8,8 @@ import yaml
 
 from .conftest import ROOT, build_plan, run_tuner
 
+pytestmark = pytest.mark.measures
+
 MODELS = ("interactive", "bulk")
 
 

@@ -10,6 +10,8 @@ import pytest
 from .conftest import python_of, run_tuner
 from .echo_models import echo_model
 
+pytestmark = pytest.mark.measures
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
