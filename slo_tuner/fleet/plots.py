@@ -85,7 +85,7 @@ def frontier_plot(fleet: FleetRecord, narrow: bool = False) -> Figure:
         for usd, share in {(choice.usd, choice.worst_share): None for choice in fleet.choices}:
             names = [choice.name for choice in fleet.choices if (choice.usd, choice.worst_share) == (usd, share)]
             # Words stay inside: of what is dear they stand left of the dot.
-            dear = usd > np.mean([one.usd for one in (*fleet.frontier, *fleet.choices)])
+            dear = usd > np.mean([one.usd for one in fleet.frontier] + [one.usd for one in fleet.choices])
             place, side = ((-7, 5), "right") if dear else ((7, 5), "left")
             at = (usd, _shown(fleet, [share])[0])
             axes.annotate(", ".join(names), at, place, textcoords="offset points", ha=side)

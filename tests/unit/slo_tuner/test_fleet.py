@@ -374,6 +374,11 @@ def test_a_machine_that_is_priced_but_was_not_measured_is_said(gpus: tuple[str, 
         ({"rate_per_s": None}, "no rate within the objective"),
         ({"unloaded_ms": None}, "no unloaded latency"),
         ({"sweep": ()}, "no closed loops"),
+        ({"unloaded_ms": 0.0}, "its unloaded latency is 0 ms"),
+        ({"unloaded_ms": 5000.0}, "its unloaded latency is 5000 ms; above 0 and within 180 ms is allowed"),
+        ({"load_s": -5.0}, "its load took -5 s"),
+        ({"server_config": {"instance_group": "two"}}, "its server_config is no configuration of Triton"),
+        ({"rate_per_s": 1e4}, "its rate of 1e+04 requests/s does not fit its closed loops"),
     ],
 )
 def test_results_that_tell_too_little_are_refused(
