@@ -44,8 +44,8 @@ def invalid_reason(rows: RequestLog, due: int, objective: Objective, cost: LoadC
     if len(rows) < LEAST_SENT_SHARE * due:
         reason = f"the load generator sent {len(rows)} of {due} requests that were due"
     elif delay_ms > allowed_ms:
-        said = beside(delay_ms, allowed_ms)
-        reason = f"the load generator sent late: P95 of its delay is {said} ms, {allowed_ms:.4g} ms are allowed"
+        said, few = beside(delay_ms, allowed_ms), f"{allowed_ms:.1f}" if allowed_ms >= 1 else f"{allowed_ms:.2g}"
+        reason = f"the load generator sent late: P95 of its delay is {said} ms, {few} ms are allowed"
     else:
         return ""
     return reason + _remedy(cost)

@@ -35,7 +35,7 @@ def test_an_answer_that_may_have_waited_for_the_generator_is_no_miss_of_the_serv
 
 def test_a_busy_generator_says_how_many_workers_would_do() -> None:
     reason = invalid_reason(_rows(0.05), 100, LIMIT, LoadCost(3000.0, 0.6, 1, 16))
-    assert "P95 of its delay is 50.0 ms, 5 ms are allowed" in reason
+    assert "P95 of its delay is 50.0 ms, 5.0 ms are allowed" in reason
     assert reason.endswith("0.60 ms of CPU a request: --workers 3 would do")
 
 
