@@ -15,13 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 # nox runs on any Python; the project does not, and would say so only after it has downloaded much.
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 if PYTHON not in ("3.11", "3.12"):
     sys.exit(
-        f"Python {PYTHON} is not supported: use 3.11 or 3.12, as in `python3.12 -m pip install nox` "
-        "and `python3.12 -m nox …`"
+        f"Python {PYTHON} is not supported: use 3.11 or 3.12, as in `python3.12 -m venv .venv` "
+        "and `.venv/bin/pip install nox`"
     )
 sys.path.insert(0, str(Path(__file__).parent / "ci"))
 import requirements  # noqa: E402  after the check above, and from ci/
@@ -56,12 +57,23 @@ def _install(session: nox.Session, *names: str, project: bool = True) -> None:
     listed = requirements.listed("transformers", PYPROJECT) if "transformers" in names else ()
     special = set(map(requirements.package, listed))
     alone = [one for one in wanted if requirements.package(one) in special]
-    session.install(*(one for one in wanted if one not in alone))
+    _fetch(session, *(one for one in wanted if one not in alone))
     if alone:
-        session.install("--no-deps", *alone)
+        _fetch(session, "--no-deps", *alone)
     if project:
-        session.install("--no-deps", "--editable", ".")
+        _fetch(session, "--no-deps", "--editable", ".")
     stamp.write_text(digest)
+
+
+def _fetch(session: nox.Session, *arguments: str) -> None:
+    """Install packages; where that fails, say what may be in the way: pip tells of retries and of no version."""
+    try:
+        session.install(*arguments)
+    except CommandFailed:
+        session.error(
+            "packages could not be installed, pip says above which; is there a network, and space on the disk? "
+            "Behind a proxy set HTTPS_PROXY=http://HOST:PORT, for an index of your own PIP_INDEX_URL"
+        )
 
 
 def _install_alone(session: nox.Session, name: str, *options: str) -> None:
@@ -69,7 +81,7 @@ def _install_alone(session: nox.Session, name: str, *options: str) -> None:
     wanted = requirements.requirements([name])
     stamp = Path(session.virtualenv.location) / f"{name}.txt"
     if not stamp.exists() or stamp.read_text() != " ".join(wanted):
-        session.install("--no-deps", *options, *wanted)
+        _fetch(session, "--no-deps", *options, *wanted)
         stamp.write_text(" ".join(wanted))
 
 
@@ -258,6 +270,8 @@ def server_tests(session: nox.Session) -> None:
 @nox.session(default=False, requires=["builder_env"])
 def build_models(session: nox.Session) -> None:
     """Build a plan's model repository; `-- PLAN OUTPUT` (default plans/resnet50-cpu.yaml demo/models)."""
+    if len(session.posargs) not in (0, 2):
+        session.error(f"{' '.join(session.posargs)}: give a plan and an output folder, as in -- flowers.yaml models")
     plan, output = session.posargs or ("plans/resnet50-cpu.yaml", "demo/models")
     builder = _python_of("builder_env").with_name("model-repo-builder")
     session.run(str(builder), "build", plan, "--output", output, external=True)

@@ -17,6 +17,29 @@ _INTRODUCTION = """# Command line
 
 Every command with its arguments and options. `--help` prints the same. [Exit codes](exit-codes.md) are those of all
 commands. This page is written from the parsers by `ci/reference_docs.py`.
+
+## Completion of words by the Tab key
+
+Each command prints it for a shell; a new shell then has it. For bash, which needs the package `bash-completion`:
+
+```bash
+mkdir -p ~/.local/share/bash-completion/completions
+slo-tuner --print-completion bash >~/.local/share/bash-completion/completions/slo-tuner
+```
+
+For zsh, with `fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit` in `~/.zshrc`:
+
+```bash
+mkdir -p ~/.zfunc
+slo-tuner --print-completion zsh >~/.zfunc/_slo-tuner
+```
+
+For fish:
+
+```bash
+mkdir -p ~/.config/fish/completions
+slo-tuner --print-completion fish >~/.config/fish/completions/slo-tuner.fish
+```
 """
 
 

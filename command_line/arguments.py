@@ -109,6 +109,14 @@ def whole(field: str, text: str, most: int = 1000) -> int:
     return number
 
 
+def port(field: str, text: str) -> int:
+    """A port to listen on, 0 for a free one."""
+    number = digits(text)
+    if number is None or number > 65535:
+        raise UsageError(field, text, "give a port from 1 to 65535, or 0 to pick a free one")
+    return number
+
+
 def digits(text: str) -> int | None:
     """A whole number that is written in digits alone; None for anything else, and for more digits than Python reads."""
     return int(text) if text.isdecimal() and len(text) <= 20 else None

@@ -39,5 +39,11 @@ class ResultsError(SloTunerError):
     """A results file that cannot be read or written."""
 
 
+class ResultsFileError(ResultsError):
+    """A file that was named as results, and is none or can't be read: a wrong file, as wrong as an option."""
+
+    exit_code = ExitCode.USAGE
+
+
 class GeneratorError(SloTunerError):
     """A worker of the load generator that did not start, ended, or fell silent."""

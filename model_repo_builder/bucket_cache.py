@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from model_repo_builder.errors import BuildError
+from model_repo_builder.errors import BuildError, InvalidError
 
 
 def cached(url: str, kind: str = "repositories") -> Path:
@@ -20,7 +20,7 @@ def cached(url: str, kind: str = "repositories") -> Path:
 
 @contextmanager
 def held(folder: Path, field: str, busy: str = "") -> Iterator[None]:
-    """Nobody else holds the directory meanwhile; waits for a process that does, or with `busy` raises it as BuildError.
+    """Nobody else holds the directory meanwhile; waits for a process that does, or raises `busy` as InvalidError.
 
     The lock is on a file beside the directory. The kernel drops it with the process, however that ends.
     """
@@ -34,7 +34,7 @@ def held(folder: Path, field: str, busy: str = "") -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError:
-            raise BuildError(f"{field}: {busy}") from None
+            raise InvalidError(field, busy, "one build") from None
         yield
     finally:
         os.close(lock)

@@ -48,7 +48,7 @@ def _warn(plan: Plan) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="model-repo-builder", description="Build a Triton model repository.")
     add_common(parser)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")
     build.add_argument("plan", type=Path, metavar="PLAN", help="the plan, a YAML file")
     build.add_argument("--output", required=True, metavar="DIR|URL", help="the model repository")
@@ -148,13 +148,12 @@ def _config(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from model_repo_builder.report import Row, as_json, console, table
     from model_repo_builder.repository import manifest
-    from model_repo_builder.repository.stage import size_of
 
     if not options.repository.is_dir():
         raise InvalidError("DIR", options.repository, "a model repository")
     found = [manifest.read(folder) for folder in sorted(options.repository.iterdir()) if folder.is_dir()]
     rows = [
-        Row(made, "published", made.build_seconds, size_of(options.repository / made.variant))
+        Row(made, "published", made.build_seconds, _size_of_versions(options.repository / made.variant))
         for made in found
         if made is not None
     ]
@@ -165,3 +164,10 @@ def _show(options: argparse.Namespace) -> int:
     else:
         console().print(table(rows))
     return 0
+
+
+def _size_of_versions(folder: Path) -> int:
+    """Bytes of a variant's versions, as `build` tells them: without what lies beside these."""
+    from model_repo_builder.repository.stage import size_of
+
+    return sum(size_of(version) for version in folder.iterdir() if version.name.isdecimal())

@@ -3,7 +3,9 @@
 import argparse
 import contextlib
 import importlib
+import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -52,8 +54,13 @@ def _with_json(options: argparse.Namespace, given: list[str]) -> int:
     """Run a command with results: they go to standard output, and what people read to standard error."""
     with contextlib.redirect_stdout(sys.stderr):
         code = _run(options, given)
-    print(_results_file(options).read_text(encoding="utf-8"), end="")
+    print(_in_ascii(_results_file(options).read_text(encoding="utf-8")), end="")
     return code
+
+
+def _in_ascii(document: str) -> str:
+    """JSON that is JSON in any encoding of standard output; only its texts have other characters."""
+    return re.sub(r"[^\x00-\x7f]+", lambda found: json.dumps(found[0])[1:-1], document)
 
 
 def _results_file(options: argparse.Namespace) -> Path:

@@ -8,7 +8,8 @@ import signal
 import socket
 from collections.abc import Sequence
 
-from command_line.arguments import check_address, digits, is_host_name, positive
+from command_line.arguments import check_address, is_host_name, positive
+from command_line.arguments import port as checked_port
 from command_line.entry import run_command
 from command_line.errors import ServerError, UsageError
 from command_line.extras import TRITON, naming_extra, need
@@ -73,9 +74,7 @@ def _limits(options: argparse.Namespace) -> Limits:
 def _listen(host: str, port: str) -> socket.socket:
     if not is_host_name(host):
         raise UsageError("host", host, "give an address of this machine, or * for every one")
-    number = digits(port)
-    if number is None or number > 65535:
-        raise UsageError("port", port, "give a port from 1 to 65535, or 0 to pick a free one")
+    number = checked_port("port", port)
     if host == EVERY_ADDRESS:
         if socket.has_dualstack_ipv6():
             return socket.create_server(("::", number), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)

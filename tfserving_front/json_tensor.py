@@ -55,10 +55,28 @@ def _flatten(value: object) -> tuple[list[int], list[Any]]:
 
 def _floats(items: list[Any], dtype: Dtype) -> Any:
     try:
-        with np.errstate(over="ignore"):  # a value beyond the type becomes infinite, as in TensorFlow
-            return np.array(items, np.float64).astype(dtype.numpy)
+        array = np.array(items, np.float64)
     except OverflowError:
-        raise BadRequestError(f"JSON Value: {_show(max(items, key=abs))} does not fit {dtype.short}") from None
+        raise _lossy(max(items, key=abs), dtype) from None
+    limits = np.finfo(np.dtype(dtype.numpy).name)
+    # From here on some whole number has no float of its own. TensorFlow Serving knows no half floats.
+    exact = float(limits.max) if dtype.numpy is np.float16 else 2.0 ** (limits.nmant + 1) - 1
+    if max(np.fmax.reduce(array, initial=0), -np.fmin.reduce(array, initial=0)) > exact:
+        _check_loss(items, array, exact, dtype)
+    return array.astype(dtype.numpy)
+
+
+def _check_loss(items: list[Any], array: Any, exact: float, dtype: Dtype) -> None:
+    """BadRequestError for a number beyond the type, and for a large whole one: as TensorFlow Serving refuses them."""
+    large = np.flatnonzero(np.isfinite(array) & (np.abs(array) > exact))
+    beyond = large[np.abs(array[large]) > np.finfo(np.dtype(dtype.numpy).name).max]
+    whole = (number for number in large if type(items[number]) is int)
+    for number in chain(beyond[:1], whole):
+        raise _lossy(items[number], dtype)
+
+
+def _lossy(item: Any, dtype: Dtype) -> BadRequestError:
+    return BadRequestError(f"Cannot convert JSON value: {_show(item)} to {dtype.short} without loss of precision.")
 
 
 def _integers(items: list[Any], dtype: Dtype) -> Any:

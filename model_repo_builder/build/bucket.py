@@ -24,7 +24,7 @@ def build_to_bucket(plan: Plan, url: str, log: BuildLog) -> list[Row]:
     build.ready(plan)
     repository = cached(url)
     # Held until all is uploaded: another build would change the files meanwhile.
-    busy = f"{url} is being built by another process of this machine; allowed: one build"
+    busy = f"{url} is being built by another process of this machine"
     with held(repository, "--output", busy):
         _download_what_is_wanted(plan, bucket, repository, log)
         rows = build.build(plan, repository, log)

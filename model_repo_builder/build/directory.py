@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -205,6 +206,10 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
         raise UnsupportedError(f"variants.{variant.name}: {_with_allowed(str(error), variant)}") from None
     except BuilderError:
         raise
+    except OSError as error:
+        # The disk's fault and not the engine's; copying a tree tells of each file that it could not copy.
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+        raise BuildError(f"variants.{variant.name}: {first}") from error
     except Exception as error:
         reason = " ".join(str(error).split())[:400]
         raise BuildError(

@@ -14,6 +14,7 @@ from model_repo_builder.engines import onnx_rewrites, onnx_weights
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import UnsupportedError
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
+from model_repo_builder.tensorflow_log import without_informing_lines
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
@@ -49,7 +50,8 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     function = loaded.signatures["serving_default"]
     _refuse_tables(function)
     # Loops and branches as functions, which tf2onnx understands; lowered, they are operations that it does not.
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    with without_informing_lines():
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     inputs = _names(frozen.inputs, function._arg_keywords)
     outputs = _names(frozen.outputs, sorted(function.structured_outputs))
     graph = frozen.graph.as_graph_def()

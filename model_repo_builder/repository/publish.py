@@ -12,10 +12,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.errors import InvalidError
 
 STAGING = ".build"
 ASIDE = "aside"
@@ -43,8 +43,10 @@ def check_output(repository: Path) -> None:
 def staging(repository: Path) -> Iterator[Path]:
     """An empty directory inside the repository, held by one build at a time and removed afterwards.
 
-    The lock is on the repository's own directory: it needs no file, and the kernel drops it with the process.
+    The lock is on the repository's own directory: it needs no file, and the kernel drops it with the process. Folders
+    that were made for it and are empty are removed at the end.
     """
+    made = [path for path in (repository, *repository.absolute().parents) if not path.exists()]
     try:
         repository.mkdir(parents=True, exist_ok=True)
         lock = os.open(repository, os.O_RDONLY | os.O_DIRECTORY)
@@ -55,7 +57,7 @@ def staging(repository: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BuildError(f"--output: {repository} is being built by another process; allowed: one build") from None
+            raise InvalidError("--output", f"{repository} is being built by another process", "one build") from None
         recover(repository)
         folder = root / str(os.getpid())
         folder.mkdir(parents=True)
@@ -65,6 +67,9 @@ def staging(repository: Path) -> Iterator[Path]:
             shutil.rmtree(root, ignore_errors=True)
     finally:
         os.close(lock)
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def recover(repository: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
+from model_repo_builder.tensorflow_log import without_informing_lines
 
 Network = Callable[[dict[str, Any]], dict[str, Any]]
 # Names that TensorFlow takes as those of arguments; with others a model is saved under stand-ins, then renamed.
@@ -136,7 +137,8 @@ def _frozen(function: Any, inputs: int) -> Any:
             raise NotFreezableError(str(captured.dtype.name))
     if any("Table" in node.op for node in _nodes(function.graph.as_graph_def())):
         raise NotFreezableError("table")
-    constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    with without_informing_lines():
+        constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     random = sorted({node.op for node in constant.graph.as_graph_def().node if node.op in RANDOM})
     if random:
         allowed = "a model without dropout or random numbers when it serves (training=False)"

@@ -48,7 +48,7 @@ def _serve(commands: Commands) -> None:
     parser.add_argument("repository", type=Path, help="the model repository")
     parser.add_argument("--load", metavar="MODEL", action="append", default=[], help="load this model (repeatable)")
     for name in ("http", "grpc", "metrics"):
-        parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (default) picks a free port")
+        parser.add_argument(f"--{name}-port", default="0", metavar="PORT", help="0 (default) picks a free port")
     parser.add_argument("--log", type=Path, default=Path("tritonserver.log"), help="log file (default %(default)s)")
     parser.add_argument(
         "--tier-executions",

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from command_line.errors import UsageError
 from command_line.exit_codes import ExitCode
 
 from ..report.page import print_results, write_report
@@ -15,6 +16,8 @@ def report_command(options: argparse.Namespace) -> ExitCode:
     results = read_any_results(options.results)
     predictions = read_predictions(options.speed_test) if options.speed_test else None
     target = options.output or options.results.with_name("report.html")
+    if target.is_dir():
+        raise UsageError("output", str(target), "name the HTML file; a directory is there")
     print_results(results)
     if predictions is not None:
         print_predictions(predictions, results)

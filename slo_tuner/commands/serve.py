@@ -3,7 +3,7 @@
 import argparse
 from contextlib import closing
 
-from command_line.arguments import whole
+from command_line.arguments import port, whole
 from command_line.exit_codes import ExitCode
 
 from ..tiers.rate_limit import rate_limit_arguments
@@ -18,7 +18,8 @@ def serve_command(options: argparse.Namespace) -> ExitCode:
     check_repository(options.repository)
     executions = options.tier_executions
     extra = rate_limit_arguments(whole("tier-executions", executions)) if executions else ()
-    ports = pick_ports(options.http_port, options.grpc_port, options.metrics_port)
+    asked = {name: vars(options)[f"{name}_port"] for name in ("http", "grpc", "metrics")}
+    ports = pick_ports(**{name: port(f"{name}-port", text) for name, text in asked.items()})
     program = find_tritonserver(options.tritonserver, options.server_python)
     with TritonProcess(program, options.repository, ports, options.log, extra) as server:
         with closing(Control(server.grpc_address, server)) as control:

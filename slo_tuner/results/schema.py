@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from command_line.environment import Machine, Software
-from command_line.errors import ResultsError
+from command_line.errors import ResultsError, ResultsFileError
 from command_line.files import write_whole
 
 from ..slo.objective import Objective
@@ -357,15 +357,15 @@ Kind = TypeVar("Kind", bound=Results)
 
 
 def parse_results(text: str, path: Path, kind: type[Kind]) -> Kind:
-    """Results from JSON text, of this version or an older one; ResultsError names the first field that is wrong."""
+    """Results from JSON text, of this version or an older one; ResultsFileError names the first field that is wrong."""
     try:
         # Versions before wrote NaN for a quantile of no requests.
         content = json.loads(text, parse_constant=lambda _: None)
         if not isinstance(content, dict):
-            raise ResultsError(f"{path} is no results file of slo-tuner: it is not a JSON object")
+            raise ResultsFileError(f"{path} is no results file of slo-tuner: it is not a JSON object")
         return kind.model_validate_json(json.dumps(upgraded(content)))
     except ValueError as error:
-        raise ResultsError(f"{path} is no results file of slo-tuner: {_first(error)}") from None
+        raise ResultsFileError(f"{path} is no results file of slo-tuner: {_first(error)}") from None
 
 
 def _first(error: ValueError) -> str:
@@ -376,11 +376,11 @@ def _first(error: ValueError) -> str:
 
 
 def read_results(path: Path, kind: type[Kind]) -> Kind:
-    """Read results.json of a command; ResultsError names the first field that is wrong."""
+    """Read results.json of a command; ResultsFileError names the first field that is wrong."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}") from None
+        raise ResultsFileError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ResultsError(f"{path} is no results file of slo-tuner: it is not text") from None
+        raise ResultsFileError(f"{path} is no results file of slo-tuner: it is not text") from None
     return parse_results(text, path, kind)

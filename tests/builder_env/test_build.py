@@ -54,6 +54,9 @@ def test_show_prints_one_document_for_a_program(repository: Path, capsys: pytest
     shown = {one["variant"]: one for one in json.loads(capsys.readouterr().out)}
     assert sorted(shown) == ["bytes", "onnx_fp32", "onnx_int8", "original"]
     assert shown["onnx_int8"]["precision"] == "int8" and shown["onnx_int8"]["bytes"] > 100_000
+    # As the build has told it: of the version, and not of what lies beside it.
+    files = [path for path in (repository / "onnx_int8" / "1").rglob("*") if path.is_file()]
+    assert shown["onnx_int8"]["bytes"] == sum(path.stat().st_size for path in files)
 
 
 def test_int8_is_smaller_than_fp32(repository: Path) -> None:

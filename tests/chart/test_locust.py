@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from cases import with_values
 from render import ROOT, HelmRefused, Manifest, one, render
 from validation import KUBERNETES_VERSIONS, errors, restricted_violations
 
@@ -334,7 +335,75 @@ def test_another_secret_makes_a_new_job() -> None:
     assert len(names) == 2
 
 
+CHANGES = [
+    {"global": {"imageRegistry": "mirror.example.com"}},
+    {"nameOverride": "other"},
+    {"target": {"controlAddress": "b:8001"}},
+    {"objective": "p95<=1s"},
+    {"workers": {"resources": {"limits": {"memory": "2Gi"}}}},
+    {"placement": {"priorityClassName": "low"}},
+    {"networkPolicy": {"enabled": False}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_a_job_of_the_same_name_never_changes(change: dict) -> None:
+    """An upgrade that changed it would be refused, as a Job's template can't be changed."""
+    start = with_values(WORKERS, {"fullnameOverride": "load"})
+    before, after = (
+        {item["metadata"]["name"]: item["spec"] for item in locust(values) if item["kind"] == "Job"}
+        for values in (start, with_values(start, change))
+    )
+    assert len(before) == len(after) == 2
+    assert [name for name in before if name in after and before[name] != after[name]] == []
+
+
+def test_a_job_and_its_workers_are_made_anew_together() -> None:
+    """The workers end with the Job: a new Job would wait for ever for those of the old one."""
+    names = [
+        {item["metadata"]["name"] for item in locust(with_values(WORKERS, change)) if item["kind"] == "Job"}
+        for change in ({}, {"job": {"resources": {"limits": {"memory": "3Gi"}}}})
+    ]
+    assert not names[0] & names[1]
+
+
+def test_addresses_are_checked_as_by_the_triton_chart() -> None:
+    ours, triton = (
+        (ROOT / f"charts/{chart}/templates/_addresses.tpl").read_text(encoding="utf-8")
+        for chart in ("locust", "triton")
+    )
+    assert ours == triton.replace("triton.", "locust.")
+
+
 RULES = [
+    ({**TARGET, "networkPolicy": {"targetCidrs": ["10.0.0.0/33"]}}, "networkPolicy.targetCidrs holds 10.0.0.0/33"),
+    ({**TARGET, "networkPolicy": {"webUiCidrs": ["1.2.3/8"]}}, "networkPolicy.webUiCidrs holds 1.2.3/8: a range of"),
+    (
+        {**TARGET, "placement": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
+        "placement.tolerations holds the operator Exists with the value b",
+    ),
+    (
+        {**TARGET, "placement": {"tolerations": [{"effect": "NoSchedule"}]}},
+        "placement.tolerations holds one without a key",
+    ),
+    (
+        {**TARGET, "placement": {"tolerations": [{"key": "a", "tolerationSeconds": 1}]}},
+        "placement.tolerations holds tolerationSeconds, so its effect must be NoExecute",
+    ),
+    (
+        {**TARGET, "examples": {"persistentVolumeClaim": {"claimName": "a"}}},
+        "examples.persistentVolumeClaim.claimName is given, so examples.source must be persistentVolumeClaim: it is ",
+    ),
+    (
+        {**TARGET, "examples": {"source": "image", "image": {"reference": "a"}}},
+        "examples.image.reference a has no version",
+    ),
+    ({**TARGET, "load": {"ratePerS": 5}}, "load.ratePerS is 5, so load.mode must be open"),
+    ({**TARGET, "job": {"models": ["a"]}}, "job.models is given, so job.command must be ladder: it is measure"),
+    (
+        {**TARGET, "job": {"persistentVolumeClaim": {"claimName": "a"}}},
+        "job.persistentVolumeClaim.claimName is given, so job.results must be persistentVolumeClaim: it is configMap",
+    ),
     ({"target": {"address": "https://a:443"}}, "give the server as HOST:PORT, or grpcs://HOST:PORT"),
     ({"target": {"address": "a:1", "controlAddress": "b"}}, 'target.controlAddress is "b"'),
     ({**TARGET, "access": {"tls": {"caSecret": "x"}}}, "access.tls.caSecret is x, and no address is behind TLS"),
@@ -391,6 +460,7 @@ def test_a_wrong_combination_is_refused_with_its_reason(values: dict, reason: st
         {**TARGET, "workers": {"replicas": 0}},
         {**TARGET, "load": {"runTime": "10 minutes"}},
         {**TARGET, "access": {"headers": {"x-a": "two\nlines"}}},
+        {**TARGET, "placement": {"tolerations": [{"key": "a", "unknown": "b"}]}},
         {**TARGET, "job": {"enabled": True, "command": "sweep", "through": {"direct": "other:8001"}}},
     ],
     ids=[
@@ -400,6 +470,7 @@ def test_a_wrong_combination_is_refused_with_its_reason(values: dict, reason: st
         "workers",
         "run time",
         "two lines",
+        "toleration",
         "name of the target",
     ],
 )
@@ -408,7 +479,14 @@ def test_the_schema_refuses_what_is_no_value(values: dict) -> None:
         locust(values)
 
 
-@pytest.mark.parametrize("release", ["r", "locust", "r" * 53])
+def test_image_volumes_need_kubernetes_1_31() -> None:
+    values = {**TARGET, "examples": {"source": "image", "image": {"reference": "rows:1"}}}
+    with pytest.raises(HelmRefused, match=r"examples\.source is image, which needs Kubernetes 1\.31 or later"):
+        render(values, chart="locust", kube_version="1.30.0")
+    assert errors(render(values, chart="locust", kube_version="1.31.0"), "1.31") == []
+
+
+@pytest.mark.parametrize("release", ["r", "locust", "r" * 53, "my.release", "r." * 26 + "r"])
 def test_names_fit_for_any_release_name(release: str) -> None:
     assert errors(render({**JOB, "job": WORKERS["job"]}, chart="locust", release=release)) == []
 

@@ -103,6 +103,15 @@ def test_a_registry_for_all_images_takes_the_place_of_the_host_alone(registry: s
 
 
 @pytest.mark.parametrize("chart", ["triton", "locust"])
+def test_a_registry_for_all_images_replaces_a_host_in_the_repository_too(chart: str) -> None:
+    image = {"registry": "", "repository": "registry.example.com/team/server", "tag": "1"}
+    start = URL if chart == "triton" else {"target": {"address": "triton:8001"}}
+    values = with_values(start, {"global": {"imageRegistry": "mirror.example.com"}, "image": image})
+    images = {one["image"] for spec in map(pod_spec, render(values, chart=chart)) if spec for one in spec["containers"]}
+    assert "mirror.example.com/team/server:1" in images
+
+
+@pytest.mark.parametrize("chart", ["triton", "locust"])
 def test_every_image_comes_from_the_registry_for_all(chart: str) -> None:
     values = EVERYTHING if chart == "triton" else {"target": {"address": "triton:8001"}, "job": {"enabled": True}}
     manifests = render(with_values(values, {"global": {"imageRegistry": "mirror.example.com/all"}}), chart=chart)

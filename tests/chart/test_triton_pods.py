@@ -53,7 +53,7 @@ def test_a_cordoned_zone_holds_no_pod_back() -> None:
 
 def test_constraints_of_ones_own_take_the_place_of_the_charts_and_select_its_pods() -> None:
     rack = {"maxSkew": 2, "topologyKey": "example.com/rack", "whenUnsatisfiable": "DoNotSchedule"}
-    other = {**rack, "labelSelector": {"matchLabels": {"a": "b"}}}
+    other = {**rack, "topologyKey": "example.com/row", "labelSelector": {"matchLabels": {"a": "b"}}}
     constraints = pod(at("placement.topologySpreadConstraints", [rack, other]))["topologySpreadConstraints"]
     selector = deployment()["selector"]
     assert constraints == [{**rack, "labelSelector": selector}, other]

@@ -9,6 +9,7 @@ from cases import DELIVERED, EVERYTHING, PLAN, URL, at, with_values
 from render import ROOT, HelmRefused, one, render
 
 OPEN = {"networkPolicy": {"clientNamespaces": ["gateway"]}}
+ANYONE = {"networkPolicy": {"clientCidrs": ["0.0.0.0/0"]}}
 HOSTS = {"http": {"hostnames": ["a.example.com"]}, "grpc": {"hostnames": ["b.example.com"]}}
 GATEWAY = with_values(OPEN, {"gateway": {"enabled": True, "parentRefs": [{"name": "shared"}], **HOSTS}})
 INGRESS = with_values(OPEN, {"ingress": {"enabled": True, "http": {"host": "a.example.com"}}})
@@ -527,7 +528,14 @@ RULES = [
             source(url=f"s3://{address}/bucket/models"),
             at("networkPolicy.modelSourceCidrs", ["10.0.0.0/8"]),
         )
-        for address in ("http://minio.store.svc:9000", "minio:9000", "https://10.1.2.3:9000")
+        for address in (
+            "http://minio.store.svc:9000",
+            "minio.store.svc.cluster.example:9000",
+            "minio:9000",
+            "https://10.1.2.3:9000",
+            "http://100.64.0.1:9000",
+            "http://169.254.1.1",
+        )
     ),
     Rule("service.loadBalancerClass is given", service(loadBalancerClass="a/b"), at("service.type", "LoadBalancer")),
     Rule("service.externalTrafficPolicy", service(externalTrafficPolicy="Local"), at("service.type", "NodePort")),
@@ -718,6 +726,161 @@ RULES = [
         at("delivery.measure.ratePerSecond", 20),
         DELIVERED,
     ),
+    Rule(
+        "server.extraArgs holds --allow-gpu-metrics=false, so scaling.gpuUtilization.enabled must be false",
+        with_values(HPA_GPU, at("server.extraArgs", ["--allow-gpu-metrics=false"])),
+        at("scaling.gpuUtilization.enabled", False),
+    ),
+]
+FALLBACK = with_values(KEDA, {"scaling": RATE}, at("scaling.keda.fallback.replicas", 2))
+MIRROR = {"requestMirror": {"backendRef": {"name": "shadow", "port": 8000}}}
+CRON = {"type": "cron", "name": "day", "metricType": "AverageValue", "metadata": {}}
+# What Kubernetes, KEDA or Prometheus would refuse of one manifest, when others are there already.
+RULES += [
+    *(
+        Rule(
+            f"{name} holds {wrong}: a range of addresses as 10.0.0.0/8 or fd00::/8 is allowed",
+            with_values({"service": {"type": "LoadBalancer"}}, OPEN, ANYONE, at(name, [wrong])),
+            at(name, [right]),
+        )
+        for name, wrong, right in (
+            ("networkPolicy.clientCidrs", "10.0.0.0/33", "10.0.0.0/32"),
+            ("networkPolicy.clientCidrs", "256.0.0.0/8", "255.0.0.0/8"),
+            ("networkPolicy.modelSourceCidrs", "10.0.0/8", "10.0.0.0/0"),
+            ("networkPolicy.modelSourceCidrs", "1::2::3/64", "1:2:3:4:5:6:7::/64"),
+            ("service.loadBalancerSourceRanges", "fd00::/129", "fd00::/128"),
+            ("service.loadBalancerSourceRanges", ":1::/3", "::1/3"),
+        )
+    ),
+    Rule(
+        "pod.hostAliases holds the ip 1.2.3: an IPv4 or IPv6 address is allowed",
+        at("pod.hostAliases", [{"ip": "1.2.3", "hostnames": ["a"]}]),
+        at("pod.hostAliases", [{"ip": "::ffff", "hostnames": ["a"]}]),
+    ),
+    Rule(
+        "pod.dnsConfig.nameservers holds dns.example: an IPv4 or IPv6 address is allowed",
+        at("pod.dnsConfig.nameservers", ["dns.example"]),
+        at("pod.dnsConfig.nameservers", ["10.0.0.10"]),
+    ),
+    *(
+        Rule(
+            f"modelRepository.url names the service {wrong}: s3://HOST:PORT/BUCKET/PATH is allowed",
+            source(url=f"s3://{wrong}/bucket/models"),
+            source(url="s3://http://store.example.com:9000/bucket/models"),
+        )
+        for wrong in ("http://store.example.com:abc", "http://store.example.com:0900", "https://user@store.example.com")
+    ),
+    Rule(
+        "modelRepository.url names port 99999: 1 to 65535 is allowed",
+        source(url="s3://store.example.com:99999/bucket/models"),
+        source(url="s3://store.example.com:65535/bucket/models"),
+    ),
+    Rule(
+        "server.tracing.otlpUrl names port 65536: 1 to 65535 is allowed",
+        {"server": {"tracing": {"otlpUrl": "http://collector.telemetry.svc:65536/v1/traces"}}, **COLLECTOR},
+        {"server": {"tracing": TRACING}},
+    ),
+    *(
+        Rule(
+            f"{name} holds A with value and valueFrom: one of them is allowed",
+            with_values(start, at(name, [{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "a"}}}])),
+            at(name, [{"name": "A", "value": "1"}]),
+        )
+        for name, start in (("server.extraEnv", {}), ("modelRepository.builder.extraEnv", built(PLAN)))
+    ),
+    *(
+        Rule(f"placement.tolerations holds {message}", at("placement.tolerations", [wrong]), mended)
+        for message, wrong, mended in (
+            (
+                "the operator Exists with the value b: Exists takes none",
+                {"key": "a", "operator": "Exists", "value": "b"},
+                at("placement.tolerations", [{"key": "a", "operator": "Equal", "value": "b"}]),
+            ),
+            (
+                "one without a key: its operator must be Exists",
+                {"effect": "NoSchedule"},
+                at("placement.tolerations", [{"operator": "Exists"}]),
+            ),
+            (
+                "tolerationSeconds, so its effect must be NoExecute",
+                {"key": "a", "operator": "Exists", "tolerationSeconds": 9},
+                at(
+                    "placement.tolerations",
+                    [{"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 9}],
+                ),
+            ),
+        )
+    ),
+    Rule(
+        "placement.topologySpreadConstraints holds zone with DoNotSchedule twice: once is allowed",
+        at("placement.topologySpreadConstraints", ZONES * 2),
+        at("placement.topologySpreadConstraints", [*ZONES, {**ZONES[0], "whenUnsatisfiable": "ScheduleAnyway"}]),
+    ),
+    Rule(
+        "placement.topologySpreadConstraints holds minDomains, so its whenUnsatisfiable must be DoNotSchedule",
+        at(
+            "placement.topologySpreadConstraints",
+            [{**ZONES[0], "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2}],
+        ),
+        at("placement.topologySpreadConstraints", [{**ZONES[0], "minDomains": 2}]),
+    ),
+    Rule(
+        "placement.topologySpreadConstraints.matchLabelKeys holds app.kubernetes.io/name, which the label selector",
+        at("placement.topologySpreadConstraints", [{**ZONES[0], "matchLabelKeys": ["app.kubernetes.io/name"]}]),
+        at("placement.topologySpreadConstraints", [{**ZONES[0], "matchLabelKeys": ["pod-template-hash"]}]),
+    ),
+    *(
+        Rule(
+            f"pod.extraContainers or extraInitContainers holds side with the port {says}: the server has {taken}",
+            with_values(start, at(f"pod.{kind}", [{**SIDE, "ports": [port]}])),
+            at(f"pod.{kind}", [{**SIDE, "ports": [{"name": "side", "containerPort": 9000}]}]),
+        )
+        for kind, port, says, taken, start in (
+            ("extraContainers", {"name": "metrics", "containerPort": 9000}, "metrics 9000", "metrics 8002", {}),
+            ("extraInitContainers", {"name": "side", "containerPort": 8001}, "side 8001", "grpc 8001", {}),
+            (
+                "extraContainers",
+                {"name": "side", "containerPort": 8888},
+                "side 8888",
+                "tfserving 8888",
+                at("tfservingFront.enabled", True),
+            ),
+        )
+    ),
+    Rule(
+        "scaling.keda.extraTriggers holds day twice: each trigger needs a name of its own",
+        with_values(KEDA, at("scaling.keda.extraTriggers", [CRON, CRON])),
+        at("scaling.keda.extraTriggers", [CRON, {**CRON, "name": "night"}]),
+    ),
+    *(
+        Rule(
+            f"gateway.{protocol}.filters holds a RequestMirror with {says}: requestMirror is allowed beside type",
+            with_values(GATEWAY, at(f"gateway.{protocol}.filters", [{"type": "RequestMirror", **wrong}])),
+            at(f"gateway.{protocol}.filters", [{"type": "RequestMirror", **MIRROR}]),
+        )
+        for protocol, wrong, says in (
+            ("http", {}, "nothing"),
+            ("grpc", {"requestHeaderModifier": {"remove": ["a"]}}, "requestHeaderModifier"),
+            ("http", {**MIRROR, "extensionRef": {"name": "a"}}, "extensionRef, requestMirror"),
+            ("grpc", {"requestMirror": {}}, "requestMirror"),
+        )
+    ),
+    Rule(
+        "scaling.keda.extraTriggers holds useCachedMetrics for the type cron",
+        with_values(KEDA, at("scaling.keda.extraTriggers", [{**CRON, "useCachedMetrics": True}])),
+        at("scaling.keda.extraTriggers", [{**CRON, "useCachedMetrics": False}]),
+    ),
+    *(
+        Rule(
+            f"so scaling.keda.extraTriggers may hold no trigger of the type {wrong['type']} without metricType",
+            with_values(FALLBACK, at("scaling.keda.extraTriggers", [wrong])),
+            at("scaling.keda.extraTriggers", [CRON]),
+        )
+        for wrong in (
+            {"type": "cpu", "metricType": "Utilization", "metadata": {}},
+            {"type": "cron", "metadata": {}},
+        )
+    ),
 ]
 # Values that another one turns off: what turns each on.
 TRACED = with_values(at("server.tracing", TRACING), COLLECTOR)
@@ -816,7 +979,9 @@ def test_kubernetes_before_1_30_is_refused() -> None:
 
 def test_every_rule_has_its_case() -> None:
     """Each refusal of the template is met by a case above, compared by its text."""
-    text = (ROOT / "charts/triton/templates/validations.yaml").read_text(encoding="utf-8")
+    files = sorted((ROOT / "charts/triton/templates").glob("validations*.yaml"))
+    assert len(files) == 2
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
     messages = [refusal(rule.broken) for rule in RULES] + [refusal(IMAGE_VOLUME, "1.30.0")]
     for form in re.findall(r'\{\{ include "triton.refuse" \(list \$ (?:\(printf )?"([^"]*)"', text):
         pattern = re.sub(r"%[sdv]", ".+", re.escape(form).replace(r"\%", "%"))

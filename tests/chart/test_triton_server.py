@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from cases import URL, at, with_values
+from cases import DELIVERED, EVERYTHING, URL, at, with_values
 from render import one, render
+from validation import errors
 
 
 def container(*values: dict[str, Any]) -> dict[str, Any]:
@@ -170,3 +171,10 @@ def test_grpc_is_behind_tls_by_a_secret_and_probes_stay_on_http() -> None:
 
 def test_without_a_secret_grpc_is_plain() -> None:
     assert not [argument for argument in container()["args"] if "ssl" in argument]
+
+
+@pytest.mark.parametrize("name", ["yes", "no", "null", "on", "true"])
+def test_a_name_that_yaml_reads_as_something_else_stays_a_name(name: str) -> None:
+    values = {"fullnameOverride": name, "nameOverride": name}
+    for start in (EVERYTHING, DELIVERED):
+        assert errors(render(with_values(start, values))) == []

@@ -53,7 +53,7 @@ def test_manifests_are_valid_and_pods_restricted(chart: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "release", ["r", "triton", "inference-system", "a" * 53, "a" * 40 + "-triton-b", "a" * 40 + "-b"]
+    "release", ["r", "triton", "inference-system", "a" * 53, "a" * 40 + "-triton-b", "a" * 40 + "-b", "my.release"]
 )
 def test_locust_sends_to_this_releases_triton_whatever_its_name(chart: Path, release: str) -> None:
     manifests = render(merged(), chart=chart, release=release)
@@ -114,6 +114,35 @@ def test_prometheus_of_this_namespace_may_scrape_triton(chart: Path) -> None:
     assert not [item for item in open_without if item["metadata"]["name"].endswith("-scrape")]
 
 
+ELSEWHERE = {"target": {"address": "server:8001"}}
+
+
+@pytest.mark.parametrize(
+    "triton",
+    [
+        {"nameOverride": "n" * 60},
+        {"fullnameOverride": "f" * 48},
+        {"fullnameOverride": "f" * 48, "pools": {"large": {"modelRepository": {"models": ["original"]}}}},
+        {
+            "networkPolicy": {"enabled": False},
+            "pools": {"a": {"modelRepository": {"models": ["original"]}, "networkPolicy": {"enabled": True}}},
+        },
+    ],
+    ids=["name", "full name", "pool", "policy of a pool"],
+)
+def test_prometheus_reaches_servers_and_notes_name_them_whatever_they_are_called(
+    notes_chart: Path, triton: dict
+) -> None:
+    values = merged(triton, locust=ELSEWHERE)
+    manifests = render(values, chart=notes_chart)
+    servers = [item for item in manifests if item["kind"] == "Deployment" and "locust" not in item["metadata"]["name"]]
+    selected = one(manifests, "NetworkPolicy", "-scrape")["spec"]["podSelector"]["matchLabels"]
+    assert servers
+    assert all(selected.items() <= item["spec"]["template"]["metadata"]["labels"].items() for item in servers)
+    named = set(re.findall(r"rollout status deployment/([a-z0-9-]+)", notes(notes_chart, values)))
+    assert named == {item["metadata"]["name"] for item in servers}
+
+
 KEDA = {"scaling": {"mode": "keda"}}
 POOL = {"a": {"modelRepository": {"models": ["original"]}}}
 RULES = [
@@ -141,6 +170,33 @@ def test_parts_that_do_not_fit_are_refused_with_the_reason(chart: Path, values: 
     with pytest.raises(HelmRefused) as refused:
         render(values, chart=chart)
     assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("release", "triton", "reason", "mended"),
+    [
+        (
+            "triton-locust",
+            {},
+            "triton and locust would both have an object called triton-locust: set triton.",
+            "locust",
+        ),
+        (
+            "triton",
+            {"pools": {"locust-job": POOL["a"]}},
+            "triton.pools.locust-job and locust would both have",
+            "locust",
+        ),
+        ("demo", {"pools": {"scrape": POOL["a"]}}, "triton.pools.scrape and the policy of Prometheus would", "triton"),
+    ],
+)
+def test_a_name_for_two_parts_is_refused(chart: Path, release: str, triton: dict, reason: str, mended: str) -> None:
+    values = merged(triton, locust=ELSEWHERE)
+    with pytest.raises(HelmRefused) as refused:
+        render(values, chart=chart, release=release)
+    assert reason in str(refused.value)
+    named = {**values, mended: {**values[mended], "fullnameOverride": "named"}}
+    assert errors(render(named, chart=chart, release=release)) == []
 
 
 def test_a_change_is_judged_by_this_releases_prometheus(chart: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import URL, at, with_values
+from cases import EVERYTHING, URL, at, with_values
 from chart_values import leaves, read_values
 from render import ROOT, HelmRefused, render
+from validation import errors
 
 CHARTS = sorted(path.parent for path in (ROOT / "charts").glob("*/values.yaml"))
 ONE_CHART = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
@@ -91,6 +92,8 @@ def test_null_can_not_remove_a_value(path: str) -> None:
         ("image.registry", "https://registry.example/product"),
         ("global.imageRegistry", "oci://registry.example"),
         ("gateway.parentRefs", [{"name": ""}]),
+        ("gateway.parentRefs", [{"name": "a", "namespace": "a.b"}]),
+        ("gateway.parentRefs", [{"name": "a", "port": 0}]),
         ("server.tracing.otlpUrl", "http://collector:4318"),
         ("modelRepository.models", []),
         ("modelRepository.models", ["a", "a"]),
@@ -109,9 +112,68 @@ def test_null_can_not_remove_a_value(path: str) -> None:
         ("podLabels", {"team": "two words"}),
         ("podAnnotations", {"checksum/plan": "x"}),
         ("networkPolicy.clientCidrs", ["everyone"]),
+        ("podAnnotations", {"k" * 64: "x"}),
+        ("podAnnotations", {"a..b/c": "x"}),
+        ("podAnnotations", {"inference-system/tuning": "x"}),
         ("ingress.http.host", "Not A Host"),
+        ("ingress.http.host", "a..example.com"),
+        ("ingress.http.host", "10.0.0.1"),
+        ("ingress.http.host", "a" * 64 + ".example.com"),
+        ("gateway.http.hostnames", ["a-.example.com"]),
+        ("ingress.tlsSecretName", "a..b"),
+        ("service.loadBalancerClass", "a/" + "b" * 64),
+        ("gpu.resourceName", "nvidia..com/gpu"),
+        ("placement.tolerations", [{"key": "two words", "operator": "Exists"}]),
+        ("server.tracing.otlpUrl", "http://collector:port/v1/traces"),
+        ("server.extraEnv", [{"name": "A", "valueFrom": {}}]),
+        ("scaling.keda.extraTriggers", [{"type": "cron", "metadata": {}, "authenticationRef": {}}]),
     ],
 )
 def test_schema_refuses(path: str, value: Any) -> None:
     with pytest.raises(HelmRefused, match="specifications of the schema"):
         render(with_values(URL, at(path, value)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("resources.limits.cpu", 0.5),
+        ("ingress.http.host", "*.example.com"),
+        ("gpu.resourceName", "nvidia.com/mig-1g.5gb"),
+        ("podAnnotations", {"k8s.v1.cni.cncf.io/networks": "x", "k" * 63: "y"}),
+    ],
+)
+def test_schema_takes(path: str, value: Any) -> None:
+    assert render(with_values(URL, at("resources.requests.cpu", "250m"), at(path, value)))
+
+
+NUMBERS = [
+    (chart, leaf)
+    for chart in ("triton", "locust")
+    for leaf in leaves(read_values(ROOT / "charts" / chart))
+    if leaf.constraints.get("type", leaf.json_type) == "integer" and "$ref" not in leaf.constraints
+    if leaf.constraints.get("maximum", 10**9) >= 10**6
+]
+TRACED = with_values(
+    EVERYTHING,
+    {"server": {"tracing": {"otlpUrl": "http://collector.telemetry.svc:4318/v1/traces"}}},
+    {"networkPolicy": {"telemetryNamespaces": ["telemetry"]}},
+)
+LOADED = {"target": {"address": "a:1"}, "job": {"enabled": True, "workers": 2}}
+
+
+@pytest.mark.parametrize(("chart", "leaf"), NUMBERS, ids=lambda one: ".".join(getattr(one, "path", [])))
+def test_a_large_number_is_not_written_as_a_fraction(chart: str, leaf: Any) -> None:
+    """A template prints numbers from 1000000 on as 1e+06 unless it is told otherwise."""
+    largest = leaf.constraints.get("maximum", 10**9)
+    start = TRACED if chart == "triton" else LOADED
+    manifests = render(with_values(start, at(".".join(leaf.path), largest)), chart=chart)
+    assert errors(manifests) == []
+    assert not re.search(r"[0-9]e\+[0-9]", json.dumps(manifests))
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_notes_upgrade_to_a_newer_chart_too(chart: Path) -> None:
+    """--reuse-values takes the values as they were: those that a newer chart has besides would be missing."""
+    notes = chart / "templates" / "NOTES.txt"
+    assert "--reuse-values" not in notes.read_text(encoding="utf-8")

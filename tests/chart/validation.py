@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import api_rules
 import jsonschema
 from kubernetes_validate import utils as kubernetes_schemas
 from referencing import Registry, Resource
@@ -25,6 +26,7 @@ def errors(manifests: list[Manifest], kube_version: str = "1.34") -> list[str]:
     """What an API server of that version would refuse, one line each."""
     found = [f"{_title(item)}: {problem}" for item in manifests for problem in _problems(item, kube_version)]
     found += [f"{_title(item)}: {one}" for item in manifests for one in _template_problems(item, kube_version)]
+    found += [f"{_title(item)}: {one}" for item in manifests for one in api_rules.problems(item, pod_spec(item))]
     seen = [(item["apiVersion"], _title(item)) for item in manifests]
     return found + [f"{title}: rendered twice" for version, title in set(seen) if seen.count((version, title)) > 1]
 
@@ -74,7 +76,8 @@ def _problems(manifest: Manifest, kube_version: str) -> list[str]:
     validator = _crd_validator(crd) if crd.exists() else _kubernetes_validator(manifest, kube_version)
     problems = [f"{'.'.join(map(str, error.path))}: {error.message[:300]}" for error in validator.iter_errors(manifest)]
     name = str(manifest["metadata"]["name"])
-    if len(name) > 63 or not NAME.match(name):
+    # A service account's name is its user's, who may have given it any length that Kubernetes takes.
+    if (len(name) > 63 and manifest["kind"] != "ServiceAccount") or not NAME.match(name):
         problems.append(f"metadata.name: {name!r} is no name of at most 63 characters")
     for key, value in (manifest["metadata"].get("labels") or {}).items():
         if not isinstance(value, str) or len(value) > 63:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from command_line.extras import MissingPackageError, naming_extra, need
+from command_line.options import SHELLS
 from image_client.cli import main as image_client
 from model_repo_builder.cli import main as builder
 from slo_tuner.cli import main as tuner
@@ -74,7 +75,7 @@ NEEDS = {
 }
 FREE = [
     *([name, option] for name in MODULES for option in ("--help", "--version")),
-    *([name, "--print-completion", "bash"] for name in MODULES),
+    *([name, "--print-completion", shell] for name in MODULES for shell in SHELLS),
     *(["slo-tuner", command, "--help"] for command in ("measure", "ladder", "tune", "cost", "locustfile")),
     *(["model-repo-builder", command, "--help"] for command in ("build", "speed-test")),
     ["slo-tuner", "locustfile"],

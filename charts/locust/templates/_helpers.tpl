@@ -15,8 +15,10 @@ would meet in one object.
 {{- if not $full -}}
 {{- $full = ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
 {{- end -}}
+{{- /* A release's name may hold dots, a Service's name may not. */ -}}
+{{- $full = replace "." "-" $full -}}
 {{- if gt (len $full) 45 -}}
-{{- printf "%s-%s" (trunc 36 $full | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) -}}
+{{- printf "%s-%s" (trunc 36 $full | trimSuffix "-") (sha256sum $full | trunc 8) -}}
 {{- else -}}
 {{- $full -}}
 {{- end -}}
@@ -52,13 +54,11 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 
 {{- define "locust.image" -}}
 {{- $image := .Values.image -}}
-{{- $name := $image.repository -}}
-{{- $registry := trimSuffix "/" $image.registry -}}
+{{- $name := list (trimSuffix "/" $image.registry) $image.repository | compact | join "/" -}}
 {{- /* As in charts/triton: global.imageRegistry takes the place of the registry's host, and keeps its path. */ -}}
 {{- with (.Values.global).imageRegistry -}}
-{{- $registry = regexReplaceAll "^([^/]*[.:][^/]*|localhost)(/|$)" $registry "" | printf "%s/%s" . | trimSuffix "/" -}}
+{{- $name = regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $name "" | printf "%s/%s" . -}}
 {{- end -}}
-{{- with $registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}
 {{- else -}}

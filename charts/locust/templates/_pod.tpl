@@ -127,12 +127,6 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{/* A Job can't be changed: all that its Pods depend on, so that each change makes another Job. */}}
-{{- define "locust.jobChecksum" -}}
-{{- $values := pick .Values "job" "examples" "access" "image" "placement" "security" "podLabels" "podAnnotations" "commonLabels" "imagePullSecrets" "workers" -}}
-{{- list (include "locust.environment" .) $values .Chart.AppVersion | toJson | sha256sum | trunc 8 -}}
-{{- end -}}
-
 {{/* A changed model or rate restarts the Pods, which read them when they start. */}}
 {{- define "locust.podMetadata" -}}
 annotations:

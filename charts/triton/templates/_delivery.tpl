@@ -4,7 +4,7 @@
 {{- define "triton.workload" -}}
 apiVersion: {{ ternary "argoproj.io/v1alpha1" "apps/v1" .Values.delivery.enabled }}
 kind: {{ ternary "Rollout" "Deployment" .Values.delivery.enabled }}
-name: {{ include "triton.fullname" . }}
+name: {{ include "triton.fullname" . | quote }}
 {{- end -}}
 
 {{/* The label that tells one revision's Pods from another's. */}}
@@ -68,7 +68,7 @@ grpcRoutes:
 {{- define "triton.canaryStrategy" -}}
 {{- $delivery := .Values.delivery -}}
 canary:
-  stableService: {{ include "triton.fullname" . }}
+  stableService: {{ include "triton.fullname" . | quote }}
   canaryService: {{ include "triton.canaryService" . }}
   # Until the gateway has followed; the Pods then drain by themselves.
   scaleDownDelaySeconds: {{ .Values.lifecycle.endpointPropagationSeconds }}

@@ -72,7 +72,7 @@ maxUnavailable: {{ default (ternary "10%" "0" $replace) $unavailable }}
 {{/* A quantity of Kubernetes as a plain number: 500m is 0.5, 1Ki is 1024. */}}
 {{- define "triton.quantity" -}}
 {{- if not (kindIs "string" .) -}}
-{{- int64 . -}}
+{{- float64 . -}}
 {{- else -}}
 {{- $units := dict "" 1 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[A-Za-z]*$" .)) -}}

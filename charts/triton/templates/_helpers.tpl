@@ -87,20 +87,25 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 
 {{/*
 registry/repository:tag, or @digest where one is given; without a tag the chart's appVersion. global.imageRegistry takes
-the place of the registry's host, and keeps its path. Arguments: root, image.
+the place of the registry's host, wherever that stands, and keeps its path. Arguments: root, image.
 */}}
 {{- define "triton.image" -}}
 {{- $image := .image -}}
-{{- $registry := $image.registry -}}
+{{- $name := list $image.registry $image.repository | compact | join "/" -}}
 {{- with (.root.Values.global).imageRegistry -}}
-{{- $registry = regexReplaceAll "^([^/]*[.:][^/]*|localhost)(/|$)" $registry "" | printf "%s/%s" . | trimSuffix "/" -}}
+{{- $name = regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $name "" | printf "%s/%s" . -}}
 {{- end -}}
-{{- $name := $image.repository -}}
-{{- with $registry }}{{ $name = printf "%s/%s" . $name }}{{ end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $name $image.digest -}}
 {{- else -}}
 {{- printf "%s:%s" $name (default .root.Chart.AppVersion $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The port of the collector of traces; empty where there is none. */}}
+{{- define "triton.tracesPort" -}}
+{{- with .Values.server.tracing.otlpUrl -}}
+{{- regexFind "^https?://[^/]*" . | regexFind ":[0-9]+$" | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
 {{- end -}}
 {{- end -}}
 

@@ -81,10 +81,16 @@ KINDS: dict[str, tuple[_Kind, float]] = {
 """Each kind: its shape over times in seconds, and the highest over the usual rate where none is asked for."""
 
 
-def generated(kind: str, shape: Shape) -> Trace:
-    """Traffic of a kind, in steps of 5 s; UsageError for a kind that is not known."""
+def check_kind(kind: str) -> str:
+    """A kind of traffic; UsageError for one that is not known."""
     if kind not in KINDS:
         raise UsageError("traffic", kind, f"choose one of {', '.join(KINDS)}")
+    return kind
+
+
+def generated(kind: str, shape: Shape) -> Trace:
+    """Traffic of a kind, in steps of 5 s; UsageError for a kind that is not known."""
+    check_kind(kind)
     make, usual = KINDS[kind]
     peak = usual if shape.peak is None else shape.peak
     times = (np.arange(max(1, round(shape.hours * 3600 / _STEP_S))) + 0.5) * _STEP_S

@@ -8,7 +8,7 @@ from command_line.errors import UsageError
 
 from .checked import GAPS, MOST_RATE, Gaps
 from .files import read_trace
-from .kinds import Shape, generated
+from .kinds import Shape, check_kind, generated
 from .trace import Trace
 
 _MOST_DAYS = 92
@@ -23,6 +23,7 @@ def read_traffic(options: argparse.Namespace) -> Trace:
             raise UsageError("rate", options.rate or options.peak, "a trace has its own rates: --rate-scale")
         trace = read_trace(options.trace, cast(Gaps, options.gaps))
     else:
+        check_kind(options.traffic)
         if options.rate is None:
             raise UsageError("rate", "", f"say how much {options.traffic} traffic is, in requests per second")
         peak = positive("peak", options.peak) if options.peak is not None else None

@@ -126,10 +126,20 @@ def test_a_failed_build_publishes_nothing_and_leaves_no_staging(repository: Path
     assert [path.name for path in repository.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_failed_build_removes_the_folders_that_it_made_and_no_other(there: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "outer" / "models"
+    if there:
+        folder.mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt), publish.staging(folder):
+        raise KeyboardInterrupt
+    assert folder.exists() == folder.parent.exists() == there
+
+
 def test_one_build_at_a_time(repository: Path) -> None:
     with (
         publish.staging(repository),
-        pytest.raises(BuildError, match="is being built by another process"),
+        pytest.raises(InvalidError, match="is being built by another process; allowed: one build"),
         publish.staging(repository),
     ):
         pass

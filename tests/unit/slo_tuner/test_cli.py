@@ -50,6 +50,7 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
         (["--metrics-url=http://localhost:8002/metrics"], "metrics-url: 'http://localhost:8002/metrics'"),
         (["--control-address=localhost:8001"], "control-address: 'localhost:8001'"),
         (["--protocol=http", "--proxy"], "proxy: True"),
+        (["--traffic=rain"], "traffic: 'rain'"),
     ],
 )
 def test_a_wrong_option_is_named(
@@ -124,13 +125,20 @@ def test_json_is_alone_on_standard_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def measured(*_: object) -> int:
-        (tmp_path / "results.json").write_text('{"models": []}\n')
+        (tmp_path / "results.json").write_text('{"title": "µs — 😀"}\n', encoding="utf-8")
         print("the table")
         return 3
 
     monkeypatch.setattr("slo_tuner.cli._run", measured)
     assert main(["measure", "m", "--address=h:1", f"--output={tmp_path}", "--json"]) == 3
-    assert capsys.readouterr() == ('{"models": []}\n', "the table\n")
+    # In ASCII: whatever the encoding of standard output is, it is JSON.
+    assert capsys.readouterr() == ('{"title": "\\u00b5s \\u2014 \\ud83d\\ude00"}\n', "the table\n")
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "70000", "8000.5"])
+def test_a_port_that_is_none_is_named(port: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(repository), f"--http-port={port}"]) == 2
+    assert f"http-port: '{port}' is not allowed; give a port from 1 to 65535" in _error(capsys)
 
 
 @pytest.mark.parametrize("address", ["localhost", "http://localhost:8001/v2", ":8001", "host:port", "host:70000"])
@@ -187,7 +195,7 @@ def test_the_control_address_follows_from_the_load_s() -> None:
     assert default_control_address("triton:8000", "http") == "triton:8001"
 
 
-@pytest.mark.parametrize("models", ["a,,b", "a,a", ""])
+@pytest.mark.parametrize("models", ["a,,b", "a,a", ","])
 def test_models_are_different_names(
     models: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,11 +261,11 @@ def test_a_file_that_is_no_results_file_is_refused(
 ) -> None:
     path = tmp_path / "results.json"
     path.write_text(text)
-    assert main(["report", str(path)]) == 1
+    assert main(["report", str(path)]) == 2
     assert "is no results file of slo-tuner" in _error(capsys)
     assert not (tmp_path / "report.html").exists()
 
 
 def test_an_absent_results_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(tmp_path / "absent.json")]) == 1
+    assert main(["report", str(tmp_path / "absent.json")]) == 2
     assert "absent.json cannot be read: No such file" in _error(capsys)

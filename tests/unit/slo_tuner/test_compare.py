@@ -291,5 +291,5 @@ def test_a_wrong_option_of_compare_is_named(
 
 
 def test_a_file_that_is_no_results_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", str(tmp_path / "none"), str(tmp_path / "none")]) == 1
+    assert main(["compare", str(tmp_path / "none"), str(tmp_path / "none")]) == 2
     assert "none cannot be read: No such file" in capsys.readouterr().err

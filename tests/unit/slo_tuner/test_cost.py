@@ -81,6 +81,13 @@ def test_costs_are_kept_with_the_results_and_shown_by_the_report(
     assert "What it costs" in page and "US dollars for a million inferences" in page
 
 
+def test_a_report_is_a_file_and_no_directory(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(results), f"--output={results.parent}"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "is not allowed; name the HTML file; a directory is there" in said.err
+
+
 @pytest.mark.slow
 def test_without_a_machine_all_that_have_no_gpu_are_priced(results: Path) -> None:
     assert main(["cost", str(results)]) == 0
@@ -219,7 +226,7 @@ def test_a_rate_that_no_server_has_is_refused_by_its_field(
     text = re.sub(r'"rate_per_s": 10\.46[\d.]+', f'"rate_per_s": {rate}', results.read_text(), count=1)
     assert f'"rate_per_s": {rate}' in text
     results.write_text(text)
-    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 1
+    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "is no results file of slo-tuner: models.0.rate_per_s: " in line
     assert results.read_text() == text

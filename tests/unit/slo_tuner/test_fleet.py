@@ -278,7 +278,7 @@ def test_more_load_than_all_pods_can_serve_says_from_how_many_on(
         (["--traffic=daily", "--rate=9e8", "--peak=9"], "trace: 'daily"),
         (["--traffic=daily", "--rate=9", "--rate-scale=1e-9"], "trace: 'daily"),
         (["--traffic=daily", "--rate=900", "--zones=1", "--nodes-per-zone=4"], "nodes-per-zone: 4"),
-        (["--traffic=daily", "--rate=9", "--worst-share="], "worst-share: ''"),
+        (["--traffic=daily", "--rate=9", "--worst-share=%"], "worst-share: '%'"),
         (
             ["--traffic=daily", "--rate=9", "--machine=n1-standard-4+H200"],
             "machine: 'n1-standard-4, n1-standard-4+H200'",

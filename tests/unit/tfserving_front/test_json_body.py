@@ -17,6 +17,18 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     assert refused.value.status == 400 and len(refused.value.message) < 300
 
 
+@pytest.mark.parametrize("written", [b"1e400", b"-1e400", b"NaN, 1e309", b"9" * 400 + b".5"], ids=range(4))
+def test_a_number_beyond_a_double_is_refused_and_not_infinite(written: bytes) -> None:
+    with pytest.raises(RestError, match=r"JSON Parse error: Number too big to be stored in double"):
+        parse_body(b'{"instances": [' + written + b"]}")
+
+
+def test_a_byte_order_mark_is_stepped_over() -> None:
+    assert parse_body(b'\xef\xbb\xbf{"instances": [1]}') == {"instances": [1]}
+    with pytest.raises(RestError, match="JSON Parse error"):
+        parse_body(b'\xef\xbb\xbf\xef\xbb\xbf{"instances": [1]}')
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [

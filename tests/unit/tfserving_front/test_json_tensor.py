@@ -11,6 +11,7 @@ from tfserving_front.json_tensor import to_array
 from tfserving_front.signature import DTYPES
 
 FLOAT, INT, BYTE = DTYPES[pb.TYPE_FP32], DTYPES[pb.TYPE_INT32], DTYPES[pb.TYPE_UINT8]
+HALF, DOUBLE = DTYPES[pb.TYPE_FP16], DTYPES[pb.TYPE_FP64]
 BOOL, STRING = DTYPES[pb.TYPE_BOOL], DTYPES[pb.TYPE_STRING]
 
 
@@ -37,6 +38,18 @@ def test_bytes_come_in_base64() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        ([2**24 - 1, -(2**24) + 1, 16777217.0, 3.4e38, float("inf"), float("nan")], FLOAT),
+        ([2**53 - 1, 1e308, float("-inf")], DOUBLE),
+        ([4097, 65504, float("inf")], HALF),
+    ],
+)
+def test_floats_are_rounded_and_infinity_has_to_be_said(value: list[float], dtype: Any) -> None:
+    np.testing.assert_array_equal(to_array(value, dtype), np.array(value, np.float64).astype(dtype.numpy))
+
+
+@pytest.mark.parametrize(
     ("value", "dtype", "message"),
     [
         ([1, "a"], FLOAT, 'JSON Value: "a" Type: String is not of expected type: float'),
@@ -51,7 +64,12 @@ def test_bytes_come_in_base64() -> None:
         ([-1], BYTE, "JSON Value: -1 does not fit uint8"),
         ([[1], [1, 2]], FLOAT, r"lists of different sizes at level: 1 \(1, 2\)"),
         ([1, [2]], FLOAT, "values beside lists at level: 1"),
-        ([10**400], FLOAT, "does not fit float"),
+        ([10**400], FLOAT, "Cannot convert JSON value: 1000.* to float without loss of precision."),
+        ([1.0, 1e39], FLOAT, r"Cannot convert JSON value: 1e\+39 to float without loss of precision."),
+        ([float("-inf"), -3.5e38], FLOAT, r"Cannot convert JSON value: -3.5e\+38 to float without"),
+        ([0.5, 2**24], FLOAT, "Cannot convert JSON value: 16777216 to float without loss of precision."),
+        ([-(2**53)], DOUBLE, "Cannot convert JSON value: -9007199254740992 to double without loss of precision."),
+        ([1e5], HALF, "Cannot convert JSON value: 100000.0 to half without loss of precision."),
         (nested(33), FLOAT, "lists at level: 32, more than a tensor has dimensions"),
         (nested(900), FLOAT, "lists at level: 32, more than a tensor has dimensions"),
         ([{"x": nested(900)}], STRING, "Type: Object is not of expected type: string"),
