@@ -1,16 +1,21 @@
-"""How plots look: colours, style, and a figure as SVG text that can stand inside a page."""
+"""How plots look: colours, style, and a figure as SVG that can stand inside a page of any width, light or dark."""
 
 import io
 import math
+import re
+from collections.abc import Callable
 
 import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 COLORS = ("#5b6b7a", "#2a78b5", "#2e9a6a", "#c8791a", "#8a55b0", "#b5413c", "#3aa6a6", "#7a6a2a")
+INK = "#1d2329"
+"""Lines and words that have no colour of their own."""
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -24,6 +29,36 @@ STYLE = {
     # Names of models are no formulas, whatever dollars they have.
     "text.parse_math": False,
 }
+NARROW_IN = 4.2
+"""The width in inches of a plot for a telephone: words of 10 points are read on 400 pixels."""
+_DARK = {
+    "#5b6b7a": "#9fb0bf",
+    "#2a78b5": "#5fade8",
+    "#2e9a6a": "#4fc38c",
+    "#c8791a": "#e6a04d",
+    "#8a55b0": "#bb90e0",
+    "#b5413c": "#ec7d76",
+    "#3aa6a6": "#5ccaca",
+    "#7a6a2a": "#c2ae5e",
+    "#000000": "#e3e8ec",
+    INK: "#e3e8ec",
+    "#555555": "#a3adb7",
+    "#e6e9ec": "#333b43",
+    "#f2f4f6": "#272e36",
+    "#c9d0d6": "#59636d",
+    "#ffffff": "#14191e",
+}
+"""What each colour of a light page becomes on a dark one."""
+ON_COLOR = {True: "#fefefe", False: "#1d232a"}
+"""Words on a coloured ground, a dark one or not: they stay as they are, as their ground does."""
+
+
+def names_beside(axes: Axes, narrow: bool) -> None:
+    """The legend right of the axes; above them, where the page is narrow."""
+    if narrow:
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    else:
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def logarithmic(*axes: Axis) -> None:
@@ -48,3 +83,28 @@ def svg(figure: Figure) -> str:
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def in_page(plot: Callable[[bool], Figure]) -> str:
+    """A plot for a page: `plot` draws it wide and, given True, narrow; the page shows what fits, in its own colours."""
+    drawn = {name: _themed(svg(plot(narrow))) for name, narrow in (("wide", False), ("narrow", True))}
+    return "".join(f'<div class="{name}">{text}</div>' for name, text in drawn.items())
+
+
+def page_colors(dark: bool) -> str:
+    """The declarations of the colours of plots, for the style sheet of a page."""
+    return " ".join(f"{_name(light)}: {other if dark else light};" for light, other in _DARK.items())
+
+
+def _name(color: str) -> str:
+    return f"--plot-{color.removeprefix('#')}"
+
+
+def _themed(text: str) -> str:
+    """SVG whose colours are those of the page around it."""
+
+    def replaced(found: re.Match[str]) -> str:
+        color = found[2].lower()
+        return f"{found[1]}: var({_name(color)})" if color in _DARK else found[0]
+
+    return re.sub(r"\b(fill|stroke): (#[0-9a-fA-F]{6})", replaced, text)

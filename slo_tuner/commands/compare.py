@@ -11,6 +11,7 @@ from command_line.terminal import plain_table, print_table
 
 from ..report.compare import Comparison, ModelComparison, Pair, compare
 from ..report.read import read_rates
+from ..slo.numerals import beside, rate_text
 from ..slo.rate_interval import ERROR_PROBABILITY, Verdict
 
 _CODES = {Verdict.NOT_WORSE: ExitCode.DONE, Verdict.WORSE: ExitCode.NOT_KEPT, Verdict.UNKNOWN: ExitCode.UNKNOWN}
@@ -52,7 +53,7 @@ def print_comparison(found: Comparison) -> None:
     columns = ("model", "OLD req/s", "NEW req/s", "change", "from", "to", "verdict")
     table = plain_table(title, columns, left=("model", "verdict"))
     for model in found.models:
-        table.add_row(*_cells(model))
+        table.add_row(*_cells(model, found.within))
     print_table(table)
     told = {f"{_name(model)}: {model.reason}": None for model in found.models if model.reason}
     for line in (*told, *found.notes):
@@ -71,10 +72,11 @@ def _name(model: ModelComparison) -> str:
     return model.model if model.model == model.old_model else f"{model.old_model} -> {model.model}"
 
 
-def _cells(model: ModelComparison) -> tuple[str, ...]:
-    rates = ["not met" if rate is None else f"{rate:.1f}" for rate in (model.old_per_s, model.new_per_s)]
+def _cells(model: ModelComparison, within: float) -> tuple[str, ...]:
+    rates = ["none" if rate is None else rate_text(rate) for rate in (model.old_per_s, model.new_per_s)]
     ratio = model.ratio
-    changes = [""] * 3 if ratio is None else [f"{one - 1:+.1%}" for one in (ratio.ratio, ratio.lower, ratio.upper)]
+    ends = () if ratio is None else (ratio.ratio, ratio.lower, ratio.upper)
+    changes = [f"{beside(100 * (one - 1), -100 * within, sign='+')}%" for one in ends] or [""] * 3
     return _name(model), *rates, *changes, str(model.verdict)
 
 

@@ -9,12 +9,13 @@ from command_line.arguments import digits, positive
 from command_line.errors import UsageError
 from command_line.terminal import plain_table, print_table
 
-from ..cost.cost import Priced, cost, spared
-from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_prices
+from ..cost.cost import Priced, bound, cost, spared
+from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_prices, usd_text
 from ..report.page import write_report
 from ..report.read import read_rates
 from ..results.costs import Cost, CostRow
 from ..results.schema import Results, write_results
+from ..slo.numerals import rate_text
 
 
 def cost_command(options: argparse.Namespace) -> int:
@@ -23,7 +24,7 @@ def cost_command(options: argparse.Namespace) -> int:
     spare = _spare(options)
     results = [read_rates("results", path) for path in options.results]
     priced = [
-        Priced(model, str(one.run.server), offer)
+        Priced(model, str(one.run.server), offer, _other_objective(one, results[0]))
         for one, offers in zip(results, _offers(results, options.machine, table), strict=True)
         for offer in offers
         for model in one.models
@@ -36,6 +37,11 @@ def cost_command(options: argparse.Namespace) -> int:
     print_costs(found)
     print(f"report: {path.with_name('report.html')}", file=sys.stderr)
     return 0
+
+
+def _other_objective(results: Results, first: Results) -> str:
+    """What keeps rates from being compared: within a looser objective any server keeps more."""
+    return f"within another objective, {results.objective}" if results.objective != first.objective else ""
 
 
 def _spare(options: argparse.Namespace) -> CapacityMargin:
@@ -79,20 +85,22 @@ def print_costs(found: Cost) -> None:
     columns = ("model", "machine", "$/h", "req/s", "$ per million", "times less", "machines", "$/h in all")
     table = plain_table(title, columns, left=("model", "machine"))
     for row in found.rows:
-        table.add_row(row.model, row.machine, f"{row.usd_per_hour:.2f}", *_cells(row))
+        table.add_row(row.model, row.machine, usd_text(row.usd_per_hour), *_cells(row, found))
     print_table(table)
+    for note in dict.fromkeys(f"{row.model}: {row.note}" for row in found.rows if row.rate_per_s and row.note):
+        print(note)
     for machine in sorted({row.measured_on for row in found.rows}):
         print(f"rates measured on {machine}: they hold for a priced machine only where it is as fast")
 
 
-def _cells(row: CostRow) -> list[str]:
+def _cells(row: CostRow, found: Cost) -> list[str]:
     if row.rate_per_s is None:
-        return ["not met", "", "", "", ""]
+        return [row.note or "not met", "", "", "", ""]
     more, less = (">= ", "<= ") if row.at_most else ("", "")
     return [
-        f"{more}{row.rate_per_s:.1f}",
-        f"{less}{row.usd_per_million:.2f}",
-        f"{more}{row.times_cheaper:.2f}",
+        f"{more}{rate_text(row.rate_per_s)}",
+        f"{less}{usd_text(row.usd_per_million or 0.0)}",
+        f"{bound(row, found)} {row.times_cheaper:.2f}".strip(),
         f"{less}{row.machines}",
-        f"{less}{row.fleet_usd_per_hour:.2f}",
+        f"{less}{usd_text(row.fleet_usd_per_hour or 0.0)}",
     ]

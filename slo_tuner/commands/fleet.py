@@ -62,7 +62,8 @@ def _answer(options: argparse.Namespace, checked: FleetOptions, command: Sequenc
         for model in source.models
         if model.rate_per_s and _tells_enough(source, model)
     ]
-    notes = capacity_notes(measured, list(zip(sources, offers, strict=True)), [one.measured for one in variants])
+    others = [one.measured for one in variants]
+    notes = capacity_notes(measured, list(zip(sources, offers, strict=True)), others, main.objective)
     record = fleet.answer(variants, notes, _published(checked.prices))
     results = FleetResults(
         run=_header(main.run, shlex.join(["slo-tuner", *command]), options.title or f"A fleet of {measured.model}"),

@@ -10,11 +10,15 @@ from .prices import CapacityMargin, Offer, replicas, usd_per_million
 
 @dataclass(frozen=True)
 class Priced:
-    """A model with its highest rate within the objective, what it was measured on, and a machine at its price."""
+    """A model with its highest rate within the objective, what it was measured on, and a machine at its price.
+
+    `note` is what a reader must know of the rate, beside what the model itself says.
+    """
 
     model: ModelResult
     measured_on: str
     offer: Offer
+    note: str = ""
 
     @property
     def usd_per_million(self) -> float | None:
@@ -39,7 +43,8 @@ def _row(one: Priced, base: float | None, total_rate_per_s: float, spare: Capaci
         prices_as_of=one.offer.as_of,
         measured_on=one.measured_on,
         rate_per_s=rate,
-        at_most=one.model.generator_limited,
+        at_most=one.model.at_least,
+        note="; ".join(_notes(one)),
     )
     if rate is None or each is None or base is None:
         return row
@@ -51,6 +56,30 @@ def _row(one: Priced, base: float | None, total_rate_per_s: float, spare: Capaci
         "fleet_usd_per_hour": machines * one.offer.usd_per_hour,
     }
     return row.model_copy(update=followed)
+
+
+def _notes(one: Priced) -> list[str]:
+    model = one.model
+    if model.rate_per_s is None:
+        return [model.unmet]
+    said = {
+        f"disturbed: {model.disturbed}": bool(model.disturbed),
+        "the load generator set the rate": model.generator_limited,
+        "the rate was asked for, no highest one was searched": model.asked is not None,
+        one.note: bool(one.note),
+    }
+    return [text for text, is_so in said.items() if is_so]
+
+
+def bound(row: CostRow, found: Cost) -> str:
+    """What `times_cheaper` is: exact (empty), at least (`>=`) or at most (`<=`) that; `?` where nobody knows.
+
+    A rate that may be higher makes its own row cheaper, and the rows that are compared with it dearer.
+    """
+    first = next((one for one in found.rows if one.usd_per_million is not None), row)
+    if row is first or not (row.at_most or first.at_most):
+        return ""
+    return "?" if row.at_most and first.at_most else ">=" if row.at_most else "<="
 
 
 def cheapest(found: Cost) -> CostRow | None:

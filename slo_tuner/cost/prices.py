@@ -69,6 +69,9 @@ def read_prices(path: Path = OWN_TABLE) -> PriceTable:
     """The price table of a file, by default the package's own; UsageError names what is wrong in it."""
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            # Its value may be all of another file: a list of passwords is no word of an error.
+            raise UsageError("prices", str(path), f"it must be {_ALLOWED}")
         return PriceTable.model_validate(content)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
@@ -86,6 +89,11 @@ def read_prices(path: Path = OWN_TABLE) -> PriceTable:
 def usd_per_million(usd_per_hour: float, rate_per_s: float) -> float:
     """US dollars for a million inferences on a machine that serves `rate_per_s` all the time."""
     return usd_per_hour * 1e6 / (rate_per_s * 3600)
+
+
+def usd_text(usd: float, digits: int = 2) -> str:
+    """US dollars with so many digits after the point; less than one dollar with three that are not 0."""
+    return f"{usd:.{digits}f}" if usd >= 1 or usd == 0 else f"{usd:.3g}"
 
 
 @dataclass(frozen=True)

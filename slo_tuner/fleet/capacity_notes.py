@@ -6,14 +6,23 @@ from command_line.environment import Machine
 
 from ..cost.prices import Offer
 from ..results.schema import Results
+from ..slo.objective import Objective
 from .measured import Measured
 
 
 def capacity_notes(
-    measured: Measured, sources: Sequence[tuple[Results, Offer]], others: Sequence[Measured]
+    measured: Measured, sources: Sequence[tuple[Results, Offer]], others: Sequence[Measured], objective: Objective
 ) -> list[str]:
-    """Notes about the Pod of the fleet, the machines of all results and their prices, and the Pods beside it."""
+    """Notes about the Pod of the fleet, the machines of all results and their prices, and the Pods beside it.
+
+    `objective` is the fleet's: that of the results which its Pod is from.
+    """
     notes = list(dict.fromkeys(_machine_note(results, offer) for results, offer in sources))
+    for results in (results for results, _ in sources if results.objective != objective):
+        notes.append(
+            f"{', '.join(model.model for model in results.models)}: measured within another objective, "
+            f"{results.objective}: what they cost can't be compared."
+        )
     if measured.disturbed:
         notes.append(f"The capacity of {measured.model} was measured disturbed ({measured.disturbed}): measure again.")
     if measured.at_least:

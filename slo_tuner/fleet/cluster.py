@@ -9,11 +9,15 @@ from .settings import Nodes, StartUp
 
 @dataclass
 class _Batch:
-    """Pods or nodes of one zone for which something happens at the same time."""
+    """Pods or nodes of one zone for which something happens at the same time.
+
+    `usable_s` is from when on a Pod can load on these nodes: one that is still on its way has no image yet.
+    """
 
     at_s: float
     zone: int
     count: int
+    usable_s: float = -float("inf")
 
 
 @dataclass
@@ -94,7 +98,8 @@ class Cluster:
             taken = min(fewer, batch.count)
             batch.count -= taken
             fewer -= taken
-            self._join(self._idle, _Batch(now_s + self.limits.idle_s, batch.zone, taken))
+            idle_until_s = max(now_s, batch.usable_s) + self.limits.idle_s
+            self._join(self._idle, _Batch(idle_until_s, batch.zone, taken, batch.usable_s))
             if not batch.count:
                 self._starting.pop()
         for _ in range(min(fewer, self.serving)):
@@ -144,18 +149,21 @@ class Cluster:
         """Give waiting Pods nodes: one that is idle in their zone, or a new one."""
         while self.pending and (zone := self._emptiest()) >= 0:
             self.pending -= 1
-            free = next((batch for batch in self._idle if batch.zone == zone and batch.count), None)
+            here = [batch for batch in self._idle if batch.zone == zone and batch.count]
+            free = min(here, key=lambda batch: batch.usable_s, default=None)
             if free is not None:
                 free.count -= 1
-                self._join(self._starting, _Batch(now_s + self.start_up.here_s, zone, 1))
+                usable_s = free.usable_s
             else:
                 self.nodes[zone] += 1
-                self._join(self._starting, _Batch(now_s + self.start_up.new_node_s, zone, 1))
+                usable_s = now_s + self.start_up.node_s + self.start_up.image_s
+            at_s = max(now_s, usable_s) + self.start_up.here_s
+            self._join(self._starting, _Batch(at_s, zone, 1, usable_s))
 
     def _join(self, batches: list[_Batch], new: _Batch) -> None:
         """Add to the batch of the same zone and time, if there is one among the last."""
         for batch in reversed(batches[-2 * len(self.ready) :]):
-            if batch.zone == new.zone and batch.at_s == new.at_s:
+            if (batch.zone, batch.at_s, batch.usable_s) == (new.zone, new.at_s, new.usable_s):
                 batch.count += new.count
                 return
         batches.append(new)

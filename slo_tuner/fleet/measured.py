@@ -15,6 +15,7 @@ from .pod_queue import PodModel
 
 _CLOSEST = 0.002
 _MOST_FACTOR = 20.0
+_LONGEST_LOAD_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,15 @@ def measured_pod(result: ModelResult, objective: Objective, saturations: Sequenc
         raise UsageError("model", result.model, "its results have no rate within the objective")
     if unloaded_ms is None:
         raise UsageError("model", result.model, "its results have no unloaded latency: measure it without --rate")
-    configuration = configuration_of(result)
+    if not 0 < unloaded_ms <= objective.limit_ms:
+        allowed = f"its unloaded latency is {unloaded_ms:g} ms; above 0 and within {objective.limit_ms:g} ms is allowed"
+        raise UsageError("model", result.model, allowed)
+    if result.load_s is not None and not 0 <= result.load_s < _LONGEST_LOAD_S:
+        raise UsageError("model", result.model, f"its load took {result.load_s:g} s; 0 s to a day is allowed")
+    try:
+        configuration = configuration_of(result)
+    except (AttributeError, TypeError, ValueError):
+        raise UsageError("model", result.model, "its server_config is no configuration of Triton") from None
     points = [*saturations, *(_saturation(result, configuration))]
     if not points:
         raise UsageError("model", result.model, "its results have no closed loops: measure it without --rate")
@@ -48,6 +57,10 @@ def measured_pod(result: ModelResult, objective: Objective, saturations: Sequenc
     outside_s = max(0.0, unloaded_ms / 1000 - (fitted.own + fitted.fixed + fitted.item))
     limit_s = objective.limit_ms / 1000 - outside_s
     service = _calibrated(fitted, configuration, limit_s, objective.miss_share, rate)
+    if service is None:
+        most = max(point.rate_per_s for point in points)
+        said = f"its rate of {rate:.4g} requests/s does not fit its closed loops, which reach {most:.4g}"
+        raise UsageError("model", result.model, said)
     pod = PodModel(configuration, service, outside_s)
     return Measured(result.model, pod, rate, result.load_s, result.disturbed, result.generator_limited)
 
@@ -67,7 +80,7 @@ def configuration_of(result: ModelResult) -> Configuration:
 
 def _saturation(result: ModelResult, configuration: Configuration) -> list[Saturation]:
     found = []
-    for point in result.sweep:
+    for point in (point for point in result.sweep if point.rate_per_s > 0):
         guessed = effective_batch(point.concurrency, configuration.instances, configuration.batch)
         batch = point.server.batch_size if point.server is not None else guessed
         busy = min(configuration.instances, point.concurrency)
@@ -77,13 +90,15 @@ def _saturation(result: ModelResult, configuration: Configuration) -> list[Satur
 
 def _calibrated(
     service: ServiceTime, configuration: Configuration, limit_s: float, allowed_share: float, rate: float
-) -> ServiceTime:
-    """All times times one factor, so that the model keeps the measured rate."""
+) -> ServiceTime | None:
+    """All times times one factor, so that the model keeps the measured rate; None where no such factor is near 1."""
     low, high = math.log(1 / _MOST_FACTOR), math.log(_MOST_FACTOR)
     while high - low > _CLOSEST:
         middle = (low + high) / 2
         kept = best_rates([configuration], scaled(service, math.exp(middle)), limit_s, allowed_share)
         low, high = (middle, high) if float(kept[0]) > rate else (low, middle)
+    if math.log(_MOST_FACTOR) - abs(low) < 2 * _CLOSEST:
+        return None
     return scaled(service, math.exp((low + high) / 2))
 
 

@@ -37,7 +37,7 @@ class FleetOptions:
 
 def read_fleet_options(options: argparse.Namespace) -> FleetOptions:
     """Check every option; UsageError names the first that is wrong."""
-    trace = read_traffic(options)
+    trace = read_traffic(options).without_chance()
     if trace.duration_s < 60:
         raise UsageError("trace", trace.name, f"it lasts {trace.duration_s:g} s; a fleet needs a minute at least")
     nodes = Nodes(

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
-from ..cost.prices import Offer
+from ..cost.prices import Offer, usd_text
+from ..slo.numerals import percent
 from .headroom import headroom, reaction_s, smoothed, steepest_rise_s
 from .make_record import facts, series, trade
 from .question import Question, Variant
@@ -95,14 +96,25 @@ class Fleet:
         return Tried(scaling, outcome)
 
     def _fixed(self, always: Promise) -> Tried:
-        """The fewest Pods that keep the promise without an autoscaler."""
+        """The fewest Pods that keep the promise without an autoscaler; the most there may be where none do.
+
+        Roughly found, and then made certain of in short steps.
+        """
         simulator = self._simulator
         low, high = 0, self._question.most
         while high - low > 1:
             middle = (low + high) // 2
             (outcome,) = simulator.outcomes(simulator.rough, [ScalingSettings(mode="fixed", replicas=middle)])
             low, high = (low, middle) if always.kept(outcome) else (middle, high)
-        scaling = ScalingSettings(mode="fixed", replicas=high)
+        found = self._fixed_at(high)
+        step = 1
+        while high < self._question.most and not always.kept(found.outcome):
+            high, step = min(self._question.most, high + step), 2 * step
+            found = self._fixed_at(high)
+        return found
+
+    def _fixed_at(self, replicas: int) -> Tried:
+        scaling = ScalingSettings(mode="fixed", replicas=replicas)
         (outcome,) = self._exactly([scaling])
         return Tried(scaling, outcome)
 
@@ -118,8 +130,9 @@ class Fleet:
         first = int(begin / outcome.step_s)
         last = min(steps, first + round(_BURST_S / outcome.step_s))
         self._say(
-            f"{name}: {tried.scaling}: {100 * outcome.late_share:.2g} % late, {100 * outcome.worst_share:.2g} % in the "
-            f"worst ten minutes, ${outcome.usd:.2f}"
+            f"{name}: {tried.scaling}: {percent(outcome.late_share, question.objective.miss_share)} late, "
+            f"{percent(outcome.worst_share, question.allowed_worst_share)} in the worst ten minutes, "
+            f"${usd_text(outcome.usd)}"
         )
         return Choice(
             name=name,

@@ -43,7 +43,7 @@ def candidates(load: Load) -> list[ScalingSettings]:
     # The last: what the busiest minute needs when a zone is lost, with a little to spare.
     busiest = replicas(float(quantiles[-1]), 1.0, CapacityMargin(_SPARE, load.zones))
     leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest)})
-    queue_ms = round(_QUEUE_SHARE * load.limit_ms, 1)
+    queue_ms = float(f"{_QUEUE_SHARE * load.limit_ms:.3g}")
     return [
         ScalingSettings(
             least=least,

@@ -102,7 +102,8 @@ class _Run:
         self._fixed = np.array([plan.scaling.mode == "fixed" for plan in plans])
         scaling = [plan.scaling for plan in plans]
         self._autoscaler = Autoscaler(scaling, pod.capacity_per_s, plans[0].sync_s)
-        self._prometheus = Prometheus([one.window_s for one in scaling])
+        # A window that is shorter than a step would never hold two scrapes, and the autoscaler would see nothing.
+        self._prometheus = Prometheus([max(one.window_s, 1.001 * self._step_s) for one in scaling])
         self._pods, self._gone, self._present, self._nodes = (np.zeros(len(plans), dtype=np.int64) for _ in range(4))
         self._due_s = [0.0] * len(plans)
         for number, (one, cluster) in enumerate(zip(scaling, self._clusters, strict=True)):

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..load.traffic.trace import Trace
-from .headroom import busiest_s
+from .headroom import busiest_s, smoothed
 from .pod_queue import PodModel
 from .pod_table import PodTable, TableSpec, aligned, make_table
 from .question import Question
+from .search import Promise
 from .settings import FleetPlan, Nodes, ScalingSettings
 from .simulate import Outcome, PricedPod, simulate_all
 
@@ -45,13 +48,25 @@ class Simulator:
         return self.outcomes(pod, scaling, nodes)
 
     def with_another(self, other: PricedPod, scaling: ScalingSettings) -> Outcome:
-        """The trace with other Pods (see `other`), as many as serve the same, up to 20,000 of them in a zone."""
-        times = self._question.measured.capacity_per_s / other.capacity_per_s
-        nodes = self._question.nodes.model_copy(update={"per_zone": 20_000})
-        least, most = max(1, round(scaling.least * times)), max(1, math.ceil(scaling.most * times))
-        alike = scaling.model_copy(update={"least": least, "most": most})
-        (outcome,) = simulate_all(self._question.trace, other, (self._plan(alike, nodes),))
-        return outcome
+        """The trace with other Pods (see `other`), as many as serve the same, up to 20,000 of them in a zone.
+
+        Their fewest is what costs the least and keeps the objective, over all and in the worst ten minutes: as many as
+        serve the same, or what the load's quietest, median, busy or busiest minute needs of them, one a zone at least.
+        Fast Pods of which one a zone is more than enough would else have slow ones stand idle in their proportion.
+        """
+        question = self._question
+        times = question.measured.capacity_per_s / other.capacity_per_s
+        nodes = question.nodes.model_copy(update={"per_zone": 20_000})
+        needed = np.quantile(smoothed(question.trace, 60.0) / other.capacity_per_s, (0.0, 0.5, 0.9, 1.0))
+        most = max(1, math.ceil(scaling.most * times))
+        leasts = {max(1, round(scaling.least * times)), *(max(nodes.zones, math.ceil(value)) for value in needed)}
+        plans = [
+            self._plan(scaling.model_copy(update={"least": min(least, most), "most": most}), nodes)
+            for least in sorted(leasts)
+        ]
+        promise = Promise(question.objective.miss_share, question.allowed_worst_share)
+        outcomes = simulate_all(question.trace, other, plans)
+        return min(outcomes, key=lambda outcome: (max(1.0, promise.excess(outcome)), outcome.usd))
 
     def other(self, pod: PodModel, capacity_per_s: float, usd_per_hour: float, slower: float = 1.0) -> PricedPod:
         """Another Pod in long steps; `slower` is how many times longer its limit is."""

@@ -2,6 +2,8 @@
 
 from command_line.terminal import plain_table, print_table
 
+from ..cost.prices import usd_text
+from ..slo.numerals import percent
 from .record import Choice, FleetRecord
 
 PROMISES = {
@@ -18,20 +20,27 @@ def fleet_headline(fleet: FleetRecord) -> str:
     if not balanced.kept:
         return (
             f"No settings that were tried keep the objective in the worst ten minutes: with {balanced.scaling} "
-            f"{percent(balanced.worst_share)} of the requests are late in them."
+            f"{percent(balanced.worst_share, fleet.allowed_worst_share)} of the requests are late in them."
         )
-    saved = 1 - balanced.usd / fixed.usd
-    compared = f"{100 * saved:.0f} % less than" if saved >= 0.005 else "no less than"
+    pods = f"{balanced.least_pods} to {balanced.most_pods}"
     return (
-        f"{balanced.least_pods} to {balanced.most_pods} Pods of {fleet.model} serve the trace for "
-        f"${balanced.usd_per_million:.2f} a million requests, {compared} {fixed.scaling.replicas} fixed ones, with "
-        f"{percent(balanced.late_share)} late and {percent(balanced.worst_share)} in the worst ten minutes."
+        f"{balanced.most_pods if balanced.least_pods == balanced.most_pods else pods} Pods of {fleet.model} serve the "
+        f"trace for ${usd_text(balanced.usd_per_million)} a million requests, {_compared(balanced, fixed)}, with "
+        f"{percent(balanced.late_share, fleet.allowed_share)} late and "
+        f"{percent(balanced.worst_share, fleet.allowed_worst_share)} in the worst ten minutes."
     )
 
 
-def percent(share: float) -> str:
-    """A share in per cent, with as many digits as say something."""
-    return f"{100 * share:.2f} %" if share < 0.0995 else f"{100 * share:.0f} %"
+def _compared(balanced: Choice, fixed: Choice) -> str:
+    """What an autoscaler spares."""
+    count = fixed.scaling.replicas
+    if not fixed.kept:
+        return f"where no fixed number of Pods up to {count} keeps the objective"
+    pods = f"{count} fixed {'ones' if count > 1 else 'one'}"
+    saved = 1 - balanced.usd / fixed.usd
+    if abs(saved) < 0.005:
+        return f"as much as {pods}"
+    return f"{100 * abs(saved):.0f} % {'less' if saved > 0 else 'more'} than {pods}"
 
 
 def count(value: float) -> str:
@@ -58,21 +67,21 @@ def print_fleet(fleet: FleetRecord) -> None:
     columns = ("choice", "settings", "Pods", "late", "worst 10 min", "a zone lost", "$", "$ per million", "")
     table = plain_table(title, columns, left=("choice", "settings", ""))
     for choice in fleet.choices:
-        table.add_row(*_cells(choice))
+        table.add_row(*_cells(fleet, choice))
     print_table(table)
     for note in fleet_notes(fleet):
         print(note)
 
 
-def _cells(choice: Choice) -> tuple[str, ...]:
+def _cells(fleet: FleetRecord, choice: Choice) -> tuple[str, ...]:
     return (
         choice.name,
         str(choice.scaling),
         f"{choice.least_pods} to {choice.most_pods}, mean {choice.mean_pods:.1f}",
-        percent(choice.late_share),
-        percent(choice.worst_share),
-        percent(choice.zone_lost_share) if choice.zone_lost_share is not None else "",
-        f"{choice.usd:.2f}",
-        f"{choice.usd_per_million:.3f}",
+        percent(choice.late_share, fleet.allowed_share),
+        percent(choice.worst_share, fleet.allowed_worst_share),
+        percent(choice.zone_lost_share, fleet.allowed_worst_share) if choice.zone_lost_share is not None else "",
+        usd_text(choice.usd),
+        usd_text(choice.usd_per_million, 3),
         "kept" if choice.kept else "not kept",
     )

@@ -9,6 +9,7 @@ import yaml
 from command_line.errors import ResultsError
 from command_line.files import write_whole
 
+from ..slo.numerals import percent
 from .autoscaler import TOLERANCE
 from .record import Choice, FleetRecord, FleetResults
 from .settings import ScalingSettings
@@ -72,9 +73,12 @@ def values_text(results: FleetResults, choice: Choice) -> str:
     said = (
         f"# Written by slo-tuner fleet on {results.run.created[:10]}: "
         f"{fleet.model} on {fleet.machine}, {choice.name}.\n"
-        f"# Trace: {fleet.trace.name}. {100 * choice.late_share:.2g} % late over all, {100 * choice.worst_share:.2g} % "
-        f"in the worst ten minutes, at {choice.mean_pods:.1f} Pods on average (simulated).\n"
+        f"# Trace: {fleet.trace.name}. {percent(choice.late_share, fleet.allowed_share)} late over all, "
+        f"{percent(choice.worst_share, fleet.allowed_worst_share)} in the worst ten minutes, "
+        f"at {choice.mean_pods:.1f} Pods on average (simulated).\n"
     )
+    if not choice.kept:
+        said += "# It does not keep what its name promises: no settings that were tried do, and these come closest.\n"
     return said + yaml.safe_dump(values, sort_keys=False)
 
 

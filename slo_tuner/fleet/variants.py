@@ -16,7 +16,7 @@ PUBLISHED_MACHINES = ("n1-standard-96", "n1-standard-4+T4")
 
 
 def variant_cost(question: Question, simulator: Simulator, variant: Variant, scaling: ScalingSettings) -> VariantCost:
-    """A variant at the trace, with the settings' Pods in the proportion of its capacity."""
+    """A variant at the trace, with the settings, and the fewest Pods that suit its capacity."""
     measured, offer = variant.measured, variant.offer
     if (measured, offer) == (question.measured, question.offer):
         (outcome,) = simulator.outcomes(simulator.rough, [scaling])

@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, STYLE, logarithmic
+from ..plot_style import COLORS, INK, NARROW_IN, STYLE, logarithmic, names_beside
 from ..results.schema import ModelResult, Point, Results
-from .table import baseline, unmet
+from ..slo.numerals import rate_text
+from .table import baseline, times
 
 _STAGES = (
     ("waiting in the queue", "queue_ms", "#c9ced4"),
@@ -18,40 +19,40 @@ _STAGES = (
 )
 
 
-def ladder_plot(results: Results) -> Figure:
+def ladder_plot(results: Results, narrow: bool = False) -> Figure:
     """Bars of the highest rate within the objective; the error bar ends at the lowest rate above it that was missed."""
     with plt.rc_context(STYLE):
         models = list(reversed(results.models))
-        # So narrow that its words can be read on a telephone.
-        figure, axes = plt.subplots(figsize=(4.4, 0.9 + 0.5 * len(models)))
+        figure, axes = plt.subplots(figsize=(NARROW_IN - 1 if narrow else 6.6, 0.9 + 0.5 * len(models)))
         base = baseline(results)
         for row, model in enumerate(models):
             rate = model.rate_per_s or 0.0
             missed = max((model.missed_per_s or rate) - rate, 0.0) if rate else 0.0
             error = [[0.0], [missed]] if missed else None
-            axes.barh(row, rate, color=_color(results, model), height=0.62, xerr=error, ecolor="#222", capsize=3)
+            axes.barh(row, rate, color=_color(results, model), height=0.62, xerr=error, ecolor=INK, capsize=3)
             axes.annotate(
                 _bar_label(model, base), (rate + missed, row), (6, 0), textcoords="offset points", va="center"
             )
         axes.set_yticks(range(len(models)), [model.model for model in models])
-        axes.set_xlabel(f"requests per second within {results.objective}")
+        between = "\n" if narrow else " "
+        axes.set_xlabel(f"requests per second{between}within {results.objective}")
         axes.grid(axis="y", visible=False)
-        axes.set_xlim(0, 1.45 * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
+        axes.set_xlim(0, (1.8 if narrow else 1.45) * max([m.rate_per_s or 0.0 for m in models] + [0.1]))
         return figure
 
 
 def _bar_label(model: ModelResult, base: ModelResult | None) -> str:
     if model.rate_per_s is None:
-        return unmet(model)
-    ratio = f" ({model.rate_per_s / base.rate_per_s:.2f} x)" if base and base.rate_per_s else ""
-    return f"{model.rate_per_s:.1f}{ratio}"
+        return model.unmet
+    ratio = times(model, base) if base else ""
+    return f"{'>= ' if model.generator_limited else ''}{rate_text(model.rate_per_s)}{ratio and f' ({ratio} x)'}"
 
 
-def latency_plot(results: Results) -> Figure:
+def latency_plot(results: Results, narrow: bool = False) -> Figure:
     """The objective's quantile against the offered rate, with the limit: every point, filled where it was kept."""
     objective = results.objective
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(8.2, 4.2))
+        figure, axes = plt.subplots(figsize=(NARROW_IN if narrow else 8.2, 4.2))
         for model in results.models:
             points, color = _plotted(model), _color(results, model)
             axes.plot(*_columns(points), color=color, linewidth=0.8, alpha=0.5)
@@ -70,7 +71,7 @@ def latency_plot(results: Results) -> Figure:
         )
         axes.set(xlabel="offered requests per second", ylabel=f"{objective.quantile_name} latency, ms")
         logarithmic(axes.xaxis, axes.yaxis)
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        names_beside(axes, narrow)
         return figure
 
 
@@ -99,10 +100,10 @@ def _scatter(axes: Axes, points: Sequence[Point], color: str, filled: bool) -> N
     )
 
 
-def sweep_plot(results: Results) -> Figure:
+def sweep_plot(results: Results, narrow: bool = False) -> Figure:
     """Closed-loop P95 against throughput, a label for each number of requests in flight."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(8.2, 4.2))
+        figure, axes = plt.subplots(figsize=(NARROW_IN if narrow else 8.2, 4.2))
         for model in results.models:
             rates, latencies = [p.rate_per_s for p in model.sweep], [p.latency.p95_ms for p in model.sweep]
             axes.plot(rates, latencies, "o-", color=_color(results, model), markersize=4, label=model.model)
@@ -113,19 +114,19 @@ def sweep_plot(results: Results) -> Figure:
                     (4, -9),
                     textcoords="offset points",
                     fontsize=8,
-                    color="#555",
+                    color="#555555",
                 )
         axes.set(xlabel="requests per second, closed loop", ylabel="P95 latency, ms")
         logarithmic(axes.xaxis, axes.yaxis)
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        names_beside(axes, narrow)
         return figure
 
 
-def stages_plot(results: Results) -> Figure:
+def stages_plot(results: Results, narrow: bool = False) -> Figure:
     """Where a request spends its time in the server at the rate that was found."""
     with plt.rc_context(STYLE):
         models = [m for m in reversed(results.models) if any(p.server for p in m.confirmations)]
-        figure, axes = plt.subplots(figsize=(8.2, 1.1 + 0.5 * len(models)))
+        figure, axes = plt.subplots(figsize=(NARROW_IN if narrow else 8.2, 1.1 + 0.5 * len(models)))
         for row, model in enumerate(models):
             servers = [p.server for p in model.confirmations if p.server]
             left = 0.0
@@ -140,8 +141,8 @@ def stages_plot(results: Results) -> Figure:
         axes.set_yticks(range(len(models)), [model.model for model in models])
         axes.set_xlabel("mean time of a request in the server, ms")
         axes.grid(axis="y", visible=False)
-        axes.set_xlim(right=axes.get_xlim()[1] * 1.2)
-        axes.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+        axes.set_xlim(right=axes.get_xlim()[1] * (1.6 if narrow else 1.2))
+        axes.legend(frameon=False, ncols=2 if narrow else 4, loc="lower left", bbox_to_anchor=(0, 1))
         return figure
 
 

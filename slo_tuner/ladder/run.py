@@ -8,12 +8,13 @@ from ..load.traffic.trace import Trace
 from ..measurement.meter import Meter
 from ..results.schema import ModelResult, Point, Results
 from ..session.session import Session
+from ..slo.numerals import rate_text
 from ..slo.objective import ChosenObjective, Objective, choose_objective
 from ..slo.rate_search import Found
 from ..triton.deadlines import LOAD_S
 from ..triton.restore import ServedModels, restored_server
 from .manifest import newest_manifest
-from .table import BASELINE, unmet
+from .table import BASELINE
 from .widen import find_widening
 
 
@@ -124,8 +125,10 @@ class Ladder:
             found = find(self._chosen.objective)
         result = meter.result(found, unloaded, curve, load_s)
         rate = result.rate_per_s
-        without = f"{unmet(result)} even at {found.lowest_tried_per_s or 0.0:.1f} req/s, the lowest rate that was tried"
-        said = f"{rate:.1f} req/s within {self._chosen.objective}" if rate else without
+        without = (
+            f"{result.unmet} even at {rate_text(found.lowest_tried_per_s or 0.0)} req/s, the lowest rate that was tried"
+        )
+        said = f"{rate_text(rate)} req/s within {self._chosen.objective}" if rate else without
         progress.heading(meter.model, f"{said}{result.disturbed and '; disturbed: '}{result.disturbed}")
         return result
 

@@ -6,7 +6,7 @@ from itertools import groupby
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, STYLE
+from ..plot_style import COLORS, NARROW_IN, STYLE
 from ..results.schema import ModelResult, Results
 
 
@@ -29,10 +29,11 @@ def lines(results: Results) -> list[tuple[str, list[ModelResult]]]:
     return [(" ".join(key[:3]).strip(), list(group)) for key, group in groupby(ordered, key=_alike)]
 
 
-def sequence_plot(results: Results) -> Figure:
-    """Left the unloaded latency, right the rate within the objective, over the length in tokens."""
+def sequence_plot(results: Results, narrow: bool = False) -> Figure:
+    """The unloaded latency, and beside or below it the rate within the objective, over the length in tokens."""
     with plt.rc_context(STYLE):
-        figure, (latency, rate) = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
+        rows, size = ((2, 1), (NARROW_IN, 6.4)) if narrow else ((1, 2), (8.2, 3.6))
+        figure, (latency, rate) = plt.subplots(*rows, figsize=size, layout="constrained")
         for number, (name, models) in enumerate(lines(results)):
             style = {"color": COLORS[number % len(COLORS)], "marker": "o", "markersize": 4, "label": name}
             latency.plot(*_columns(models, "unloaded_ms"), **style)

@@ -5,9 +5,11 @@ from rich.table import Table
 from command_line import terminal
 
 from ..results.schema import ModelResult, Results
+from ..slo.numerals import rate_text
 
 BASELINE = "original"
 """The model as it was before anything was optimised."""
+_ASKED = {"single": "The request rate that was asked for,", "trace": "Mean request rate of the trace,"}
 
 
 def ladder_table(results: Results) -> Table:
@@ -15,7 +17,9 @@ def ladder_table(results: Results) -> Table:
     objective = results.objective
     quantile = f"{objective.quantile_name} ms"
     columns = ("model", "req/s", "ratio", quantile, "unloaded ms", "queue ms", "compute ms", "batch")
-    table = terminal.plain_table(f"Highest request rate within {objective}", columns, left=("model",))
+    asked = results.models[0].asked if results.models else None
+    title = f"{'Highest request rate' if asked is None else _ASKED[asked.purpose]} within {objective}"
+    table = terminal.plain_table(title, columns, left=("model",))
     base = baseline(results)
     for model in results.models:
         table.add_row(*_cells(model, base))
@@ -44,27 +48,36 @@ def baseline(results: Results) -> ModelResult | None:
     return first if first is not None and first.rate_per_s else None
 
 
-def unmet(model: ModelResult) -> str:
-    """Why a model has no rate: its server missed the objective, the load generator could not tell, or it failed."""
-    if model.failure:
-        return "not measured"
-    return "invalid: the load generator lagged" if model.generator_limited else "not met"
+def times(model: ModelResult, base: ModelResult, digits: int = 2) -> str:
+    """How many times the base's rate a model keeps; empty where one has none.
+
+    A rate that the load generator set may be higher, so its ratio is at least that, and ratios to it are at most that.
+    Of two such rates nothing is known.
+    """
+    if not model.rate_per_s or not base.rate_per_s:
+        return ""
+    ratio = f"{model.rate_per_s / base.rate_per_s:.{digits}f}"
+    if model.model == base.model or not (model.generator_limited or base.generator_limited):
+        return ratio
+    if model.generator_limited and base.generator_limited:
+        return "not known"
+    return f"{'>=' if model.generator_limited else '<='} {ratio}"
 
 
 def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:
     unloaded = "" if model.unloaded_ms is None else f"{model.unloaded_ms:.1f}"
     mark = " (disturbed)" if model.disturbed else ""
     if model.rate_per_s is None:
-        return [model.model, f"{unmet(model)}{mark}", "", "", unloaded, "", "", ""]
+        return [model.model, f"{model.unmet}{mark}", "", "", unloaded, "", "", ""]
     repeats = model.confirmations
     servers = [p.server for p in repeats if p.server]
     quantiles = [p.objective_quantile_ms for p in repeats if p.objective_quantile_ms is not None]
     mean = f"{sum(quantiles) / len(quantiles):.1f}" if quantiles else ""
-    ratio = f"{model.rate_per_s / base.rate_per_s:.2f}" if base and base.rate_per_s else ""
+    ratio = times(model, base) if base else ""
     more = ["", "", ""]
     if servers:
         compute = sum(s.compute_input_ms + s.compute_infer_ms + s.compute_output_ms for s in servers) / len(servers)
         queue = sum(s.queue_ms for s in servers) / len(servers)
         more = [f"{queue:.1f}", f"{compute:.1f}", f"{sum(s.batch_size for s in servers) / len(servers):.2f}"]
-    rate = f"{'>= ' if model.generator_limited else ''}{model.rate_per_s:.1f}{mark}"
+    rate = f"{'>= ' if model.generator_limited else ''}{rate_text(model.rate_per_s)}{mark}"
     return [model.model, rate, ratio, mean, unloaded, *more]

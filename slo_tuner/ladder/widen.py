@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..results.schema import Point
+from ..slo.numerals import beside, rate_text
 from ..slo.objective import ChosenObjective, Objective, keeps, wider_objective
 from ..slo.rate_search import Found
 
@@ -64,12 +65,12 @@ def find_widening(
             return chosen, found
         lowest, missed = _AtLowest.of(measured.points), chosen.objective
         if not keeps(lowest.errors, lowest.requests, missed.error_share):
-            why = f"fails {lowest.errors} of {lowest.requests} requests even at {lowest.rate_per_s:.1f} req/s"
+            why = f"fails {lowest.errors} of {lowest.requests} requests even at {rate_text(lowest.rate_per_s)} req/s"
             return _without_ratios(chosen, measured.model, why, say), found
         chosen = wider_objective(missed, measured.model, unloaded_ms, lowest.reached_ms)
-        seen = f"{missed.quantile_name} was {lowest.reached_ms:.0f} ms"
+        seen = f"{missed.quantile_name} was {beside(lowest.reached_ms, missed.limit_ms, 0)} ms"
         why = "the load generator lagged" if found.generator_limited else seen
-        say(f"  {missed} is not kept even at {lowest.rate_per_s:.1f} req/s: {why}; wider: {chosen.objective}")
+        say(f"  {missed} is not kept even at {rate_text(lowest.rate_per_s)} req/s: {why}; wider: {chosen.objective}")
         measured.forget_points()
         found = find(chosen.objective)
     if found.rate_per_s is None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from command_line.exit_codes import ExitCode
 
-from ..slo.objective import Objective
+from ..slo.numerals import beside
+from ..slo.objective import Objective, rank_of
 
 # Neighbouring buckets of latency differ by a thousandth: for the quantile that is printed. The counts judge.
 _STEP = math.log(1.001)
@@ -41,7 +42,7 @@ class Counts:
 
     def quantile_ms(self, quantile: float) -> float | None:
         """A quantile of the answers' latencies in ms, give or take 0.05 %; None without an answer."""
-        wanted, seen = quantile * self.buckets.total(), 0
+        wanted, seen = rank_of(quantile, self.buckets.total()), 0
         for bucket, count in sorted(self.buckets.items()):
             seen += count
             if seen >= wanted:
@@ -127,9 +128,16 @@ def verdict(objective: Objective, counts: Counts) -> tuple[ExitCode, str]:
     if judged.nothing:
         return ExitCode.UNKNOWN, f"objective {objective}: unknown; no request was due after all users had started"
     reached = counts.quantile_ms(objective.quantile)
+    if reached is not None and judged.kept:
+        # The counts are exact, the quantile is one of a bucket.
+        reached = min(reached, objective.limit_ms)
     text = (
         f"objective {objective}: {'kept' if judged.kept else 'missed'}; {counts.requests} requests, "
         f"{counts.misses - counts.errors} late, {counts.errors} failed; "
-        + (f"{objective.quantile_name} of the answers {reached:.1f} ms" if reached is not None else "no answer")
+        + (
+            f"{objective.quantile_name} of the answers {beside(reached, objective.limit_ms)} ms"
+            if reached is not None
+            else "no answer"
+        )
     )
     return ExitCode.DONE if judged.kept else ExitCode.NOT_KEPT, text

@@ -9,6 +9,7 @@ import numpy as np
 from locust.env import Environment
 from numpy.typing import NDArray
 
+from ..slo.objective import rank_of
 from .request_outcome import RequestOutcome, outcome_of
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,14 @@ def count_between(failures: Failures, start: float, end: float) -> dict[str, int
 
 COLUMNS = 5
 """Of a row: when the request was due, sent and done, its outcome, and the place of its server among all."""
+
+
+def quantile_of(latencies_ms: Floats, quantile: float) -> float | None:
+    """The latency in ms, of those of shape [n], that is the quantile (see `rank_of`); None of none."""
+    if not len(latencies_ms):
+        return None
+    place = rank_of(quantile, len(latencies_ms)) - 1
+    return float(np.partition(latencies_ms, place)[place])
 
 
 class RequestLog:

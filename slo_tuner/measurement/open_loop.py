@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..load.arrivals import poisson_arrivals
 from ..load.generator import Generator, Run
-from ..load.request_log import RequestLog
+from ..load.request_log import RequestLog, quantile_of
 from ..results.schema import Latency, Point, Purpose
 from ..slo.objective import Objective
 from ..slo.sequential_test import judge_point
@@ -158,7 +158,7 @@ def _describe(rows: RequestLog, due: int, objective: Objective, spec: PointSpec,
         kept=judgement.kept,
         certain=judgement.certain,
         latency=latency_summary(latencies) if len(latencies) else None,
-        objective_quantile_ms=float(np.quantile(latencies, objective.quantile)) if len(latencies) else None,
+        objective_quantile_ms=quantile_of(latencies, objective.quantile),
         send_delay_p95_ms=float(np.quantile(rows.delay_ms, 0.95)) if len(rows) else 0.0,
         generator_cpu_ms=0.0,
     )
@@ -166,14 +166,12 @@ def _describe(rows: RequestLog, due: int, objective: Objective, spec: PointSpec,
 
 def latency_summary(latencies_ms: NDArray[np.float64]) -> Latency:
     """Mean and quantiles of latencies in ms, shape [n]; zeros when there is none."""
-    if len(latencies_ms) == 0:
-        return Latency(mean_ms=0, p50_ms=0, p90_ms=0, p95_ms=0, p99_ms=0, max_ms=0)
-    p50, p90, p95, p99 = (float(value) for value in np.quantile(latencies_ms, [0.5, 0.9, 0.95, 0.99]))
+    p50, p90, p95, p99 = (quantile_of(latencies_ms, share) or 0.0 for share in (0.5, 0.9, 0.95, 0.99))
     return Latency(
-        mean_ms=float(latencies_ms.mean()),
+        mean_ms=float(latencies_ms.mean()) if len(latencies_ms) else 0.0,
         p50_ms=p50,
         p90_ms=p90,
         p95_ms=p95,
         p99_ms=p99,
-        max_ms=float(latencies_ms.max()),
+        max_ms=float(latencies_ms.max(initial=0.0)),
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..load.request_log import RequestLog
+from ..load.request_log import RequestLog, quantile_of
 from ..results.schema import ServerShare, busiest_over_mean
 
 
@@ -33,7 +33,7 @@ def _share(rows: RequestLog, place: int, address: str, counted: int | None) -> S
         errors=int(np.count_nonzero(~own.ok)),
         share=len(own) / max(1, len(rows)),
         counted=counted,
-        p95_ms=float(np.quantile(latencies, 0.95)) if len(latencies) else None,
+        p95_ms=quantile_of(latencies, 0.95),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..load.request_log import RequestLog
+from ..slo.numerals import beside
 from ..slo.objective import Objective
 
 LEAST_SENT_SHARE = 0.98
@@ -43,7 +44,8 @@ def invalid_reason(rows: RequestLog, due: int, objective: Objective, cost: LoadC
     if len(rows) < LEAST_SENT_SHARE * due:
         reason = f"the load generator sent {len(rows)} of {due} requests that were due"
     elif delay_ms > allowed_ms:
-        reason = f"the load generator sent late: P95 of its delay is {delay_ms:.1f} ms, {allowed_ms:.1f} ms are allowed"
+        said, few = beside(delay_ms, allowed_ms), f"{allowed_ms:.1f}" if allowed_ms >= 1 else f"{allowed_ms:.2g}"
+        reason = f"the load generator sent late: P95 of its delay is {said} ms, {few} ms are allowed"
     else:
         return ""
     return reason + _remedy(cost)

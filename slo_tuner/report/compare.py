@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from command_line.errors import UsageError
 
 from ..results.schema import ModelResult, Point, Results, ServerFacts
+from ..slo.numerals import beside, rate_text
 from ..slo.objective import Objective
 from ..slo.rate_interval import Ratio, Verdict, edge_of, ratio_of
 
@@ -97,7 +98,8 @@ def _compared(old: ModelResult, new: ModelResult, objective: Objective, within: 
     if lowered:
         return _unknown(old, new, lowered, ratio)
     if verdict is Verdict.UNKNOWN:
-        change = f"between {ratio.lower - 1:+.1%} and {ratio.upper - 1:+.1%}"
+        lower, upper = (beside(100 * (end - 1), -100 * within, sign="+") for end in (ratio.lower, ratio.upper))
+        change = f"between {lower}% and {upper}%"
         reason = f"the change is {change}: a longer --effort tells more, or --within {_telling(ratio):.0f}%"
         return _unknown(old, new, reason, ratio)
     return ModelComparison(old.model, new.model, old.rate_per_s, new.rate_per_s, verdict, "", ratio)
@@ -111,8 +113,9 @@ def _telling(ratio: Ratio) -> float:
 def _not_searched(model: ModelResult, which: str) -> str:
     if model.failure:
         return f"{which} could not be measured: {model.failure}"
-    if model.points and all(point.purpose == "single" for point in model.points):
-        return f"{which} is a measurement at one rate (--rate), which finds no highest one"
+    if model.asked is not None:
+        what = "at one rate (--rate)" if model.asked.purpose == "single" else "of a trace (--trace)"
+        return f"{which} is a measurement {what}, which finds no highest one"
     return ""
 
 
@@ -131,7 +134,7 @@ def _without_rate(old: ModelResult, new: ModelResult, within: float) -> ModelCom
     if lowest is None or lowest >= old.rate_per_s * (1 - within):
         return _unknown(old, new, "NEW was not tried at a rate below that of OLD")
     return ModelComparison(
-        old.model, new.model, *rates, Verdict.WORSE, f"NEW missed the objective even at {lowest:.1f} requests/s"
+        old.model, new.model, *rates, Verdict.WORSE, f"NEW missed the objective even at {rate_text(lowest)} requests/s"
     )
 
 

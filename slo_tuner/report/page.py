@@ -1,5 +1,6 @@
 """The report: one self-contained HTML page from results.json alone."""
 
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -7,17 +8,19 @@ import jinja2
 from command_line.errors import ResultsError
 from command_line.files import write_whole
 
-from ..cost.cost import cheapest, spared
+from ..cost.cost import bound, cheapest, spared
 from ..cost.plots import cost_plot
-from ..fleet.plots import burst_plot, frontier_plot, headroom_plot, trace_plot
+from ..cost.prices import usd_text
+from ..fleet.plots import burst_plot, frontier_plot, headroom_plot, least_shown, trace_plot
 from ..fleet.record import FleetRecord, FleetResults
-from ..fleet.text import PROMISES, count, fleet_headline, fleet_notes, percent, print_fleet
+from ..fleet.text import PROMISES, count, fleet_headline, fleet_notes, print_fleet
 from ..ladder.plots import has_latencies, ladder_plot, latency_plot, stages_plot, sweep_plot
 from ..ladder.sequence_plot import has_lengths, sequence_plot
-from ..ladder.table import baseline, failures, print_table, unmet
-from ..plot_style import svg
+from ..ladder.table import baseline, failures, print_table, times
+from ..plot_style import in_page, page_colors
 from ..results.costs import Cost
-from ..results.schema import Results
+from ..results.schema import Point, Results
+from ..slo.numerals import beside, percent, rate_text
 from ..sweep.compare import levels
 from ..sweep.plots import added_plot, curves_plot
 from ..sweep.record import SweepRecord, SweepResults
@@ -80,10 +83,11 @@ def render_report(results: Results, predictions: Predictions | None = None) -> s
     objective = results.objective
     predicted = list(predictions.columns(results)) if predictions is not None else []
     seen: dict[str, object] = {"predictions": predictions if predicted else None, "predicted": predicted}
+    seen |= {"beside": beside, "percent": percent, "rate_text": rate_text, "usd_text": usd_text}
     if predictions is not None:
         seen["picture_index"] = predictions.images.index
     return environment.get_template("report.html.j2").render(
-        results=results, objective=objective, machine=machine_sentence(results), **found, **seen
+        results=results, objective=objective, machine=machine_sentence(results), colors=page_colors, **found, **seen
     )
 
 
@@ -94,13 +98,14 @@ def _ladder(results: Results) -> dict[str, object]:
     return {
         "own_quantile": results.objective.quantile not in (0.5, 0.95, 0.99),
         "base": baseline(results),
-        "unmet": unmet,
+        "times": times,
+        "asked": results.models[0].asked if results.models else None,
         "repeated": max((len(model.confirmations) for model in results.models), default=0) or 3,
-        "ladder": svg(ladder_plot(results)) if results.models else "",
-        "latency": svg(latency_plot(results)) if has_latencies(results) else "",
-        "sweep": svg(sweep_plot(results)) if with_sweep else "",
-        "stages": svg(stages_plot(results)) if with_stages else "",
-        "lengths": svg(sequence_plot(results)) if has_lengths(results) else "",
+        "ladder": in_page(partial(ladder_plot, results)) if results.models else "",
+        "latency": in_page(partial(latency_plot, results)) if has_latencies(results) else "",
+        "sweep": in_page(partial(sweep_plot, results)) if with_sweep else "",
+        "stages": in_page(partial(stages_plot, results)) if with_stages else "",
+        "lengths": in_page(partial(sequence_plot, results)) if has_lengths(results) else "",
         **_cost(results.cost),
         **_tuning(results),
     }
@@ -108,7 +113,7 @@ def _ladder(results: Results) -> dict[str, object]:
 
 def _tiers(tiers: Tiers) -> dict[str, object]:
     """What the page shows of models of different tiers under bursts."""
-    scenarios = [(scenario, svg(scenario_plot(tiers, scenario))) for scenario in tiers.scenarios]
+    scenarios = [(scenario, in_page(partial(scenario_plot, tiers, scenario))) for scenario in tiers.scenarios]
     words = {"runs": runs, "cells_of": cells_of, "recovered_s": recovered_s}
     return {"tiers": tiers, "scenarios": scenarios, **words}
 
@@ -116,9 +121,14 @@ def _tiers(tiers: Tiers) -> dict[str, object]:
 def _swept(record: SweepRecord) -> dict[str, object]:
     """What the page shows of sweeps over several targets; without a second one nothing is added to the first."""
     measured = bool(levels(record))
-    added = svg(added_plot(record)) if any(level.p50_ms.added_share for level in levels(record)) else ""
+    added = in_page(partial(added_plot, record)) if any(level.p50_ms.added_share for level in levels(record)) else ""
     words = {"levels": levels, "peaks": peaks, "range_text": range_text}
-    return {"record": record, "curves": svg(curves_plot(record)) if measured else "", "added": added, **words}
+    return {
+        "record": record,
+        "curves": in_page(partial(curves_plot, record)) if measured else "",
+        "added": added,
+        **words,
+    }
 
 
 def _fleet(fleet: FleetRecord) -> dict[str, object]:
@@ -126,19 +136,19 @@ def _fleet(fleet: FleetRecord) -> dict[str, object]:
     return {
         "fleet": fleet,
         "promises": PROMISES,
-        "percent": percent,
+        "least_shown": least_shown(fleet),
         "count": count,
-        "over_time": svg(trace_plot(fleet)),
-        "burst": svg(burst_plot(fleet, fleet.choice("balanced"))),
-        "frontier": svg(frontier_plot(fleet)),
-        "headroom": svg(headroom_plot(fleet)) if fleet.headroom else "",
+        "over_time": in_page(partial(trace_plot, fleet)),
+        "burst": in_page(partial(burst_plot, fleet, fleet.choice("balanced"))),
+        "frontier": in_page(partial(frontier_plot, fleet)),
+        "headroom": in_page(partial(headroom_plot, fleet)) if fleet.headroom else "",
     }
 
 
 def _cost(cost: Cost | None) -> dict[str, object]:
     """What the page shows of costs, where they were asked for; no plot where no variant kept the objective."""
-    plot = svg(cost_plot(cost)) if cost is not None and cheapest(cost) else ""
-    return {"cost": cost, "cost_plot": plot, "spared": spared}
+    plot = in_page(partial(cost_plot, cost)) if cost is not None and cheapest(cost) else ""
+    return {"cost": cost, "cost_plot": plot, "spared": spared, "bound": bound}
 
 
 def _tuning(results: Results) -> dict[str, object]:
@@ -146,12 +156,11 @@ def _tuning(results: Results) -> dict[str, object]:
     if not isinstance(results, TuningResults):
         return {"tuning": None}
     tuning = results.tuning
-    found = {"tuning": tuning, "change": change, "path": "", "surface": ""}
-    return found | (
-        {"path": svg(path_plot(tuning)), "surface": svg(surface_plot(tuning)) if tuning.surface else ""}
-        if tuning.path
-        else {}
-    )
+    found: dict[str, object] = {"tuning": tuning, "change": change, "path": "", "surface": ""}
+    if tuning.path:
+        found["path"] = in_page(partial(path_plot, tuning))
+        found["surface"] = in_page(partial(surface_plot, tuning)) if tuning.surface else ""
+    return found
 
 
 def headline(results: Results) -> str:
@@ -163,11 +172,25 @@ def headline(results: Results) -> str:
     best = max(met, key=lambda m: m.rate_per_s or 0.0)
     assert best.rate_per_s
     base = baseline(results)
-    sentence = f"{best.model} keeps {objective} up to {best.rate_per_s:.1f} requests per second"
-    if base is not None and base is not best and base.rate_per_s:
-        ratio = best.rate_per_s / base.rate_per_s
-        sentence += f", {ratio:.1f} times what {base.model} keeps ({base.rate_per_s:.1f})"
+    if best.asked is not None:
+        return f"{best.model} keeps {objective} {_asked(best.asked)}.{disturbed_sentence(best)}"
+    more = " or more" if best.generator_limited else ""
+    sentence = f"{best.model} keeps {objective} up to {rate_text(best.rate_per_s)} requests per second{more}"
+    ratio = times(best, base, 1) if base is not None and base is not best else ""
+    if base is not None and base.rate_per_s and ratio not in ("", "not known"):
+        bound = ratio.replace(">=", "at least").replace("<=", "at most")
+        sentence += f", {bound} times what {base.model} keeps ({rate_text(base.rate_per_s)})"
     return f"{sentence}.{disturbed_sentence(best, base)}"
+
+
+def _asked(point: Point) -> str:
+    """Where the objective was kept or missed, where one rate or a trace was asked for."""
+    if point.purpose == "single":
+        return f"at {rate_text(point.rate_per_s)} requests per second, the one rate that was asked for"
+    return (
+        f"over the trace: {point.requests} requests in {point.duration_s:.0f} s, "
+        f"{rate_text(point.rate_per_s)} a second on average"
+    )
 
 
 def _without_a_rate(results: Results) -> str:
@@ -177,6 +200,8 @@ def _without_a_rate(results: Results) -> str:
         return "No model could be measured."
     if all(model.generator_limited for model in measured):
         return f"Whether {objective} is kept is not known: the load generator lagged."
+    if len(measured) == 1 and (asked := measured[0].asked) is not None:
+        return f"{measured[0].model} misses {objective} {_asked(asked)}.{disturbed_sentence(*measured)}"
     return f"No model keeps {objective} at any measured rate.{disturbed_sentence(*measured)}"
 
 

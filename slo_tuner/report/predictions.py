@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from command_line.errors import UsageError
 from command_line.terminal import plain_table, print_table
 
-from ..ladder.table import unmet
 from ..results.schema import Results
+from ..slo.numerals import rate_text
 
 
 class _Read(BaseModel):
@@ -54,7 +54,7 @@ class Predictions(_Read):
         seen = {variant.name: variant.guesses for variant in self.variants if variant.guesses}
         for model in results.models:
             if model.model in seen:
-                rate = f"{model.rate_per_s:.1f} req/s" if model.rate_per_s else unmet(model)
+                rate = f"{rate_text(model.rate_per_s)} req/s" if model.rate_per_s else model.unmet
                 yield model.model, rate, seen[model.model]
 
 

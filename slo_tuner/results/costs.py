@@ -8,7 +8,9 @@ from .record import Record
 class CostRow(Record):
     """A variant on a machine. What follows from its rate is None where it kept the objective at no rate.
 
-    `at_most`: the load generator set the rate, so the machine may serve more and cost less.
+    `at_most`: the rate was set by the load generator, or was the one that was asked for, so the machine may serve more
+    and cost less. `note` says why there is no rate, or what weakens it: others disturbed it, or it is within another
+    objective than the first results'.
     """
 
     model: str
@@ -18,6 +20,7 @@ class CostRow(Record):
     measured_on: str
     rate_per_s: float | None
     at_most: bool
+    note: str = ""
     usd_per_million: float | None = None
     times_cheaper: float | None = None
     machines: int | None = None

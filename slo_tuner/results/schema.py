@@ -199,6 +199,25 @@ class ModelResult(Record):
     manifest: dict[str, Any] = Field(default_factory=dict)
 
     @property
+    def asked(self) -> Point | None:
+        """The point of the one rate, or of the trace, that was asked for (--rate, --trace): then none was searched."""
+        alone = [point for point in self.points if point.purpose in ("single", "trace")]
+        return alone[-1] if alone and len(alone) == len(self.points) else None
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the server may serve more than `rate_per_s`: the load generator set it, or it was all that was
+        asked."""
+        return self.generator_limited or self.asked is not None
+
+    @property
+    def unmet(self) -> str:
+        """Why it has no rate: its server missed the objective, the load generator could not tell, or it failed."""
+        if self.failure:
+            return "not measured"
+        return "invalid: the load generator lagged" if self.generator_limited else "not met"
+
+    @property
     def confirmations(self) -> tuple[Point, ...]:
         """The repeats at the rate that was found."""
         counted = [p for p in self.points if p.purpose in AT_THE_RATE and not p.invalid]

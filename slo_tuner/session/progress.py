@@ -7,6 +7,7 @@ from rich.text import Text
 from command_line.terminal import plain_console
 
 from ..results.schema import AT_THE_RATE, Point, SweepPoint
+from ..slo.numerals import beside, rate_text
 from ..slo.objective import Objective
 from .time_left import TimeLeft
 
@@ -45,7 +46,7 @@ class Progress:
     def sweep_point(self, point: SweepPoint, before: str = "") -> None:
         """A point of the closed-loop curve, with words of the caller's before it."""
         self.say(
-            f"  {before}in flight {point.concurrency:3}  {point.rate_per_s:8.1f} req/s  "
+            f"  {before}in flight {point.concurrency:3}  {rate_text(point.rate_per_s):>8} req/s  "
             f"P50 {point.latency.p50_ms:7.1f} ms  P95 {point.latency.p95_ms:7.1f} ms"
             f"{'  disturbed' * point.disturbed}{_shares(point)}{_missing(point)}{self.step}"
         )
@@ -54,12 +55,14 @@ class Progress:
         """An open-loop point with the quantile of its objective, and its verdict."""
         invalid = Text.assemble(("invalid", "yellow"), f": {point.invalid_reason}")
         verdict = invalid if point.invalid else _VERDICTS[point.kept]
-        reached = "      –" if point.objective_quantile_ms is None else f"{point.objective_quantile_ms:7.1f}"  # noqa: RUF001
+        quantile_ms, allowed = point.objective_quantile_ms, 100 * objective.miss_share
+        reached = "–" if quantile_ms is None else beside(quantile_ms, objective.limit_ms)  # noqa: RUF001
         sure = "" if point.invalid or point.purpose in AT_THE_RATE else (" (certain)" if point.certain else " (close)")
         failed = f", {point.errors} failed" if point.errors else ""
         line = (
-            f"  {point.purpose:8} {point.rate_per_s:8.1f} req/s  {objective.quantile_name} {reached} ms  "
-            f"{point.miss_share * 100:5.1f} % late  {point.requests:5} requests in {point.duration_s:4.1f} s{failed}  "
+            f"  {point.purpose:8} {rate_text(point.rate_per_s):>8} req/s  {objective.quantile_name} {reached:>7} ms  "
+            f"{beside(100 * point.miss_share, allowed):>5} % late  {point.requests:5} requests "
+            f"in {point.duration_s:4.1f} s{failed}  "
         )
         disturbed = Text.assemble(("  disturbed", "yellow"), f": {point.disturbance}") if point.disturbed else ""
         self._console.print(Text.assemble(line, verdict, sure, disturbed, _shares(point), _missing(point), self.step))

@@ -22,6 +22,19 @@ def keeps(count: int, total: int, allowed_share: float) -> bool:
     return int(count) <= Fraction(str(allowed_share)) * int(total)
 
 
+def rank_of(quantile: float, total: int) -> int:
+    """Which of `total` values in ascending order, counted from 1, is the quantile: the largest that may not be late.
+
+    As many are above it as `keeps` allows, so it is within a limit exactly where few enough values exceed the limit:
+    interpolated between two answers, a quantile of few requests would lie above a limit that they keep.
+    """
+    return max(1, total - math.floor(Fraction(str(_share_above(quantile))) * total))
+
+
+def _share_above(quantile: float) -> float:
+    return round(1.0 - quantile, 12)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What became of requests under an objective: kept, or why not."""
@@ -50,12 +63,12 @@ class Objective:
     @property
     def miss_share(self) -> float:
         """The share of requests that may exceed the limit."""
-        return round(1.0 - self.quantile, 12)
+        return _share_above(self.quantile)
 
     @property
     def quantile_name(self) -> str:
         """The quantile as people write it: P95, P99.9."""
-        return f"P{self.quantile * 100:g}"
+        return f"P{self.quantile * 100:.12g}"
 
     def judge(self, requests: int, misses: int, errors: int) -> Verdict:
         """Judge counted requests: of `requests`, `misses` failed or were late, and `errors` of those failed.
@@ -80,8 +93,8 @@ class Objective:
         return max(misses / (self.miss_share * requests), failed)
 
     def __str__(self) -> str:
-        errors = "" if self.error_share == 0.01 else f",errors<={self.error_share * 100:g}%"
-        return f"p{self.quantile * 100:g}<={self.limit_ms:g}ms{errors}"
+        errors = "" if self.error_share == 0.01 else f",errors<={self.error_share * 100:.12g}%"
+        return f"p{self.quantile * 100:.12g}<={self.limit_ms:.12g}ms{errors}"
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,17 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, STYLE, logarithmic
+from ..plot_style import COLORS, INK, NARROW_IN, STYLE, logarithmic, names_beside
 from .compare import Level, Spread, levels
 from .record import SweepRecord
 
 
-def curves_plot(record: SweepRecord) -> Figure:
-    """P50 and P95 on the left, throughput on the right; whiskers from the lowest to the highest round."""
+def curves_plot(record: SweepRecord, narrow: bool = False) -> Figure:
+    """P50 and P95, and beside or below them the throughput; whiskers from the lowest to the highest round."""
     found = levels(record)
     with plt.rc_context(STYLE):
-        figure, (latency, rate) = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained")
+        rows, size = ((2, 1), (NARROW_IN, 7.0)) if narrow else ((1, 2), (9.6, 3.9))
+        figure, (latency, rate) = plt.subplots(*rows, figsize=size, layout="constrained")
         for number, target in enumerate(record.targets):
             own = [level for level in found if level.target == target.name]
             color = COLORS[1 + number % (len(COLORS) - 1)]
@@ -34,21 +35,21 @@ def curves_plot(record: SweepRecord) -> Figure:
         return figure
 
 
-def added_plot(record: SweepRecord) -> Figure:
+def added_plot(record: SweepRecord, narrow: bool = False) -> Figure:
     """What the other targets add to the P50 and the P95 of the first, in percent of them."""
     found = levels(record)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(8.2, 3.2))
+        figure, axes = plt.subplots(figsize=(NARROW_IN if narrow else 8.2, 3.2))
         for number, target in enumerate(record.targets[1:], start=1):
             own = [level for level in found if level.target == target.name]
             color = COLORS[1 + number % (len(COLORS) - 1)]
             _curve(axes, _added_shares(own, "p50_ms"), color, f"{target.name}, P50")
             _curve(axes, _added_shares(own, "p95_ms"), color, f"{target.name}, P95", dashed=True)
-        axes.axhline(0, color="#222", linewidth=0.8)
+        axes.axhline(0, color=INK, linewidth=0.8)
         axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
         axes.set(ylabel=f"more than through {record.targets[0].name}")
         _in_flight_axis(axes, found)
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        names_beside(axes, narrow)
         return figure
 
 

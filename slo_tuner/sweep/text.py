@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from command_line.terminal import plain_table, print_table
 
+from ..slo.numerals import rate_text
 from ..slo.objective import Objective
 from .compare import Spread, best, levels
 from .record import SweepRecord, SweepResults
@@ -26,14 +27,14 @@ def _headline(record: SweepRecord) -> str:
     peak = best(first)
     if peak is None:
         return "No round has ended."
-    said = f"Through {first.name} {record.model} serves up to {peak.rate_per_s:.1f} requests per second"
+    said = f"Through {first.name} {record.model} serves up to {rate_text(peak.rate_per_s)} requests per second"
     if len(record.targets) == 1:
         return f"{said}, with {peak.concurrency} in flight."
     other, alone_first, alone = record.targets[1], found[0], found[1]
     theirs = best(other)
     assert theirs is not None
     return (
-        f"{said}, through {other.name} up to {theirs.rate_per_s:.1f}. With one in flight {other.name} adds "
+        f"{said}, through {other.name} up to {rate_text(theirs.rate_per_s)}. With one in flight {other.name} adds "
         f"{range_text(alone.p50_ms.added, 2)} ms to the median latency of {alone_first.p50_ms.value.median:.2f} ms."
     )
 
@@ -57,7 +58,7 @@ def peaks(record: SweepRecord, objective: Objective) -> list[tuple[str, str, str
     rows = []
     for target in record.targets:
         chosen = (best(target), best(target, objective))
-        said = [f"{one.rate_per_s:.1f} ({one.concurrency})" if one else "none" for one in chosen]
+        said = [f"{rate_text(one.rate_per_s)} ({one.concurrency})" if one else "none" for one in chosen]
         rows.append((target.name, target.address, said[0], said[1]))
     return rows
 
@@ -75,7 +76,7 @@ def print_sweep(record: SweepRecord) -> None:
             range_text(level.p50_ms.added, 1, sign=True),
             f"{level.p95_ms.value.median:.1f}",
             range_text(level.p95_ms.added, 1, sign=True),
-            f"{level.rate_per_s.value.median:.1f}",
+            rate_text(level.rate_per_s.value.median),
             range_text(level.rate_per_s.added_share, 1, 100, sign=True),
         )
         table.add_row(str(level.concurrency) if level.concurrency != last else "", level.target, *cells)

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import STYLE, logarithmic
+from ..plot_style import NARROW_IN, STYLE, logarithmic, names_beside
 from .record import ModelRun, ScenarioResult, TieredModel, Tiers
 from .text import runs
 
@@ -19,14 +19,14 @@ _OUTCOMES = (
 )
 
 
-def scenario_plot(tiers: Tiers, scenario: ScenarioResult) -> Figure:
-    """Left with tiers, right without: above each model's quantile by window, below tier 2's requests per second."""
+def scenario_plot(tiers: Tiers, scenario: ScenarioResult, narrow: bool = False) -> Figure:
+    """Left with tiers, right without: above each model's quantile by window, below tier 2's requests per second.
+
+    Where it is narrow, both runs stand below one another.
+    """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            2, 2, figsize=(9.6, 5.2), sharex=True, sharey="row", height_ratios=(3, 2), layout="constrained"
-        )
-        for column, (run, both) in enumerate(runs(scenario)):
-            latency, requests = axes[0][column], axes[1][column]
+        latencies, requested, figure = _panels(narrow)
+        for (run, both), latency, requests in zip(runs(scenario), latencies, requested, strict=True):
             for model, played, color in zip(tiers.models, both, TIER_COLORS, strict=True):
                 _latency(latency, model, played, color)
             _requests(requests, both[1])
@@ -34,8 +34,23 @@ def scenario_plot(tiers: Tiers, scenario: ScenarioResult) -> Figure:
                 one.axvspan(tiers.phase_s, 2 * tiers.phase_s, color="#f2f4f6", zorder=0)
             latency.set_title(run, loc="left", fontsize=11)
             requests.set_xlabel("seconds")
-        _label(axes, tiers.models)
+        _label(latencies, requested, tiers.models, narrow)
         return figure
+
+
+def _panels(narrow: bool) -> tuple[list[Axes], list[Axes], Figure]:
+    """For each run a panel of latencies, and one of requests."""
+    if not narrow:
+        figure, axes = plt.subplots(
+            2, 2, figsize=(9.6, 5.2), sharex=True, sharey="row", height_ratios=(3, 2), layout="constrained"
+        )
+        return list(axes[0]), list(axes[1]), figure
+    figure, rows = plt.subplots(
+        4, 1, figsize=(NARROW_IN, 9.6), sharex=True, height_ratios=(3, 2, 3, 2), layout="constrained"
+    )
+    for first, second in ((0, 2), (1, 3)):
+        rows[second].sharey(rows[first])
+    return list(rows[::2]), list(rows[1::2]), figure
 
 
 def _latency(axes: Axes, model: TieredModel, played: ModelRun, color: str) -> None:
@@ -57,11 +72,14 @@ def _requests(axes: Axes, played: ModelRun) -> None:
         bottom = [below + rate for below, rate in zip(bottom, rates, strict=True)]
 
 
-def _label(axes: Sequence[Sequence[Axes]], models: Sequence[TieredModel]) -> None:
-    latency, requests = axes[0][0], axes[1][0]
-    quantile = models[0].objective.quantile * 100
-    latency.set(ylabel=f"P{quantile:g} latency, ms")
+def _label(latencies: Sequence[Axes], requested: Sequence[Axes], models: Sequence[TieredModel], narrow: bool) -> None:
+    latency, requests = latencies[0], requested[0]
+    latency.set(ylabel=f"{models[0].objective.quantile_name} latency, ms")
     logarithmic(latency.yaxis)
     requests.set_ylabel(f"{models[1].model}, requests/s")
-    axes[0][1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    axes[1][1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    if narrow:
+        for names, place in ((latencies[0], 1.12), (requested[0], 1.0)):
+            names.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, place), ncols=2, fontsize=8.5)
+    else:
+        names_beside(latencies[1], narrow)
+        names_beside(requested[1], narrow)

@@ -8,6 +8,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from ..measurement.meter import Meter
 from ..session.session import Session
+from ..slo.numerals import rate_text
 from ..slo.objective import ChosenObjective, choose_objective
 from ..triton.deadlines import LOAD_S
 from ..triton.restore import restored_server
@@ -77,7 +78,8 @@ class TierRuns:
         self._megabytes[meter.model] = meter.megabytes
         self._progress.heading(
             meter.model,
-            f"tier {tier}: {capacity:.1f} req/s alone, unloaded {unloaded_ms:.1f} ms; objective {chosen.objective}",
+            f"tier {tier}: {rate_text(capacity)} req/s alone, unloaded {unloaded_ms:.1f} ms; "
+            f"objective {chosen.objective}",
         )
         return TieredModel(
             model=meter.model,

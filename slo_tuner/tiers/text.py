@@ -3,6 +3,7 @@
 from command_line.terminal import plain_table, print_table
 
 from ..measurement.validity import MOST_DELAY_SHARE
+from ..slo.numerals import beside, rate_text
 from .record import ModelRun, ScenarioResult, TieredModel, TierResults, Tiers, Window
 
 PHASES = ("steady", "burst", "steady again")
@@ -58,8 +59,8 @@ def recovered_s(model: TieredModel, played: ModelRun) -> float | None:
 def phase_line(model: TieredModel, played: ModelRun) -> str:
     """The three phases of one model in one line."""
     return f"{model.model}: " + "; ".join(
-        f"{rate:.0f}/s {model.objective.quantile_name} {_ms(window)} ms, {window.refused} of {window.due} refused"
-        + (f", {window.failed} failed" if window.failed else "")
+        f"{rate_text(rate)}/s {model.objective.quantile_name} {_ms(model, window)} ms, "
+        f"{window.refused} of {window.due} refused" + (f", {window.failed} failed" if window.failed else "")
         for rate, window in zip(played.rates_per_s, played.phases, strict=True)
     )
 
@@ -83,8 +84,8 @@ def cells_of(model: TieredModel, played: ModelRun) -> list[tuple[str, ...]]:
         (
             model.model,
             phase,
-            f"{rate:.1f}",
-            f"{model.objective.quantile_name} {_ms(window)}",
+            rate_text(rate),
+            f"{model.objective.quantile_name} {_ms(model, window)}",
             *(f"{count}" for count in (window.late, window.shed, window.timed_out, window.failed)),
             "kept" if _kept(model, window) else "missed",
         )
@@ -96,5 +97,5 @@ def _kept(model: TieredModel, window: Window) -> bool:
     return window.kept(model.objective)
 
 
-def _ms(window: Window) -> str:
-    return "–" if window.quantile_ms is None else f"{window.quantile_ms:.0f}"  # noqa: RUF001
+def _ms(model: TieredModel, window: Window) -> str:
+    return "–" if window.quantile_ms is None else beside(window.quantile_ms, model.objective.limit_ms, 0)  # noqa: RUF001

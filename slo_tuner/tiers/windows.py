@@ -2,9 +2,7 @@
 
 from itertools import pairwise
 
-import numpy as np
-
-from ..load.request_log import RequestLog
+from ..load.request_log import RequestLog, quantile_of
 from ..load.request_outcome import RequestOutcome
 from ..slo.objective import Objective
 from .record import Window
@@ -42,5 +40,5 @@ def _window(rows: RequestLog, objective: Objective, start: float, end: float) ->
         timed_out=counts[RequestOutcome.TIMED_OUT],
         failed=counts[RequestOutcome.FAILED],
         late=int(taken.missed(objective.limit_ms).sum()),
-        quantile_ms=float(np.quantile(answered.latency_ms, objective.quantile)) if len(answered) else None,
+        quantile_ms=quantile_of(answered.latency_ms, objective.quantile),
     )

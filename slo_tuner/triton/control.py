@@ -141,8 +141,9 @@ class Control:
                 loading.join(0.5)
                 self.check_alive()
         except KeyboardInterrupt:
-            # Otherwise the server would end a load later that nobody expects any more.
-            loading.join(deadline_s)
+            # Otherwise a server that goes on would end a load later that nobody expects any more.
+            if self._process is None:
+                loading.join(deadline_s)
             raise
         reason = loading.get()
         if reason:

@@ -1,5 +1,6 @@
 """Runs the real tritonserver on a model repository: explicit model control, known ports, a log file, a sure end."""
 
+import re
 import shutil
 import socket
 import tempfile
@@ -63,9 +64,24 @@ def check_repository(path: Path) -> None:
 def _is_model(folder: Path) -> bool:
     if not folder.is_dir():
         return False
-    # A version is a directory whose name is a number without a 0 before it (triton-inference-server/core).
-    versions = (child for child in folder.iterdir() if child.name.isdigit() and not child.name.startswith("0"))
-    return (folder / "config.pbtxt").is_file() or any(version.is_dir() for version in versions)
+    versions = [child for child in folder.iterdir() if _is_version(child)]
+    if not _is_plain(folder.name) and any((version / "model.py").is_file() for version in versions):
+        raise UsageError("repository", str(folder), f"{_NOT_PLAIN} in a model's name: rename the directory")
+    return (folder / "config.pbtxt").is_file() or bool(versions)
+
+
+def _is_version(folder: Path) -> bool:
+    """Whether its name is a number without a 0 before it (triton-inference-server/core)."""
+    return folder.name.isdigit() and not folder.name.startswith("0") and folder.is_dir()
+
+
+# The python backend starts its stub by `bash -c`, with paths that it does not quote (python_backend/src/stub_launcher.cc).
+_NOT_PLAIN = "Triton's python backend takes letters, digits and ./+:@%,=-_ alone"
+
+
+def _is_plain(path: str | Path) -> bool:
+    """Whether a shell reads a path as it is written."""
+    return re.fullmatch(r"[\w./+:@%,=-]+", str(path)) is not None
 
 
 class TritonProcess(Started):
@@ -76,6 +92,8 @@ class TritonProcess(Started):
     ) -> None:
         self.ports, self.log = ports, log
         self._server, self._repository, self._extra = server, repository, list(extra)
+        if not _is_plain(tempfile.gettempdir()):
+            raise UsageError("TMPDIR", tempfile.gettempdir(), f"{_NOT_PLAIN} in a path")
         self._scratch = Path(tempfile.mkdtemp(prefix="slo-tuner-"))
         self._process: Child | None = None
 
@@ -124,7 +142,7 @@ class TritonProcess(Started):
     def _start(self) -> None:
         command = [
             str(self._server.program),
-            f"--model-repository={self._repository}",
+            f"--model-repository={self._plain_repository()}",
             "--model-control-mode=explicit",
             f"--http-port={self.ports.http}",
             f"--grpc-port={self.ports.grpc}",
@@ -140,6 +158,14 @@ class TritonProcess(Started):
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self._process = start_child(command + self._extra, log, self._server.environment())
+
+    def _plain_repository(self) -> Path:
+        """The repository, by a link where a shell would read its path otherwise than it is written."""
+        if _is_plain(self._repository):
+            return self._repository
+        link = self._scratch / "repository"
+        link.symlink_to(self._repository.absolute())
+        return link
 
     def _wait_until_live(self) -> None:
         deadline = time.monotonic() + START_S

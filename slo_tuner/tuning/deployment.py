@@ -11,6 +11,7 @@ from command_line.errors import UsageError
 
 from ..capacity.configuration import Configuration
 from ..cost.prices import CapacityMargin, Offer, replicas, usd_per_million
+from ..slo.numerals import rate_text
 from .record import Deployment, TuningResults
 
 VALUES_FOLDER = "values"
@@ -65,8 +66,8 @@ def values_text(results: TuningResults) -> str:
         values["monitoring"] = {"prometheusRule": {"objective": {"p95Ms": objective.limit_ms}}}
     said = (
         f"# Written by slo-tuner on {results.run.created[:10]}: {tuning.model} keeps {objective} up to "
-        f"{deployment.per_pod_per_s:.1f} requests/s a Pod\n"
-        f"# ({results.run.server}; found as {tuning.path[0].rate_per_s:.1f} requests/s "
+        f"{rate_text(deployment.per_pod_per_s)} requests/s a Pod\n"
+        f"# ({results.run.server}; found as {rate_text(tuning.path[0].rate_per_s)} requests/s "
         f"with {tuning.path[0].configuration}). Evidence: results.json and report.html.\n"
     )
     return said + yaml.safe_dump(values, sort_keys=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..capacity.configuration import Configuration
 from ..capacity.surrogate import Expected
+from ..slo.numerals import rate_text
 from .evidence import TrialHistory
 from .path import Choice, Step, best_path, steps
 from .space import Space
@@ -109,7 +110,7 @@ class Explorer:
 
     def _leader(self, index: int, expected: Expected, rate: float | None, gain: float) -> Candidate:
         guess = math.exp(float(expected.log_rate[index]))
-        reason = f"expected {guess:.1f} requests/s (± {100 * float(expected.spread[index]):.0f} %)"
+        reason = f"expected {rate_text(guess)} requests/s (± {100 * float(expected.spread[index]):.0f} %)"
         if rate:
             reason += f", a gain of {100 * gain:.1f} % over the best so far on average"
         return Candidate(self.known.choices[index], "leader", reason, guess, 0.97 * guess, rate)

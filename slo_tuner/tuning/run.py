@@ -7,6 +7,7 @@ from command_line.errors import GeneratorError, ServerError
 from ..capacity.configuration import Configuration
 from ..measurement.meter import Meter
 from ..session.session import Session
+from ..slo.numerals import rate_text
 from ..slo.objective import ChosenObjective, choose_objective
 from ..triton.restore import restored_server, unload_ensembles_of
 from .explorer import Explorer
@@ -79,7 +80,7 @@ class Tune:
     def _live(self, system: TritonSystem, task: Candidate, aim: TrialObjective, known_per_s: float) -> Trial:
         self._progress.heading(str(task.configuration), f"{task.role}, {task.reason}")
         trial = run_trial(system, task, len(self._trials) + 1, aim, known_per_s)
-        outcome = f"{trial.rate_per_s:.1f} requests/s" if trial.rate_per_s else trial.status
+        outcome = f"{rate_text(trial.rate_per_s)} requests/s" if trial.rate_per_s else trial.status
         self._progress.say(f"  {outcome}{': ' + trial.message if trial.message else ''}")
         return trial
 

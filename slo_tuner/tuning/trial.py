@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..capacity.configuration import Configuration
 from ..results.schema import Point, SweepPoint
+from ..slo.numerals import rate_text
 from ..slo.objective import Objective
 from ..slo.rate_search import Limits, search
 
@@ -173,7 +174,7 @@ def _measure(
         return facts | {"status": "screened"}
     beat = task.beat_per_s
     if beat is not None and saturation.rate_per_s < _HOPELESS * beat:
-        message = f"saturates at {saturation.rate_per_s:.1f} requests/s, {beat:.1f} are kept already"
+        message = f"saturates at {rate_text(saturation.rate_per_s)} requests/s, {rate_text(beat)} are kept already"
         return facts | {"status": "hopeless", "message": message}
 
     def measure(rate: float, purpose: str) -> Point:
@@ -187,7 +188,7 @@ def _measure(
             if again.kept and not again.invalid:
                 return again
             points.append(again)
-        raise _BeatenError(f"does not keep {rate:.1f} requests/s")
+        raise _BeatenError(f"does not keep {rate_text(rate)} requests/s")
 
     start = min(task.start_per_s or math.inf, 0.9 * saturation.rate_per_s)
     if beat is not None:
@@ -210,7 +211,7 @@ def _search(
     found = search(kept, limits)
     facts: dict[str, object] = {"status": "rate"}
     if found.rate_per_s is None:
-        lowest = f"{found.lowest_tried_per_s or 0.0:.1f} requests/s, the lowest rate that was tried"
+        lowest = f"{rate_text(found.lowest_tried_per_s or 0.0)} requests/s, the lowest rate that was tried"
         if found.generator_limited:
             facts = {"status": "invalid", "message": f"the load generator could not even offer {lowest}"}
         else:

@@ -1,5 +1,9 @@
 """Model control on the real tritonserver: what counts as a model, and when a model is gone."""
 
+import re
+import shutil
+import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from command_line.errors import UsageError
 from slo_tuner.triton.control import Control
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, check_repository, pick_ports
+
+from .conftest import started
 
 FINALIZE_S = 2.0
 CODE = f"""
@@ -30,6 +37,11 @@ class TritonPythonModel:
 
     def finalize(self):
         time.sleep({FINALIZE_S})
+"""
+NEVER_READY = """\
+    def initialize(self, args):
+        time.sleep(3600)
+
 """
 
 
@@ -59,6 +71,55 @@ def test_a_repository_that_triton_serves_is_accepted(found: Path, control: Contr
     check_repository(found)
     control.load("slow_end", 60.0)
     assert control.is_ready("slow_end")
+
+
+@pytest.mark.parametrize("name", ["my models", "it's $HOME; mä&ß"])
+def test_a_repository_in_a_folder_of_any_name_is_served(
+    found: Path, server_python: str, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    repository = Path(shutil.copytree(found / "slow_end", tmp_path / name / "slow_end")).parent
+    program = find_tritonserver(server_python=server_python)
+    with (
+        TritonProcess(program, repository, pick_ports(), tmp_path / "tritonserver.log") as server,
+        closing(Control(server.grpc_address, server)) as opened,
+    ):
+        opened.load("slow_end", 60.0)
+        assert opened.is_ready("slow_end")
+
+
+def test_a_model_that_the_backend_could_not_start_is_named(found: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(found / "slow_end", tmp_path / "slow end"))
+    with pytest.raises(UsageError, match=re.escape(f"repository: {str(folder)!r}: Triton's python backend takes ")):
+        check_repository(tmp_path)
+
+
+def test_a_folder_for_temporary_files_that_the_backend_could_not_use_is_named(
+    found: Path, server_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a b").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a b"))
+    program = find_tritonserver(server_python=server_python)
+    with pytest.raises(UsageError, match="^TMPDIR: "):
+        TritonProcess(program, found, pick_ports(), tmp_path / "tritonserver.log")
+
+
+def test_an_interruption_does_not_wait_for_the_load_of_a_server_that_ends_too(
+    server_python: str, tmp_path: Path
+) -> None:
+    version = tmp_path / "models" / "never" / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(CODE.replace("    def execute", f"{NEVER_READY}    def execute"))
+    arguments = ["measure", "never", f"--repository={tmp_path / 'models'}", f"--server-python={server_python}"]
+    with started("slo-tuner", [*arguments, f"--output={tmp_path / 'out'}"], until="objective") as (child, _):
+        log, end = tmp_path / "out" / "tritonserver.log", time.monotonic() + 60
+        while "loading: never" not in log.read_text():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        begin = time.monotonic()
+        child.process.send_signal(signal.SIGINT)
+        assert child.process.wait(60) == 130
+    assert time.monotonic() - begin < 40
 
 
 def test_only_models_are_models_and_each_is_one(control: Control) -> None:

@@ -16,7 +16,7 @@ from .trace import Floats, Trace
 Gaps = Literal["refuse", "zero", "hold"]
 GAPS: tuple[Gaps, ...] = ("refuse", "zero", "hold")
 MOST_RATE = 1e9
-_MOST_TIME = 1e20
+_YEAR_2100, _MOST_TIME = 4_102_444_800, 1e12
 MOST_STEPS = 10_000_000
 """A step a second for four months: beyond that a time stamp is in another unit than the others."""
 
@@ -26,7 +26,7 @@ class Columns:
     """What a file holds: `times` of rows (`rates` None: of single requests) in seconds, and where the first row is.
 
     `first_row` is the number of the first in the file, for messages. `start` is the first time in UTC, if they have a
-    zone.
+    zone. `dated` says that the times were dates, so that their unit is known.
     """
 
     source: str
@@ -34,6 +34,7 @@ class Columns:
     rates: Floats | None = None
     first_row: int = 1
     start: str = ""
+    dated: bool = False
 
     def wrong(self, row: int, value: object, allowed: str) -> UsageError:
         """The error that names a row, counted from 0 here and as in the file there."""
@@ -49,9 +50,10 @@ def checked_trace(columns: Columns, gaps: Gaps = "refuse") -> Trace:
     times = columns.times
     if not len(times):
         raise UsageError("trace", columns.source, "it has no row; give a row for each request, or for each rate")
-    # Differences of more would overflow; nanoseconds of a date stay below.
-    far = ~(np.abs(times) < _MOST_TIME)
-    _refuse_first(columns, far, times, "a time is a finite number of seconds, or ISO 8601 with a zone")
+    _refuse_first(columns, ~np.isfinite(times), times, "a time is a finite number of seconds, or ISO 8601 with a zone")
+    # An hour of milliseconds would pass for six weeks of seconds.
+    far = np.abs(times) >= (_MOST_TIME if columns.dated else _YEAR_2100)
+    _refuse_first(columns, far, times, "a time in seconds is before the year 2100: are they seconds, not milliseconds?")
     if columns.rates is None:
         return _of_requests(columns)
     rates = columns.rates
@@ -88,9 +90,12 @@ def _of_rates(columns: Columns, rates: Floats, gaps: Gaps) -> Trace:
     distances = np.diff(times)
     wrong = np.concatenate([[False], distances <= 0])
     _refuse_first(columns, wrong, times, "times ascend, each once: sort the rows")
-    step = float(np.median(distances))
-    number = distances / step
-    even = (np.abs(number - np.round(number)) <= 0.05) & (np.round(number) >= 1)
+    # The lower median: of two distances one may be a gap.
+    step = float(np.sort(distances)[(len(distances) - 1) // 2])
+    # A distance of nearly nothing makes numbers beyond all bounds, which are refused.
+    with np.errstate(over="ignore", invalid="ignore"):
+        number = distances / step
+        even = (np.abs(number - np.round(number)) <= 0.05) & (np.round(number) >= 1)
     _refuse_first(columns, np.concatenate([[False], ~even]), times, f"rows are {step:g} s apart")
     # Before they are whole numbers: a time in another unit than the others makes more of them than there are.
     too_far = np.concatenate([[False], np.cumsum(np.round(number)) >= MOST_STEPS])
@@ -129,7 +134,7 @@ def seconds_of(text: str) -> tuple[float, bool]:
 
 def utc(seconds: float) -> str:
     """Unix time as ISO 8601 in UTC; empty for what is no date of this century."""
-    if not math.isfinite(seconds) or not 946_684_800 <= seconds < 4_102_444_800:
+    if not math.isfinite(seconds) or not 946_684_800 <= seconds < _YEAR_2100:
         return ""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().replace("+00:00", "Z")
 

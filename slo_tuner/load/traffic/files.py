@@ -86,7 +86,8 @@ def _csv(path: Path) -> Columns:
     if mixed(zoned):
         raise found.wrong(zoned.index(not zoned[0]), body[zoned.index(not zoned[0])][0], "times are of one kind")
     start = utc(times[0]) if times else ""
-    return Columns(path.name, np.array(times), np.array(rates) if width == 2 else None, first, start)
+    dated = bool(zoned) and zoned[0]
+    return Columns(path.name, np.array(times), np.array(rates) if width == 2 else None, first, start, dated)
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -128,7 +129,8 @@ def _parquet(path: Path) -> Columns:
         if names_at.count(name) > 1:
             raise UsageError("trace", str(path), f"it has {names_at.count(name)} columns {name!r}; keep one")
     column = table.column(names_at.index(time))
-    if pyarrow.types.is_timestamp(column.type):
+    dated = pyarrow.types.is_timestamp(column.type)
+    if dated:
         if column.type.tz is None:
             raise UsageError("trace", str(path), f"the time stamps of {time!r} have no time zone; store them with one")
         per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
@@ -136,7 +138,7 @@ def _parquet(path: Path) -> Columns:
     else:
         seconds = _numbers(column, path, time)
     rates = _numbers(table.column(names_at.index(rate)), path, rate) if rate is not None else None
-    return Columns(path.name, seconds, rates, 1, utc(float(seconds[0])) if len(seconds) else "")
+    return Columns(path.name, seconds, rates, 1, utc(float(seconds[0])) if len(seconds) else "", dated)
 
 
 def _numbers(column: Any, path: Path, name: str) -> Floats:

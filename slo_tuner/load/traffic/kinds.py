@@ -1,5 +1,6 @@
 """Traffic that is generated: steady, daily, bursts, a step, a flash crowd."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from command_line.errors import UsageError
 from .trace import Floats, Trace
 
 _STEP_S = 5.0
+_LOWEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,24 @@ def _steady(times: Floats, peak: float, seed: int) -> Floats:
 
 
 def _daily(times: Floats, peak: float, seed: int) -> Floats:
-    """A sine with its highest point at 14:00; its lowest is as far below the mean, and not below a twentieth of it."""
-    return np.asarray(np.maximum(1 + (peak - 1) * np.cos(2 * np.pi * (times / 3600 - 14) / 24), 0.05))
+    """A sine with its highest point at 14:00, its lowest as far below the mean, but not below a twentieth of it.
+
+    A higher peak is a sharper one, a power of the sine: so the mean stays what was asked for.
+    """
+    sine = np.cos(2 * np.pi * (times / 3600 - 14) / 24)
+    if peak <= 2 - _LOWEST:
+        return np.asarray(1 + (peak - 1) * sine)
+    return np.asarray(_LOWEST + (peak - _LOWEST) * ((1 + sine) / 2) ** _power((1 - _LOWEST) / (peak - _LOWEST)))
+
+
+def _power(mean: float) -> float:
+    """The power of (1 + cos) / 2 that has this mean over a period: gamma(p + 1/2) / (sqrt(pi) gamma(p + 1))."""
+    low, high = 0.0, 30.0
+    for _ in range(60):
+        power = math.exp((low + high) / 2)
+        found = math.lgamma(power + 0.5) - math.lgamma(power + 1) - 0.5 * math.log(math.pi)
+        low, high = ((low + high) / 2, high) if found > math.log(mean) else (low, (low + high) / 2)
+    return math.exp(low)
 
 
 def _bursts(times: Floats, peak: float, seed: int) -> Floats:

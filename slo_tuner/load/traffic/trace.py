@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+# The mean around a second is one over so many seconds, of about so many requests.
+_SMOOTH_S, _SMOOTH_REQUESTS = (60.0, 900.0), 300.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,26 @@ class Trace:
         """
         if time == rate == 1.0:
             return self
-        return replace(self, step_s=self.step_s / time, rates=self.rates * rate, times_s=None)
+        expected = self.without_chance()
+        return replace(expected, step_s=self.step_s / time, rates=expected.rates * rate)
+
+    def without_chance(self) -> "Trace":
+        """The rates behind single requests; a trace of rates as it is.
+
+        Requests that are counted by second vary by chance, as Poisson arrivals do. Whoever makes arrivals of these
+        counts again, or multiplies them, would count chance twice: they would come in clumps that nobody sent. So each
+        count is shrunk towards the mean around it by the share of its variance that chance explains (the estimator of
+        James and Stein, as Efron and Morris have it, J. Am. Stat. Assoc. 70, 1975): of a Poisson process to the mean
+        itself, while bursts that are more than chance stay.
+        """
+        if self.times_s is None:
+            return self
+        width = int(min(np.clip(_SMOOTH_REQUESTS / self.mean_per_s, *_SMOOTH_S) / self.step_s, len(self.rates)))
+        mean = _around(self.rates, max(1, width))
+        excess = float(((self.rates - mean) ** 2).sum() * self.step_s / mean.sum() / max(1 - 1 / max(width, 1), 1e-9))
+        own = max(0.0, 1 - 1 / excess) if excess > 0 else 0.0
+        rates = mean + own * (self.rates - mean)
+        return replace(self, rates=rates * (self.rates.sum() / rates.sum()), times_s=None)
 
     def cut(self, seconds: float) -> "Trace":
         """Its first `seconds`, in whole steps; at least one."""
@@ -80,6 +101,14 @@ class Trace:
         starts = np.repeat(np.arange(len(counts)) * self.step_s, counts)
         within = np.random.default_rng(seed).uniform(0.0, self.step_s, len(starts))
         return np.sort(starts + within)
+
+
+def _around(rates: Floats, steps: int) -> Floats:
+    """The mean of about so many neighbours of each, itself in the middle; of fewer at both ends."""
+    total = np.concatenate([[0.0], np.cumsum(rates)])
+    places = np.arange(len(rates))
+    first, last = np.maximum(places - steps // 2, 0), np.minimum(places + (steps - steps // 2), len(rates))
+    return np.asarray((total[last] - total[first]) / (last - first))
 
 
 def _means(rates: Floats, steps: int) -> Floats:

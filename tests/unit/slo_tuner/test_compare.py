@@ -239,6 +239,9 @@ def test_one_rate_alone_finds_no_highest_one() -> None:
     rate, points = _points(1.0, 1)
     single = ModelResult(model="m", rate_per_s=rate, points=(points[0].model_copy(update={"purpose": "single"}),))
     assert "measurement at one rate" in _verdict(results(single), results(model()))[1]
+    missed = points[0].model_copy(update={"purpose": "trace", "kept": False})
+    trace = ModelResult(model="m", missed_per_s=rate, points=(missed,))
+    assert "measurement of a trace (--trace)" in _verdict(results(trace), results(model()))[1]
 
 
 @pytest.fixture

@@ -3,14 +3,17 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slo_tuner.cli import main
-from slo_tuner.cost.cost import Priced, cheapest, cost
+from slo_tuner.commands.cost import print_costs
+from slo_tuner.cost.cost import Priced, bound, cheapest, cost
 from slo_tuner.cost.prices import CapacityMargin, read_prices
 from slo_tuner.report.page import render_report
 from slo_tuner.results.schema import ModelResult, Results, read_results, write_results
+from slo_tuner.slo.objective import Objective
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"
 PRICES = read_prices()
@@ -106,7 +109,71 @@ def test_two_results_are_compared_each_on_its_machine(results: Path, tmp_path: P
 def test_a_rate_that_the_generator_limited_costs_at_most(results: Path) -> None:
     found = cost([_measured("m", 100, "n1-standard-4", limited=True)], 400, CapacityMargin())
     page = render_report(read_results(results, Results).model_copy(update={"cost": found}))
-    assert re.search(r"≥ 100\.0</td><td>≤ 0\.53", page)
+    assert re.search(r"≥ 100\.0</td><td>≤ 0\.528", page)
+
+
+def test_a_ratio_to_a_rate_that_the_generator_limited_is_at_most_that() -> None:
+    limited = cost(
+        [_measured("base", 20, "n1-standard-96", limited=True), _measured("fast", 100, "n1-standard-4")],
+        1,
+        CapacityMargin(),
+    )
+    assert [bound(row, limited) for row in limited.rows] == ["", "<="]
+    both = cost([_measured(name, 20, "n1-standard-4", limited=True) for name in "ab"], 1, CapacityMargin())
+    assert [bound(row, both) for row in both.rows] == ["", "?"]
+
+
+def test_a_price_of_less_than_a_cent_is_not_rounded_away(capsys: pytest.CaptureFixture[str]) -> None:
+    print_costs(cost([_measured("m", 31_776, "n1-standard-4+T4")], 1, CapacityMargin()))
+    assert " 0.00472 " in capsys.readouterr().out
+
+
+def _changed(results: Path, **changes: Any) -> None:
+    """The results with the first model changed."""
+    found = read_results(results, Results)
+    first = found.models[0].model_copy(update=changes)
+    write_results(found.model_copy(update={"models": (first, *found.models[1:])}), results)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rate_per_s": None, "failure": "no memory"}, "not measured"),
+        ({"rate_per_s": None, "generator_limited": True}, "invalid: the load generator lagged"),
+        ({"rate_per_s": None}, "not met"),
+        (
+            {"disturbed": "other programs took 0.9 of 2 cores"},
+            "original: disturbed: other programs took 0.9 of 2 cores",
+        ),
+        ({"generator_limited": True}, "original: the load generator set the rate"),
+    ],
+)
+def test_what_weakens_a_rate_or_why_there_is_none_stands_beside_its_cost(
+    changes: dict[str, Any], said: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _changed(results, **changes)
+    assert main(["cost", str(results), "--machine=n1-standard-4"]) == 0
+    assert said in capsys.readouterr().out
+    assert said.removeprefix("original: ") in (results.parent / "report.html").read_text()
+
+
+def test_a_rate_that_was_asked_for_costs_at_most_that() -> None:
+    points = [
+        point.model_copy(update={"purpose": "single"}) for point in read_results(LADDER, Results).models[0].points
+    ]
+    model = ModelResult(model="m", rate_per_s=5.0, points=tuple(points[:1]))
+    (row,) = cost([Priced(model, "a machine", PRICES.offer("n1-standard-4"))], 1, CapacityMargin()).rows
+    assert row.at_most and "no highest one was searched" in row.note
+
+
+def test_rates_within_another_objective_are_said(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read_results(results, Results)
+    other = tmp_path / "other.json"
+    write_results(found.model_copy(update={"objective": Objective(limit_ms=500.0)}), other)
+    assert main(["cost", str(results), str(other), "--machine=n1-standard-4", "--machine=n1-standard-96"]) == 0
+    assert "original: within another objective, p95<=500ms" in capsys.readouterr().out
 
 
 def test_rates_of_an_unknown_server_need_a_machine(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from slo_tuner.cli import main
 from slo_tuner.cost.prices import read_prices
 from slo_tuner.fleet.capacity_notes import capacity_notes
 from slo_tuner.fleet.headroom import headroom
-from slo_tuner.fleet.measured import Measured, measured_pod
+from slo_tuner.fleet.measured import Measured, measured_pod, scaled
 from slo_tuner.fleet.pod_queue import PodModel
 from slo_tuner.fleet.pod_table import TableSpec, make_table
 from slo_tuner.fleet.question import Question
@@ -97,6 +97,25 @@ def test_pods_go_again_after_the_cool_down_and_nodes_after_they_were_idle() -> N
     gone = int(np.argmax(outcome.pods < outcome.pods[590]))
     assert gone >= 600 + 300
     assert outcome.nodes[gone] > outcome.pods[gone] and outcome.nodes[-1] == 2
+
+
+def test_a_fleet_scales_in_steps_that_are_longer_than_the_window_of_its_rate() -> None:
+    """Weeks are simulated roughly in such steps, and three months in no others."""
+    trace = _steps((140, 3600), (1200, 7200))
+    plan = FleetPlan(scaling=SCALING, start_up=QUICK)
+    for step in (20, 59, 61, 100, 400):
+        outcome = simulate(trace, replace(_pod(), table=_pod().table.coarser(step)), plan)
+        assert outcome.pods[0] == 2 and 12 <= outcome.pods[-1] <= 20, step
+
+
+def test_a_log_of_poisson_arrivals_is_as_late_as_their_rate() -> None:
+    """A count of each second that is taken for its rate would have chance twice: as it is, and in the Pod's queue."""
+    fixed = FleetPlan(scaling=ScalingSettings(mode="fixed", replicas=1), start_up=QUICK)
+    counts = np.random.default_rng(5).poisson(95.0, 7200).astype(float)
+    log = Trace("log", 1.0, counts, np.repeat(np.arange(7200) + 0.5, counts.astype(int)))
+    known = simulate(Trace("rate", 1.0, np.full(7200, counts.mean())), _pod(), fixed).late_share
+    assert known > 0.01
+    assert simulate(log.without_chance(), _pod(), fixed).late_share == pytest.approx(known, rel=0.1)
 
 
 def test_a_lost_zone_costs_its_share_until_it_is_noticed() -> None:
@@ -344,7 +363,7 @@ def test_a_machine_that_is_priced_but_was_not_measured_is_said(gpus: tuple[str, 
     pod = Measured("m", _pod_model(), 100.0, None, "", at_least=False)
     other = replace(pod, model="other", disturbed="other programs", at_least=True)
     source = (results.model_copy(update={"run": run}), read_prices().offer(offer))
-    notes = capacity_notes(pod, [source], [pod, other])
+    notes = capacity_notes(pod, [source], [pod, other], results.objective)
     assert said in notes[0]
     assert notes[1:] == ["Measured disturbed, too: other.", "The load generator set the capacity of other, too."]
 
@@ -355,6 +374,11 @@ def test_a_machine_that_is_priced_but_was_not_measured_is_said(gpus: tuple[str, 
         ({"rate_per_s": None}, "no rate within the objective"),
         ({"unloaded_ms": None}, "no unloaded latency"),
         ({"sweep": ()}, "no closed loops"),
+        ({"unloaded_ms": 0.0}, "its unloaded latency is 0 ms"),
+        ({"unloaded_ms": 5000.0}, "its unloaded latency is 5000 ms; above 0 and within 180 ms is allowed"),
+        ({"load_s": -5.0}, "its load took -5 s"),
+        ({"server_config": {"instance_group": "two"}}, "its server_config is no configuration of Triton"),
+        ({"rate_per_s": 1e4}, "its rate of 1e+04 requests/s does not fit its closed loops"),
     ],
 )
 def test_results_that_tell_too_little_are_refused(
@@ -393,10 +417,18 @@ def test_fleets_side_by_side_are_each_as_alone() -> None:
 @pytest.mark.parametrize("queue_ms", [None, 20.0])
 def test_the_published_ratio_holds_where_pods_are_many(queue_ms: float | None) -> None:
     """Slower Pods whose limit is as much longer wait as much longer: a queue time that is a target is, too."""
+    question = _question()
+    scaling = SCALING.model_copy(update={"most": 100, "queue_target_ms": queue_ms})
     offers = [read_prices().offer(name) for name in PUBLISHED_MACHINES]
-    question = Question(
+    ratio = published_ratio(question, Simulator(question), scaling, offers)
+    assert ratio is not None and ratio.trace == pytest.approx(163, rel=0.05)
+
+
+def _question() -> Question:
+    """About a Pod of 100 requests a second on the machine with a T4, and 3,000 requests a second for two hours."""
+    return Question(
         measured=Measured("m", _pod_model(), CAPACITY, 1.0, "", at_least=False),
-        offer=offers[1],
+        offer=read_prices().offer(PUBLISHED_MACHINES[1]),
         trace=generated("daily", Shape(3000.0, hours=2.0)),
         objective=Objective(),
         start_up=QUICK,
@@ -407,9 +439,17 @@ def test_the_published_ratio_holds_where_pods_are_many(queue_ms: float | None) -
         allowed_worst_share=0.05,
         patience_s=2.0,
     )
-    scaling = SCALING.model_copy(update={"most": 100, "queue_target_ms": queue_ms})
-    ratio = published_ratio(question, Simulator(question), scaling, offers)
-    assert ratio is not None and ratio.trace == pytest.approx(163, rel=0.05)
+
+
+def test_a_slower_pod_is_not_given_more_of_them_than_its_load_needs() -> None:
+    """One fast Pod a zone is more than enough: of slow ones a few are, not as many as would serve what the fast can."""
+    question = replace(_question(), trace=generated("steady", Shape(20.0, hours=1.0)))
+    fast = question.measured
+    simulator = Simulator(question)
+    slow = PodModel(fast.pod.configuration, scaled(fast.pod.service, 2.0))
+    settings = SCALING.model_copy(update={"least": 3})
+    outcome = simulator.with_another(simulator.other(slow, fast.capacity_per_s / 10, 0.5), settings)
+    assert outcome.pods.max() <= 6 and outcome.worst_share <= 0.05
 
 
 @pytest.mark.slow

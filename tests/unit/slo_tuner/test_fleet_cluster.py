@@ -30,6 +30,17 @@ def test_a_pod_on_a_new_node_waits_for_all_of_its_parts() -> None:
     assert cluster.serving == 4
 
 
+def test_a_node_on_its_way_is_no_quicker_for_another_pod() -> None:
+    cluster = _cluster()
+    cluster.resize(4, 0)
+    cluster.resize(3, 10)
+    cluster.resize(4, 20)
+    _run(cluster, 21, 149)
+    assert (cluster.serving, sum(cluster.nodes)) == (3, 4)
+    _run(cluster, 150, 150)
+    assert cluster.serving == 4
+
+
 def test_a_removed_pod_drains_and_its_node_stays_for_the_next() -> None:
     cluster = _cluster()
     cluster.resize(2, 0)

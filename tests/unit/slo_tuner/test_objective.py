@@ -1,9 +1,11 @@
 """An objective is read from text, refused with what is allowed, and chosen relative to a baseline."""
 
+import numpy as np
 import pytest
 
 from command_line.errors import UsageError
-from slo_tuner.slo.objective import Objective, parse_objective, relative_objective
+from slo_tuner.load.request_log import quantile_of
+from slo_tuner.slo.objective import Objective, keeps, parse_objective, rank_of, relative_objective
 
 
 @pytest.mark.parametrize(
@@ -16,6 +18,28 @@ from slo_tuner.slo.objective import Objective, parse_objective, relative_objecti
 )
 def test_an_objective_is_read(text: str, expected: Objective) -> None:
     assert parse_objective(text) == expected
+
+
+@pytest.mark.parametrize("text", ["p99.999<=1234.5678ms", "p99.99995<=1234567ms,errors<=0.0001%"])
+def test_an_objective_of_many_digits_is_read_as_it_is_printed(text: str) -> None:
+    assert str(parse_objective(text)) == text
+    assert parse_objective(str(parse_objective(text))) == parse_objective(text)
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9, 0.95, 0.99, 0.999])
+def test_a_quantile_is_within_a_limit_exactly_where_the_objective_is_kept(quantile: float) -> None:
+    """Of few requests an interpolated one would not be: of 20 answers the P95 lay above a limit that 19 keep."""
+    random = np.random.default_rng(1)
+    for total in [*range(1, 70), 200, 999, 1000, 1001]:
+        latencies = random.exponential(100.0 / np.log(1 / (1 - quantile)), total)
+        kept = keeps(np.count_nonzero(latencies > 100.0), total, Objective(quantile).miss_share)
+        reached = quantile_of(latencies, quantile)
+        assert reached is not None and (reached <= 100.0) is kept, (total, reached)
+
+
+def test_the_quantile_is_the_largest_that_may_not_be_late() -> None:
+    assert [rank_of(0.95, total) for total in (1, 19, 20, 100)] == [1, 19, 19, 95]
+    assert quantile_of(np.empty(0), 0.95) is None
 
 
 def test_an_objective_prints_as_it_is_written() -> None:

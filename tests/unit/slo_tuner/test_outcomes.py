@@ -46,7 +46,7 @@ def test_every_outcome_is_a_page_and_a_table(
         assert main(["report", str(path)]) == 0
     printed, page = capsys.readouterr().out, (tmp_path / "report.html").read_text()
     assert "┃" in printed and "</html>" in page and " nan" not in page.lower()
-    assert page.count("<svg") == page.count("<figure>")
+    assert page.count("<svg") == 2 * page.count("<figure>")
 
 
 @pytest.mark.parametrize("name", ["a model that failed", "all models failed", "foreign names", "a sweep"])

@@ -30,6 +30,14 @@ def test_a_machine_that_has_no_price_is_named_with_those_that_have(name: str) ->
         read_prices().offer(name)
 
 
+def test_what_is_no_price_table_is_not_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "passwd"
+    path.write_text("root:x:0:0:root:/root:/bin/bash\nsecret:more\n")
+    with pytest.raises(UsageError) as refused:
+        read_prices(path)
+    assert "secret" not in str(refused.value) and "must be a YAML file" in str(refused.value)
+
+
 def test_a_million_inferences_cost_the_hours_they_take() -> None:
     assert usd_per_million(0.54, 2236.6) == pytest.approx(0.54 / (2236.6 * 3600 / 1e6))
 
@@ -69,7 +77,7 @@ def test_a_pod_that_serves_next_to_nothing_takes_no_time_to_count() -> None:
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        ("", "prices: None"),
+        ("", r"prices: '.*' is not allowed; it must be a YAML file"),
         ("- 1", "prices: "),
         ("machines: {}", r"prices.machines: \{\}"),
         ("machines: {m: {usd_per_hour: -1, as_of: 2026-01-01}}", "prices.machines.m.usd_per_hour: -1"),

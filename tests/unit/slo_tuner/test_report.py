@@ -1,5 +1,6 @@
 """The report says what the results say, in every case that can occur."""
 
+import re
 from typing import Any
 
 import pytest
@@ -77,6 +78,76 @@ def test_no_ratio_is_claimed_against_a_baseline_that_missed() -> None:
     assert "times" not in headline(results)
 
 
+@pytest.mark.parametrize(
+    ("original", "fast", "ratio", "said"),
+    [
+        (False, False, "5.20", "up to 52.0 requests per second, 5.2 times what original keeps (10.0)."),
+        (True, False, "<= 5.20", "up to 52.0 requests per second, at most 5.2 times what original keeps (10.0)."),
+        (
+            False,
+            True,
+            ">= 5.20",
+            "up to 52.0 requests per second or more, at least 5.2 times what original keeps (10.0).",
+        ),
+        (True, True, "not known", "up to 52.0 requests per second or more."),
+    ],
+)
+def test_a_ratio_to_or_of_a_rate_that_the_load_set_is_no_more_than_a_bound(
+    original: bool, fast: bool, ratio: str, said: str
+) -> None:
+    models = (_model("original", 10.0, generator_limited=original), _model("fast", 52.0, generator_limited=fast))
+    results = _results(*models)
+    assert headline(results) == f"fast keeps p95<=100ms {said}"
+    assert list(ladder_table(results).columns[2].cells) == ["1.00", ratio]
+    page_ratio = ratio.replace(">=", "≥").replace("<=", "≤")
+    assert f"<td>{page_ratio}</td>" in render_report(results)
+
+
+_TRACE = {"purpose": "trace", "duration_s": 600.0, "requests": 2400}
+
+
+@pytest.mark.parametrize(
+    ("point", "kept", "said"),
+    [
+        (
+            {"purpose": "single"},
+            True,
+            "m keeps p95<=100ms at 4.0 requests per second, the one rate that was asked for.",
+        ),
+        (
+            {"purpose": "single"},
+            False,
+            "m misses p95<=100ms at 4.0 requests per second, the one rate that was asked for.",
+        ),
+        (_TRACE, True, "m keeps p95<=100ms over the trace: 2400 requests in 600 s, 4.0 a second on average."),
+        (_TRACE, False, "m misses p95<=100ms over the trace: 2400 requests in 600 s, 4.0 a second on average."),
+    ],
+)
+def test_a_rate_or_a_trace_that_was_asked_for_is_not_called_the_highest_rate(
+    point: dict[str, Any], kept: bool, said: str
+) -> None:
+    points = [_point(4.0, **point, kept=kept)]
+    results = _results(_model("m", 4.0 if kept else None, missed_per_s=None if kept else 4.0, points=points))
+    assert headline(results) == said
+    page = render_report(results)
+    assert "up to" not in page and "Highest" not in page and "no highest one was searched for" in page
+    assert not str(ladder_table(results).title).startswith("Highest")
+
+
+def test_no_number_is_rounded_to_the_other_side_of_the_objective() -> None:
+    latency = _LATENCY.model_copy(update={"p95_ms": 100.04})
+    missed = {"kept": False, "miss_share": 0.0502, "objective_quantile_ms": 100.04, "latency": latency}
+    page = render_report(_results(_model("m", 5.0, points=[_point(5.0, **missed, misses=502, requests=10000)])))
+    assert "5.02 %" in page and ">5.0 %" not in page
+    assert "<td>100.04</td>" in page and ">100.0</td>" not in page and ">100</td>" not in page
+
+
+def test_a_slow_model_has_a_rate_that_is_not_nothing() -> None:
+    results = _results(_model("m", 0.04))
+    assert headline(results) == "m keeps p95<=100ms up to 0.04 requests per second."
+    assert "0.04" in list(ladder_table(results).columns[1].cells) and ">0.0<" not in render_report(results)
+
+
 def test_nothing_met_is_a_result() -> None:
     results = _results(_model("original", None), _model("fast", None))
     assert headline(results).startswith("No model keeps p95<=100ms")
@@ -88,7 +159,7 @@ def test_nothing_met_is_a_result() -> None:
 )
 def test_the_page_has_a_plot_for_each_part_that_was_measured(sweep: tuple[SweepPoint, ...]) -> None:
     page = render_report(_results(_model("original", 10.0, sweep=sweep)))
-    assert page.count("<svg") == 3 + len(sweep)
+    assert page.count("<figure>") == 3 + len(sweep) and page.count("<svg") == 2 * page.count("<figure>")
     assert "A &lt;title&gt;" in page
 
 
@@ -170,3 +241,25 @@ def test_the_page_names_the_proxy_that_the_load_went_through() -> None:
     assert "proxy" not in render_report(results)
     proxied = results.model_copy(update={"run": header(proxy="proxy.example:3128")})
     assert "through the proxy proxy.example:3128" in render_report(proxied)
+
+
+_COLOR = re.compile(r"(?:fill|stroke): (#[0-9a-f]{6})")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kept", "tuned", "tiers", "a sweep", "a fleet"])
+def test_every_plot_is_there_for_a_telephone_and_has_the_colours_of_the_page(name: str) -> None:
+    """At 400 pixels words have 11 at least; black lines and white grounds follow the page, in the dark, too."""
+    from outcomes import OUTCOMES
+
+    page = render_report(OUTCOMES[name]())
+    narrow = re.findall(r'<div class="narrow"><svg.*?width="([\d.]+)pt"', page, re.S)
+    assert narrow and len(narrow) == page.count('<div class="wide">')
+    for points in narrow:
+        assert 11 / 10 * float(points) * 96 / 72 * 0.75 <= 400 - 32, points
+    drawn = page[page.index("</style>") :]
+    fixed = {color for color in _COLOR.findall(drawn) if color in ("#ffffff", "#000000", "#1d2329", "#e6e9ec")}
+    assert not fixed
+    named = set(re.findall(r"var\((--plot-[0-9a-f]{6})\)", drawn))
+    light, dark = page[: page.index("prefers-color-scheme")], page[page.index("prefers-color-scheme") :]
+    assert named and all(f"{color}:" in light and f"{color}:" in dark for color in named)

@@ -68,7 +68,7 @@ def test_refused_requests_are_neither_late_nor_part_of_the_quantile() -> None:
     (found,) = windows_of(rows, Objective(limit_ms=100), (0.0, 10.0))
     assert (found.due, found.answered, found.shed, found.timed_out) == (4, 2, 1, 1)
     assert found.late == 1
-    assert found.quantile_ms == pytest.approx(50 + 0.95 * 250)
+    assert found.quantile_ms == pytest.approx(300)
 
 
 def test_a_failed_request_is_late_and_no_part_of_the_quantile() -> None:
@@ -121,7 +121,7 @@ def test_a_model_that_is_late_to_the_end_has_not_recovered() -> None:
 def test_the_page_shows_each_scenario_with_and_without_tiers() -> None:
     page = render_report(results(scenario(played(), played(SHEDDING))))
     assert "interactive keeps p95&lt;=100ms in 1 of 1 bursts with tiers, in 0 of 1 without." in page
-    assert page.count("<svg") == 1
+    assert page.count("<figure>") == 1
     for expected in ("A burst on tier 2", "refused, queue full", "bulk (tier 2)", "without"):
         assert expected in page
 

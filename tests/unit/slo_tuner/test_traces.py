@@ -85,14 +85,21 @@ RATES = "time,rate\n"
         (RATES + "yesterday,1\n", "row 2: 'yesterday' is not allowed; a time is a number of seconds, or ISO 8601"),
         (RATES + "0,1,2\n", "trace t.csv, row 2: '0,1,2' is not allowed; every row has 2 value(s)"),
         ("a,b,c\n", "it has 3 columns"),
-        ("1700000000000\n1700009990000000\n", "are times in seconds, not milliseconds?"),
+        ("1700000000000\n1700009990000000\n", "are they seconds, not milliseconds?"),
         ("time,latency\n0,1\n", "its second column is 'latency'"),
         ("time;rate\n0;1,5\n60;2\n", "its columns are separated by ';'"),
         ("time\trate\n0\t1\n", "its columns are separated by '\\t'"),
-        (RATES + "0,1\n1,2\n2,3\n1e19,4\n", "trace t.csv, row 5: 1e+19 is not allowed; a trace has 10000000 steps"),
+        (
+            RATES + "0,1\n1,2\n2,3\n1e9,4\n",
+            "trace t.csv, row 5: 1000000000.0 is not allowed; a trace has 10000000 steps",
+        ),
+        (RATES + "0,1\n1,2\n2,3\n1e19,4\n", "trace t.csv, row 5: 1e+19 is not allowed; a time in seconds is before"),
+        (RATES + "1700000000000,1\n1700000060000,2\n", "row 2: 1700000000000.0 is not allowed; a time in seconds"),
+        ("time\n1700000000000000\n1700000000500000\n", "are they seconds, not milliseconds?"),
+        (RATES + "0,1\n60,2\n240,1\n", "trace t.csv, row 4: 240.0 is not allowed; 2 rows before it are missing"),
         (RATES + "0,1\n1e-320,2\n5,3\n", "is not allowed"),
         (RATES + "-1e308,1\n1e308,2\n", "is not allowed"),
-        ("time\n-1e308\n1e308\n", "row 2: -1e+308 is not allowed; a time is a finite number"),
+        ("time\n-1e308\n1e308\n", "row 2: -1e+308 is not allowed; a time in seconds is before"),
     ],
 )
 @pytest.mark.parametrize("gaps", ["refuse", "zero", "hold"])
@@ -160,6 +167,42 @@ def test_generated_traffic_has_its_rate_and_its_peak(kind: str) -> None:
     usual = trace.mean_per_s if kind == "daily" else float(np.median(trace.rates[: len(trace.rates) // 3]))
     assert usual == pytest.approx(100, rel=0.01)
     assert trace.rates.max() == pytest.approx(100 * KINDS[kind][1], rel=0.04)
+
+
+@pytest.mark.parametrize("peak", [1.5, 3.0, 20.0, 1000.0])
+def test_a_day_has_the_mean_and_the_peak_that_were_asked_for(peak: float) -> None:
+    trace = generated("daily", Shape(100.0, hours=24.0, peak=peak))
+    assert trace.mean_per_s == pytest.approx(100, rel=0.001)
+    assert trace.rates.max() == pytest.approx(100 * peak, rel=0.01) and trace.rates.min() >= 4.9
+
+
+def _log(rates: np.ndarray) -> Trace:
+    """Poisson arrivals of a rate for each second, as a log of requests."""
+    counts = np.random.default_rng(3).poisson(rates)
+    return Trace("log", 1.0, counts.astype(float), np.repeat(np.arange(len(counts)) + 0.5, counts))
+
+
+def test_what_is_chance_in_a_log_of_requests_is_no_traffic() -> None:
+    steady = np.full(7200, 8.0)
+    log = _log(steady)
+    assert log.rates.std() == pytest.approx(8**0.5, rel=0.05)
+    assert log.without_chance().rates.std() < 0.15 * log.rates.std()
+    assert log.scaled(rate=10.0).rates == pytest.approx(10 * log.without_chance().rates)
+    assert log.without_chance().requests == pytest.approx(log.requests)
+    rates = Trace("rates", 1.0, steady)
+    assert rates.without_chance() is rates
+
+
+def test_what_is_more_than_chance_in_a_log_of_requests_stays() -> None:
+    clumps = np.where(np.arange(7200) % 60 == 0, 400.0, 2.0)
+    log = _log(clumps)
+    assert log.without_chance().rates == pytest.approx(log.rates, rel=0.1, abs=1.0)
+
+
+@pytest.mark.parametrize("counts", [[1.0], [0.0, 0.0, 5.0], [3.0, 3.0]])
+def test_a_log_of_few_requests_keeps_them(counts: list[float]) -> None:
+    log = Trace("log", 1.0, np.array(counts), np.arange(sum(counts)))
+    assert log.without_chance().requests == pytest.approx(log.requests)
 
 
 def test_time_and_rate_are_scaled() -> None:
