@@ -75,7 +75,7 @@ def _is_version(folder: Path) -> bool:
     return folder.name.isdigit() and not folder.name.startswith("0") and folder.is_dir()
 
 
-# The python backend starts its stub by `bash -c`, with paths that it does not quote (python_backend/src/stub_launcher.cc).
+# The python backend starts its stub by `bash -c`, with paths that it does not quote (its src/stub_launcher.cc).
 _NOT_PLAIN = "Triton's python backend takes letters, digits and ./+:@%,=-_ alone"
 
 
