@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def work() -> int:
         options = _parser().parse_args(arguments)
         need(_EXTRA, *_PACKAGES)
+        if not any(file.exists() for file in options.files):
+            raise UsageError("FILE", str(options.files[0]), "name image files that exist")
         with naming_extra(_EXTRA):
             return _predict(options) if options.write_json is None else _write_json(options)
 

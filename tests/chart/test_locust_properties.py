@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cases import with_values
 from chart_values import leaves, read_values
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from render import ROOT, HelmRefused, render
 from schema_strategy import changes
@@ -26,7 +26,7 @@ CHANGES = changes(SCHEMA, PATHS)
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100)
 @given(start=st.sampled_from([SWARM, LADDER]), changed=CHANGES)
 def test_mutated_values_render_valid_manifests_or_are_refused(
     start: dict[str, Any], changed: list[dict[str, Any]]

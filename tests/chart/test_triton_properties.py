@@ -7,7 +7,7 @@ import pytest
 from cases import EVERYTHING, URL, with_values
 from chart_pools import OF_THE_RELEASE
 from chart_values import leaves, read_values
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from render import ROOT, HelmRefused, render
 from schema_strategy import changes
@@ -32,7 +32,7 @@ IN_POOLS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100)
 @given(
     start=st.sampled_from([URL, EVERYTHING, POOLED]),
     changed=CHANGES,

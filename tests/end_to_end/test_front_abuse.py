@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 import urllib3
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .conftest import ROOT, started
@@ -206,7 +206,7 @@ REQUESTS = st.fixed_dictionaries(
 BODIES = REQUESTS.map(lambda made: json.dumps(made).encode()) | st.binary(max_size=40)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(
     path=st.sampled_from(
         ["half:predict", "text:predict", "queued:predict/", "half/versions/1:predict", "half/metadata", "x"]

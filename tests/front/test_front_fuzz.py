@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from asgi import Client, client
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tfserving_front.budget import Budget
@@ -80,7 +80,7 @@ def front() -> Iterator[tuple[asyncio.Runner, Client]]:
         runner.run(made.__aexit__(None, None, None))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300)
 @given(path=PATHS, headers=HEADERS, body=BODIES, method=METHODS)
 @example(path="/v1/models/one:predict", headers=[], body=b'{"instances":' + LISTS + b"}", method="POST")
 @example(path="/v1/models/text:predict", headers=[], body=b'{"instances":[' + OBJECTS + b"]}", method="POST")

@@ -1,6 +1,7 @@
 """What an index shows of the package is complete, and the wheel holds this project's packages and nothing else."""
 
 import email
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -31,6 +32,8 @@ def test_the_metadata_is_complete(wheel: Path) -> None:
     assert {"Homepage", "Documentation", "Source", "Issues", "Changelog"} == {
         one.partition(",")[0] for one in metadata.get_all("Project-URL", [])
     }
+    links = re.findall(r"\]\(([^)]+)\)", metadata.get_payload())
+    assert len(links) > 20 and not [link for link in links if not link.startswith(("https://", "#"))]
     assert metadata["License-Expression"] == "Apache-2.0" and metadata["Keywords"]
     assert "Programming Language :: Python :: 3.12" in metadata.get_all("Classifier", [])
     extras = {"builder", "tuner", "front", "image-client", "server", "s3", "gs", "language"}

@@ -172,7 +172,7 @@ def test_the_generator_limits_a_rate_only_from_above_and_below_every_miss(rate: 
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     seed=st.integers(0, 2**32),
     edge=st.floats(0.2, 300.0),

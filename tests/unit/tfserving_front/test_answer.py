@@ -97,7 +97,7 @@ def test_outputs_without_a_common_batch_cannot_be_rows(shape: tuple[int, ...]) -
         check_rows({"y": output(np.zeros(2)), "z": output(np.zeros(shape))})
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(arrays.arrays(np.float32, arrays.array_shapes(max_dims=4, max_side=4)), st.booleans())
 def test_every_float_reads_back_as_itself(array: Any, rows: bool) -> None:
     (answer,) = written({"x": output(array)}, rows).values()
