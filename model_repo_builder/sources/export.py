@@ -28,6 +28,7 @@ RANDOM = frozenset(
 )
 
 
+SWITCHES = frozenset({"PlaceholderWithDefault", "Switch", "If", "StatelessIf"})
 XLA = "_XlaMustCompile"
 # A message of protocol buffers has at most 2 GiB, and a frozen graph is one; what is no weight needs some of it.
 MOST_BYTES = 2_000_000_000
@@ -154,13 +155,16 @@ def _frozen(function: Any, inputs: int) -> Any:
         if any(XLA in node.attr for node in _nodes(constant.graph.as_graph_def())):
             plain = _without_xla(constant)
             constant = convert_variables_to_constants_v2(plain, lower_control_flow=False, aggressive_inlining=True)
-    random = sorted({node.op for node in constant.graph.as_graph_def().node if node.op in RANDOM})
+    operations = {node.op for node in constant.graph.as_graph_def().node}
+    # Behind a switch or beside a number with a default, as dropout of TensorFlow 1, they may reach no answer: the
+    # probe has asked twice.
+    random = sorted(operations & RANDOM) if not operations & SWITCHES else []
     if random:
         allowed = "a model without dropout or random numbers when it serves (training=False)"
         raise InvalidError("model.source", f"its answer is random, the graph holds {', '.join(random)}", allowed)
     if len(constant.inputs) != inputs:
         raise NotFreezableError(", ".join(tensor.name for tensor in constant.inputs[inputs:]))
-    return _without_assertions(constant)
+    return _without_assertions(_with_defaults(constant))
 
 
 def _without_xla(function: Any) -> Any:
@@ -186,6 +190,24 @@ def _without_xla(function: Any) -> Any:
 
 def _nodes(definition: Any) -> list[Any]:
     return [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+
+
+def _with_defaults(function: Any) -> Any:
+    """The function with the defaults of what is no input of the signature, such as a flag for training."""
+    from tensorflow.python.eager.wrap_function import function_from_graph_def
+
+    definition = function.graph.as_graph_def()
+    optional = [node for node in definition.node if node.op == "PlaceholderWithDefault"]
+    if not optional:
+        return function
+    for node in optional:
+        dtype = node.attr.pop("dtype").type
+        node.attr.clear()
+        node.op = "Identity"
+        node.attr["T"].type = dtype
+    return function_from_graph_def(
+        definition, [tensor.name for tensor in function.inputs], [tensor.name for tensor in function.outputs]
+    )
 
 
 def _without_assertions(function: Any) -> Any:

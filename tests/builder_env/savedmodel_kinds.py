@@ -128,6 +128,18 @@ def random_answer(folder: Path) -> Path:
     return save(folder, lambda image: {"p": probabilities(tf.nn.dropout(image, 0.5))}, IMAGES)
 
 
+def dropout_of_tensorflow_1(folder: Path) -> Path:
+    """A part of what it keeps, and whether it drops at all, have defaults that drop nothing."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, (None, SIZE, SIZE, 3))
+        kept, training = v1.placeholder_with_default(1.0, ()), v1.placeholder_with_default(False, ())
+        some = image / kept * tf.floor(kept + tf.random.uniform(tf.shape(image)))
+        some = v1.cond(training, lambda: v1.nn.dropout(some, rate=0.5), lambda: some)
+        v1.saved_model.simple_save(session, str(folder), {"image": image}, {"p": probabilities(some)})
+    return folder
+
+
 def official_resnet(folder: Path) -> Path:
     """Classes int64 [batch] beside probabilities, as TensorFlow's official ResNet."""
     return save(

@@ -56,6 +56,7 @@ def config(folder: Path, name: str) -> Any:
     [
         kinds.classifier,
         kinds.official_resnet,
+        kinds.dropout_of_tensorflow_1,
         kinds.texts_out,
         kinds.two_numbers,
         kinds.recurrent,
