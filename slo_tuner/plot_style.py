@@ -61,8 +61,12 @@ def names_beside(axes: Axes, narrow: bool) -> None:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
+# So wide is a decade in which three numbers stand side by side; one above the other they need half of it.
+_DECADE_IN = 0.9
+
+
 def logarithmic(*axes: Axis) -> None:
-    """Make axes logarithmic, with numbers (20, 50, 100) in place of powers of ten.
+    """Make axes logarithmic, with numbers (20, 50, 100; where room is scarce 10, 100) in place of powers of ten.
 
     Call it when all is drawn. An axis without a value above 0 stays linear: a logarithmic one could show nothing.
     """
@@ -71,7 +75,12 @@ def logarithmic(*axes: Axis) -> None:
             continue
         plot = axis.axes
         plot.set(xscale="log") if axis is plot.xaxis else plot.set(yscale="log")
-        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        low, high = axis.get_view_interval()
+        across = axis is plot.xaxis
+        inches = (plot.bbox.width if across else plot.bbox.height) / plot.figure.dpi
+        room = inches / max(1.0, math.log10(high / low))
+        subs = (1, 2, 5) if room >= (_DECADE_IN if across else _DECADE_IN / 2) else (1,)
+        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=subs))
         axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
         axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
