@@ -25,7 +25,7 @@ def first_wrong(parser: argparse.ArgumentParser, words: Sequence[str]) -> str | 
     for word in words:
         name, equals, value = word.partition("=")
         if not word or (equals and not value and _is_option(name)):
-            field = asking.option_strings[-1] if asking else name or "an argument"
+            field = name or (asking.option_strings[-1] if asking else "an argument")
             return f"{field}: '' is not allowed; give a value"
         if word == "--":
             return None

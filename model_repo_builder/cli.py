@@ -82,8 +82,6 @@ def _build(options: argparse.Namespace) -> int:
     from model_repo_builder.plan.schema import load_plan
     from model_repo_builder.report import BuildLog, as_json, console
 
-    if not options.output:
-        raise InvalidError("--output", "nothing", f"a directory, or {bucket.ALLOWED}")
     only = [name for name in options.only.split(",") if name]
     valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     if not options.quiet:

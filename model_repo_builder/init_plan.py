@@ -8,7 +8,6 @@ from pathlib import Path
 
 from model_repo_builder import bucket
 from model_repo_builder.agreement import methods
-from model_repo_builder.errors import InvalidError
 from model_repo_builder.plan.model import Model, TensorInput
 from model_repo_builder.plan.schema import WARM_UP_REQUESTS, absolute
 from model_repo_builder.signature import FLOATS, OPEN, STRING, Signature, Tensor
@@ -26,8 +25,6 @@ MOST_CHARACTERS = 100
 
 def write(source: str, signature: str | None = None) -> str:
     """The text of a plan; InvalidError for a source that is no SavedModel, or can't be served."""
-    if not source:
-        raise InvalidError("SAVEDMODEL", "nothing", savedmodel.ALLOWED)
     known = source if bucket.is_url(source) else absolute(Path(source))
     name = _name(known)
     chosen = {"signature": signature} if signature else {}
@@ -53,10 +50,10 @@ def _lines(model: Model, found: Signatures, served: str, described: Signature) -
         for tensor in tensors:
             yield f"# It {what} {_shown(tensor.name)}: {tensor.dtype} {_shape(tensor, described)}"
     yield "model:"
-    yield f"  name: {quoted(model.name)}"
-    yield f"  source: {quoted(model.source)}"
+    yield f"  name: {_quoted(model.name)}"
+    yield f"  source: {_quoted(model.source)}"
     if served != savedmodel.DEFAULT_SIGNATURE or len(found.by_name) > 1:
-        yield f"  signature: {quoted(served)}{_others(found, served)}"
+        yield f"  signature: {_quoted(served)}{_others(found, served)}"
     if described.batched:
         yield "  # batching: false  # where rows of a batch are no requests of their own, such as frames of a clip"
     else:
@@ -69,7 +66,7 @@ def _lines(model: Model, found: Signatures, served: str, described: Signature) -
     yield "  count: 16"
     yield "  outputs:"
     for name, method in methods(described, {}).items():
-        yield f"    {quoted(name)}: {method}  # or top1, difference, equal, boxes"
+        yield f"    {_quoted(name)}: {method}  # or top1, difference, equal, boxes"
     yield "runtime: python  # ngc for NVIDIA's image with its own backends"
     yield f"defaults: {{max_batch_size: {BATCH}}}" if described.batched else "defaults: {}"
     yield "variants:"
@@ -97,7 +94,7 @@ def _examples(model: Model) -> Iterator[str]:
 
 
 def _input(tensor: Tensor, found: Signatures) -> Iterator[str]:
-    yield f"    {quoted(tensor.name)}:"
+    yield f"    {_quoted(tensor.name)}:"
     if OPEN in tensor.shape:
         yield f"      shape: {list(tensor.example_shape)}  # CHECK: of an example; each request chooses the sizes"
     elif tensor.shape == UNKNOWN_RANK:
@@ -120,7 +117,7 @@ def _input(tensor: Tensor, found: Signatures) -> Iterator[str]:
         yield "      range: [0, 1]  # CHECK: least and largest number that clients send"
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     """A text in YAML's double quotes, on one line; what can't be printed is escaped."""
     inside = "".join(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in text)
     return f'"{inside}"'
@@ -128,7 +125,7 @@ def quoted(text: str) -> str:
 
 def _shown(text: str) -> str:
     """A text in a comment: as it is, or quoted where it has characters that no comment can have."""
-    return text if text.isprintable() else quoted(text)
+    return text if text.isprintable() else _quoted(text)
 
 
 def _shape(tensor: Tensor, described: Signature) -> str:

@@ -76,6 +76,7 @@ def test_a_mistyped_word_is_named_with_the_nearest(
         (tuner, ["measure", "net", "--repository", ""], "--repository"),
         (tuner, ["ladder", "--repository=models", "--output", ""], "--output"),
         (tuner, ["serve", "models", "--log", ""], "--log"),
+        (tuner, ["measure", "net", "--address", "--header="], "--header"),
         (tuner, [""], "an argument"),
         (front, ["--triton", ""], "--triton"),
         (image_client, ["photo.jpg", "--write-json="], "--write-json"),
