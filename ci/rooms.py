@@ -53,7 +53,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"plan"},
         {"engines"},
         {"examples"},
-        {"bucket", "bucket_cache", "downloads", "package_files"},
+        {"bucket", "bucket_cache", "downloads", "package_files", "tensorflow_graph"},
         {"signature", "errors", "tensorflow_log"},
     ),
 }

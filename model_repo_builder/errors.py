@@ -30,6 +30,17 @@ class UnsupportedError(BuildError):
     """An engine can't convert this model; the other variants of the plan can still be built."""
 
 
+# Lines of an error that name the framework's own code.
+_NOT_ABOUT_IT = ("Detected at", "<stack traces", "Exception from", "Check '", "  ")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a framework says that is about the model, of at most 300 characters."""
+    text = str(error).replace("Graph execution error:", "").strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(_NOT_ABOUT_IT)]
+    return (lines or [type(error).__name__])[0][:300]
+
+
 def _printable(value: object) -> str:
     """On one line, with what can't be printed escaped."""
     words = " ".join(str(value).split())

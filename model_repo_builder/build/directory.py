@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from model_repo_builder import agreement
 from model_repo_builder.build import samples, verify
 from model_repo_builder.build.check import check, check_form
 from model_repo_builder.engines.base import Job
-from model_repo_builder.errors import BuilderError, BuildError, UnsupportedError
+from model_repo_builder.errors import BuilderError, BuildError, UnsupportedError, first_line
 from model_repo_builder.examples.kinds import kind_of
 from model_repo_builder.plan.schema import Plan, Variant
 from model_repo_builder.report import BuildLog, Row
@@ -23,7 +24,7 @@ from model_repo_builder.repository import alias, fingerprint, manifest, publish
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.repository.stage import Built, Stage, size_of
 from model_repo_builder.signature import InputForm, Signature
-from model_repo_builder.sources import probe, specification
+from model_repo_builder.sources import specification
 from model_repo_builder.sources.freeze import Frozen, freeze
 
 if TYPE_CHECKING:
@@ -198,21 +199,10 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
         folder=version,
         progress=lambda text: log.event(variant.name, text),
     )
-    try:
+    with _failures_named(variant):
         notes = variant.resolved_engine.build(job)
         result = _verified(variant, cache, job)
         signature = variant.resolved_engine.known_sizes(version, signature)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"variants.{variant.name}: {_with_allowed(str(error), variant)}") from None
-    except (BuilderError, MemoryError):
-        raise
-    except OSError as error:
-        # The disk's fault and not the engine's; copying a tree tells of each file that it could not copy.
-        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error
-        raise BuildError(f"variants.{variant.name}: {first}") from error
-    except Exception as error:
-        reason = _with_allowed(f"{variant.engine} fails on the examples: {probe.line(error)}", variant)
-        raise UnsupportedError(f"variants.{variant.name}: {reason}") from error
     examples = stage.keep(variant, cache.evaluation_set(form), signature)
     seconds = time.monotonic() - started
     made = stage.manifest(Built(variant, signature, result, notes, seconds, examples), frozen, step.artefact)
@@ -222,6 +212,24 @@ def _make(step: Step, cache: BuildCache, stage: Stage, log: BuildLog) -> Row:
     for warning in (*result.warnings, *_without_alias(signature)):
         log.event(variant.name, f"WARNING: {warning}")
     return Row(made, "built", seconds, size_of(version))
+
+
+@contextmanager
+def _failures_named(variant: Variant) -> Iterator[None]:
+    """What an engine or the disk fails of, as an error of the builder that names the variant."""
+    try:
+        yield
+    except UnsupportedError as error:
+        raise UnsupportedError(f"variants.{variant.name}: {_with_allowed(str(error), variant)}") from None
+    except (BuilderError, MemoryError):
+        raise
+    except OSError as error:
+        # The disk's fault and not the engine's; copying a tree tells of each file that it could not copy.
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+        raise BuildError(f"variants.{variant.name}: {first}") from error
+    except Exception as error:
+        reason = _with_allowed(f"{variant.engine} fails on the examples: {first_line(error)}", variant)
+        raise UnsupportedError(f"variants.{variant.name}: {reason}") from error
 
 
 def _without_alias(signature: Signature) -> tuple[str, ...]:

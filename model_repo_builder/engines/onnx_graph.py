@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from model_repo_builder import tensorflow_graph
 from model_repo_builder.engines import onnx_rewrites, onnx_weights
 from model_repo_builder.engines.base import Job
-from model_repo_builder.errors import UnsupportedError
+from model_repo_builder.errors import UnsupportedError, first_line
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
-from model_repo_builder.tensorflow_log import without_informing_lines
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
-# Of weights: both formats are messages of protocol buffers, which have at most 2 GiB.
-MOST_BYTES = 2_000_000_000
 
 
 def write(job: Job, target: Path) -> None:
@@ -38,7 +36,6 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     """
     import onnx
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     # Otherwise it copies the whole graph once more before each pass, to go on without a pass that fails.
@@ -50,14 +47,7 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
         raise UnsupportedError(f"ONNX has one name for one tensor, and {min(shared)} is an input and an output")
     loaded = tf.saved_model.load(str(savedmodel))
     function = loaded.signatures["serving_default"]
-    _refuse_tables(function)
-    _refuse_large(function)
-    # Loops and branches as functions, which tf2onnx understands; lowered, they are operations that it does not.
-    try:
-        with without_informing_lines():
-            frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    except Exception as error:
-        raise UnsupportedError(f"its weights can't become constants: {_first_line(error)}") from None
+    frozen = _with_constants(function)
     inputs = _names(frozen.inputs, function._arg_keywords)
     outputs = _names(frozen.outputs, sorted(function.structured_outputs))
     graph = frozen.graph.as_graph_def()
@@ -71,7 +61,7 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
             opset=OPSET,
         )
     except Exception as error:
-        raise UnsupportedError(f"tf2onnx can't convert it: {_first_line(error)}") from None
+        raise UnsupportedError(f"tf2onnx can't convert it: {first_line(error)}") from None
     _refuse_unknown(model)
     onnx_weights.put_back(model.graph, weights)
     _pass_on_constants(model.graph)
@@ -82,27 +72,24 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise UnsupportedError(f"tf2onnx writes an invalid graph: {_first_line(error)}") from None
+        raise UnsupportedError(f"tf2onnx writes an invalid graph: {first_line(error)}") from None
     onnx.save(model, str(target))
 
 
-def _refuse_tables(function: Any) -> None:
-    """UnsupportedError for a graph with more than weights: tables, and variables that it changes itself."""
+def _with_constants(function: Any) -> Any:
+    """The function with constants for variables; UnsupportedError where it holds more than weights, or too many."""
     definition = function.graph.as_graph_def()
-    nodes = [*definition.node, *(node for one in definition.library.function for node in one.node_def)]
-    changing = sorted({node.op for node in nodes if node.op.startswith("Assign")})
-    if changing:
+    if changing := tensorflow_graph.changing(definition):
         raise UnsupportedError(f"ONNX has no variables, and the model changes its own by {', '.join(changing)}")
-    tables = sorted({node.op for node in nodes if "Table" in node.op})
-    if tables:
+    if tables := tensorflow_graph.tables(definition):
         raise UnsupportedError(f"ONNX has no tables, and the model has {', '.join(tables)}; allowed: engine tensorflow")
-
-
-def _refuse_large(function: Any) -> None:
-    variables = function.graph.variables
-    size = sum((variable.shape.num_elements() or 0) * variable.dtype.size for variable in variables)
-    if size > MOST_BYTES:
-        raise UnsupportedError(f"an ONNX file holds 2 GB, and the model has {size / 1e9:.1f} GB of weights")
+    size_gb, most_gb = tensorflow_graph.weights_gb(function), tensorflow_graph.MOST_GB
+    if size_gb > most_gb:
+        raise UnsupportedError(f"an ONNX file holds {most_gb:g} GB, and the model has {size_gb:.1f} GB of weights")
+    try:
+        return tensorflow_graph.with_constants(function)
+    except Exception as error:
+        raise UnsupportedError(f"its weights can't become constants: {first_line(error)}") from None
 
 
 def _refuse_unknown(model: Any) -> None:
@@ -119,10 +106,6 @@ def _refuse_unknown(model: Any) -> None:
     unknown = sorted({name for domain, name in operations(model.graph) if not defs.has(name, domain)})
     if unknown:
         raise UnsupportedError(f"ONNX has no operation for {', '.join(unknown)}; allowed: engine tensorflow")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def with_input_dtype(path: Path, signature: Signature, target: Path) -> None:

@@ -25,8 +25,10 @@ PLACEHOLDER = "1/README"
 
 
 def render(plan: Plan, variant: Variant, signature: Signature) -> str:
-    """The text of the ensemble's config.pbtxt; empty where a variant of the plan has the model's name itself, and
-    where there can be none: `shared_name`."""
+    """The text of the ensemble's config.pbtxt; empty where there can be none.
+
+    That is where a variant of the plan has the model's name itself, and where an input and an output share one.
+    """
     if plan.model.name in {other.name for other in plan.variants} or shared_name(signature):
         return ""
     return config_pbtxt.HEADER + text_format.MessageToString(_ensemble(plan.model.name, variant, signature))

@@ -1,4 +1,4 @@
-"""A network saved as a SavedModel of one signature: with its weights as constants, or whole where it holds tables."""
+"""A network saved as a SavedModel of one signature: with its weights as constants, or whole where they can't be."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
+from model_repo_builder import tensorflow_graph
 from model_repo_builder.errors import InvalidError
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
-from model_repo_builder.tensorflow_log import without_informing_lines
+from model_repo_builder.sources.savedmodel import NOT_RANDOM
 
 Network = Callable[[dict[str, Any]], dict[str, Any]]
 # Names that TensorFlow takes as those of arguments; with others a model is saved under stand-ins, then renamed.
@@ -26,12 +27,9 @@ RANDOM = frozenset(
         *("TruncatedNormal", "RandomGamma", "RandomPoisson", "RandomPoissonV2", "RandomShuffle", "Multinomial"),
     }
 )
-
-
+# Behind these a random operation may reach no answer, as dropout of TensorFlow 1.
 SWITCHES = frozenset({"PlaceholderWithDefault", "Switch", "If", "StatelessIf"})
 XLA = "_XlaMustCompile"
-# A message of protocol buffers has at most 2 GiB, and a frozen graph is one; what is no weight needs some of it.
-MOST_BYTES = 2_000_000_000
 
 
 class NotFreezableError(Exception):
@@ -41,7 +39,7 @@ class NotFreezableError(Exception):
 def export(network: Network, signature: Signature, folder: Path) -> None:
     """Save `network`, which maps inputs to outputs by their names, with the signature `serving_default`.
 
-    Its weights become constants. NotFreezableError where it holds tables.
+    Its weights become constants. NotFreezableError where they can't, as beside tables.
     """
     import tensorflow as tf
 
@@ -135,67 +133,59 @@ def _shape(tensor: Tensor, signature: Signature) -> tuple[int | None, ...]:
 
 
 def _frozen(function: Any, inputs: int) -> Any:
-    """The function with constants for variables; control flow stays as functions, which converters understand."""
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    size = sum((variable.shape.num_elements() or 0) * variable.dtype.size for variable in function.graph.variables)
-    if size > MOST_BYTES:
-        raise NotFreezableError(f"{size / 1e9:.1f} GB of them, and a graph holds 2")
+    """The function with constants for variables; InvalidError where its answer is random."""
+    size_gb = tensorflow_graph.weights_gb(function)
+    if size_gb > tensorflow_graph.MOST_GB:
+        raise NotFreezableError(f"{size_gb:.1f} GB of them, and a graph holds {tensorflow_graph.MOST_GB:g}")
     variables = {id(variable.handle) for variable in function.graph.variables}
     for captured, _ in function.graph.captures:
         if captured.dtype.name in ("resource", "variant") and id(captured) not in variables:
             raise NotFreezableError("it has tables or other resources")
-    changing = sorted({node.op for node in _nodes(function.graph.as_graph_def()) if node.op.startswith("Assign")})
-    if changing:
+    definition = function.graph.as_graph_def()
+    if changing := tensorflow_graph.changing(definition):
         raise NotFreezableError(f"it changes its variables when it answers: {', '.join(changing)}")
-    if any("Table" in node.op for node in _nodes(function.graph.as_graph_def())):
+    if tensorflow_graph.tables(definition):
         raise NotFreezableError("it has tables")
-    with without_informing_lines():
-        constant = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-        if any(XLA in node.attr for node in _nodes(constant.graph.as_graph_def())):
-            plain = _without_xla(constant)
-            constant = convert_variables_to_constants_v2(plain, lower_control_flow=False, aggressive_inlining=True)
+    constant = tensorflow_graph.with_constants(function)
+    if any(XLA in node.attr for node in tensorflow_graph.nodes(constant.graph.as_graph_def())):
+        constant = tensorflow_graph.with_constants(_without_xla(constant))
     operations = {node.op for node in constant.graph.as_graph_def().node}
-    # Behind a switch or beside a number with a default, as dropout of TensorFlow 1, they may reach no answer: the
-    # probe has asked twice.
+    # Where there are switches, the probe has told: it has asked the same again.
     random = sorted(operations & RANDOM) if not operations & SWITCHES else []
     if random:
-        allowed = "a model without dropout or random numbers when it serves (training=False)"
-        raise InvalidError("model.source", f"its answer is random, the graph holds {', '.join(random)}", allowed)
+        raise InvalidError("model.source", f"its answer is random, the graph holds {', '.join(random)}", NOT_RANDOM)
     if len(constant.inputs) != inputs:
         raise NotFreezableError(", ".join(tensor.name for tensor in constant.inputs[inputs:]))
     return _without_assertions(_with_defaults(constant))
 
 
-def _without_xla(function: Any) -> Any:
-    """The function without its wish to be compiled (jit_compile=True), which keeps its parts from being inlined."""
+def _of_graph(definition: Any, function: Any) -> Any:
+    """A GraphDef as a function of the same inputs and outputs."""
     from tensorflow.python.eager.wrap_function import function_from_graph_def
 
+    inputs, outputs = ([tensor.name for tensor in tensors] for tensors in (function.inputs, function.outputs))
+    return function_from_graph_def(definition, inputs, outputs)
+
+
+def _without_xla(function: Any) -> Any:
+    """The function without its wish to be compiled (jit_compile=True), which keeps its parts from being inlined."""
     definition = function.graph.as_graph_def()
     # TensorFlow knows the functions by their names already: others need new ones.
     names = {one.signature.name: f"{one.signature.name}_without_xla" for one in definition.library.function}
     for one in definition.library.function:
         one.signature.name = names[one.signature.name]
         one.attr.pop(XLA, None)
-    for node in _nodes(definition):
+    for node in tensorflow_graph.nodes(definition):
         node.attr.pop(XLA, None)
         node.op = names.get(node.op, node.op)
         for value in node.attr.values():
             for called in (*value.list.func, *([value.func] if value.HasField("func") else [])):
                 called.name = names.get(called.name, called.name)
-    return function_from_graph_def(
-        definition, [tensor.name for tensor in function.inputs], [tensor.name for tensor in function.outputs]
-    )
-
-
-def _nodes(definition: Any) -> list[Any]:
-    return [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    return _of_graph(definition, function)
 
 
 def _with_defaults(function: Any) -> Any:
     """The function with the defaults of what is no input of the signature, such as a flag for training."""
-    from tensorflow.python.eager.wrap_function import function_from_graph_def
-
     definition = function.graph.as_graph_def()
     optional = [node for node in definition.node if node.op == "PlaceholderWithDefault"]
     if not optional:
@@ -205,24 +195,18 @@ def _with_defaults(function: Any) -> Any:
         node.attr.clear()
         node.op = "Identity"
         node.attr["T"].type = dtype
-    return function_from_graph_def(
-        definition, [tensor.name for tensor in function.inputs], [tensor.name for tensor in function.outputs]
-    )
+    return _of_graph(definition, function)
 
 
 def _without_assertions(function: Any) -> Any:
     """The function without checks of its inputs: an effect besides its outputs keeps it from being inlined."""
-    from tensorflow.python.eager.wrap_function import function_from_graph_def
-
     definition = function.graph.as_graph_def()
     waits_for = {f"^{node.name}" for node in definition.node if node.op == "Assert"}
     if not waits_for:
         return function
     for node in definition.node:
         node.input[:] = [name for name in node.input if name not in waits_for]
-    return function_from_graph_def(
-        definition, [tensor.name for tensor in function.inputs], [tensor.name for tensor in function.outputs]
-    )
+    return _of_graph(definition, function)
 
 
 def _rename_inputs(folder: Path, names: dict[str, str]) -> None:

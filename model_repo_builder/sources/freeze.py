@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_repo_builder.errors import BuilderError, InvalidError
+from model_repo_builder.errors import BuilderError, InvalidError, first_line
 from model_repo_builder.examples.kinds import ARRAYS, Examples
 from model_repo_builder.plan.model import Model
 from model_repo_builder.signature import STRING, InputForm, Signature
@@ -80,11 +80,12 @@ def freeze(model: Model, folder: Path, forms: Iterable[InputForm], sampler: Samp
         wanted = signature.in_form(form)
         try:
             export.export(loaded.network, wanted, folder / form.name)
-        except BuilderError:
+        except (BuilderError, OSError, MemoryError):
+            # A full disk or memory says nothing about the graph.
             raise
         except Exception as error:
             if not whole:
-                notes.append(f"served as it is: its weights can't become constants ({probe.line(error)})")
+                notes.append(f"served as it is: its weights can't become constants ({first_line(error)})")
             whole = True
             _keep(loaded, wanted, model, folder / form.name)
         # Graphs refer to themselves: what is left of one is several times its weights.
@@ -108,9 +109,11 @@ def _keep(loaded: Loaded, wanted: Signature, model: Model, folder: Path) -> None
     names = [tensor.name for tensor in wanted.inputs]
     try:
         export.save(lambda *inputs: loaded.network(dict(zip(names, inputs, strict=True))), specs, folder, module)
+    except (OSError, MemoryError):
+        raise
     except Exception as error:
         allowed = "its own dtypes and no preprocessing, as it can't be saved again"
-        raise InvalidError("model.source", f"{model.source}: {probe.line(error)}", allowed) from None
+        raise InvalidError("model.source", f"{model.source}: {first_line(error)}", allowed) from None
 
 
 def _load_keras(model: Model, _: Sampler) -> Loaded:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model_repo_builder.errors import InvalidError
+from model_repo_builder.errors import InvalidError, first_line
 from model_repo_builder.examples.kinds import Examples, as_sent, cycled
 from model_repo_builder.signature import OPEN, Signature
-from model_repo_builder.sources.savedmodel import UNKNOWN_SHAPE
+from model_repo_builder.sources.savedmodel import NOT_RANDOM, UNKNOWN_SHAPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A batch of so many is compared with one example at a time.
 ROWS = 3
-# How often the same request is asked again: an answer that is drawn differs.
+# So often the same request is asked again: an answer that is drawn differs.
 _REPEATS = 3
 # Of the largest number of an output: what another batch size may change by rounding. Another row is much further away.
 TOLERANCE = 0.01
@@ -26,8 +26,6 @@ TOLERANCE = 0.01
 # they may be sizes.
 _UNLIKE = (0, -1, 100, 10_000)
 _LARGEST_INTEGER = 100
-# Lines of an error that name the framework's own code.
-NOT_ABOUT_IT = ("Detected at", "<stack traces", "Exception from", "Check '", "  ")
 _DEPENDENT = "output {} of an example changes with the other examples of its batch"
 
 Run = Callable[[dict[str, Any]], dict[str, "NDArray[Any]"]]
@@ -51,7 +49,7 @@ def settle(
                 raise
             reason = str(error)
         except Exception as error:
-            reason = f"it fails on examples of a batch: {line(error)}"
+            reason = f"it fails on examples of a batch: {first_line(error)}"
         if reason and batching:
             raise InvalidError("model.batching", "true", f"false, as {reason}")
         if reason:
@@ -158,15 +156,14 @@ def _answer(run: Run, request: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
         allowed = (
             "examples that it answers: agreement.arrays: FILE.npz, or model.inputs.NAME with shape, range or values"
         )
-        raise InvalidError("model.source", f"it fails on {given}: {line(error)}", allowed) from None
+        raise InvalidError("model.source", f"it fails on {given}: {first_line(error)}", allowed) from None
 
 
 def _require_same_twice(once: dict[str, NDArray[Any]], again: dict[str, NDArray[Any]]) -> None:
     for name, array in once.items():
         if not same_numbers(array, again[name]):
-            allowed = "a model without dropout or random numbers when it serves (training=False)"
             found = f"its answer to the same input is random: output {name} differs between two runs"
-            raise InvalidError("model.source", found, allowed)
+            raise InvalidError("model.source", found, NOT_RANDOM)
 
 
 def _with_shapes(signature: Signature, answer: dict[str, NDArray[Any]]) -> Signature:
@@ -194,10 +191,3 @@ def _answers_zeros(run: Run, request: dict[str, NDArray[Any]]) -> bool:
 
 def _first(examples: dict[str, NDArray[Any]], signature: Signature) -> dict[str, NDArray[Any]]:
     return {name: array[:1] if signature.batched else array[0] for name, array in examples.items()}
-
-
-def line(error: Exception) -> str:
-    """The first line of what a framework says that is about the model."""
-    text = str(error).replace("Graph execution error:", "").strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(NOT_ABOUT_IT)]
-    return (lines or [type(error).__name__])[0][:200]

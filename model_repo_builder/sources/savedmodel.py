@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model_repo_builder import bucket
-from model_repo_builder.errors import InvalidError
+from model_repo_builder.errors import InvalidError, first_line
 from model_repo_builder.plan.model import Model, TensorInput
 from model_repo_builder.signature import CHANNELS, FLOATS, OPEN, STRING, Signature, Tensor
 from model_repo_builder.sources import bucket as bucket_source
@@ -34,6 +34,8 @@ VARIABLE_OPERATIONS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 VARIABLES = Path("variables", "variables.index")
 # An output whose rank no one says: it is looked up when the model has been run.
 UNKNOWN_SHAPE = (-2,)
+# Where the graph or two answers show that an answer is drawn.
+NOT_RANDOM = "a model without dropout or random numbers when it serves (training=False)"
 _PACKED = "the directory that is packed in it: unpack it first"
 HINTS = {
     **dict.fromkeys(keras_file.SUFFIXES, "that file itself as model.source, or a SavedModel"),
@@ -250,19 +252,19 @@ def _output(one: Declared, *, batched: bool) -> Tensor:
     return Tensor(one.name, dtype, one.shape[1:] if batched else one.shape)
 
 
-def _why_not(error: str) -> tuple[str, str]:
+def _why_not(error: Exception) -> tuple[str, str]:
     """What TensorFlow's error in loading means, and what is allowed."""
-    operation = re.search(r"Op type not registered '([^']+)'", error)
+    text = str(error)
+    operation = re.search(r"Op type not registered '([^']+)'", text)
     if operation:
         return f"uses the operation {operation[1]}, which TensorFlow does not have", "TensorFlow's own operations alone"
     if re.search(
-        r"\bvariables\b|TensorSliceReader|Checksum|checkpoint|table file|sstable|less bytes", error, re.IGNORECASE
+        r"\bvariables\b|TensorSliceReader|Checksum|checkpoint|table file|sstable|less bytes", text, re.IGNORECASE
     ):
         return "has variables that are missing, damaged or of another model", "a copy of all of its files"
-    if "No such file" in error or "assets" in error:
+    if "No such file" in text or "assets" in text:
         return "lacks files of its directory assets", "a copy of all of its files"
-    lines = [line for line in error.splitlines() if line.strip() and not line.startswith(("Graph exec", "Detected"))]
-    return f"can't be loaded: {(lines or ['TensorFlow does not say why'])[0]}", "a SavedModel that TensorFlow loads"
+    return f"can't be loaded: {first_line(error)}", "a SavedModel that TensorFlow loads"
 
 
 def load(model: Model) -> Any:
@@ -276,7 +278,7 @@ def load(model: Model) -> Any:
         loaded = tf.saved_model.load(str(folder(model)), tags=list(signatures(model).tags))
         function = loaded.signatures[signature_name(model)]
     except Exception as error:
-        found, allowed = _why_not(str(error))
+        found, allowed = _why_not(error)
         raise InvalidError("model.source", f"{model.source} {found}", allowed) from None
 
     def network(inputs: dict[str, Any]) -> dict[str, Any]:
