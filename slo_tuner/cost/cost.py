@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..results.costs import Cost, CostRow
 from ..results.schema import ModelResult
+from ..slo.numerals import ratio_bound
 from .prices import CapacityMargin, Offer, replicas, usd_per_million
 
 
@@ -72,14 +73,9 @@ def _notes(one: Priced) -> list[str]:
 
 
 def bound(row: CostRow, found: Cost) -> str:
-    """What `times_cheaper` is: exact (empty), at least (`>=`) or at most (`<=`) that; `?` where nobody knows.
-
-    A rate that may be higher makes its own row cheaper, and the rows that are compared with it dearer.
-    """
+    """How exact `times_cheaper` is (see `ratio_bound`): a rate that may be higher makes its own row cheaper."""
     first = next((one for one in found.rows if one.usd_per_million is not None), row)
-    if row is first or not (row.at_most or first.at_most):
-        return ""
-    return "?" if row.at_most and first.at_most else ">=" if row.at_most else "<="
+    return "" if row is first else ratio_bound(row.at_most, first.at_most)
 
 
 def cheapest(found: Cost) -> CostRow | None:

@@ -62,7 +62,7 @@ def measured_pod(result: ModelResult, objective: Objective, saturations: Sequenc
         said = f"its rate of {rate:.4g} requests/s does not fit its closed loops, which reach {most:.4g}"
         raise UsageError("model", result.model, said)
     pod = PodModel(configuration, service, outside_s)
-    return Measured(result.model, pod, rate, result.load_s, result.disturbed, result.generator_limited)
+    return Measured(result.model, pod, rate, result.load_s, result.disturbed, result.at_least)
 
 
 def configuration_of(result: ModelResult) -> Configuration:

@@ -5,7 +5,7 @@ from rich.table import Table
 from command_line import terminal
 
 from ..results.schema import ModelResult, Results
-from ..slo.numerals import rate_text
+from ..slo.numerals import rate_text, ratio_bound
 
 BASELINE = "original"
 """The model as it was before anything was optimised."""
@@ -51,17 +51,13 @@ def baseline(results: Results) -> ModelResult | None:
 def times(model: ModelResult, base: ModelResult, digits: int = 2) -> str:
     """How many times the base's rate a model keeps; empty where one has none.
 
-    A rate that the load generator set may be higher, so its ratio is at least that, and ratios to it are at most that.
-    Of two such rates nothing is known.
+    A rate that the load generator set may be higher, so its ratio is a bound (see `ratio_bound`).
     """
     if not model.rate_per_s or not base.rate_per_s:
         return ""
     ratio = f"{model.rate_per_s / base.rate_per_s:.{digits}f}"
-    if model.model == base.model or not (model.generator_limited or base.generator_limited):
-        return ratio
-    if model.generator_limited and base.generator_limited:
-        return "not known"
-    return f"{'>=' if model.generator_limited else '<='} {ratio}"
+    bound = "" if model.model == base.model else ratio_bound(model.generator_limited, base.generator_limited)
+    return "not known" if bound == "?" else f"{bound} {ratio}".strip()
 
 
 def _cells(model: ModelResult, base: ModelResult | None) -> list[str]:

@@ -65,6 +65,7 @@ def render_report(results: Results, predictions: Predictions | None = None) -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_signs"] = lambda text: text.replace(">=", "≥").replace("<=", "≤")
     # What only one kind of results has; the page tells by it which kind it shows.
     found: dict[str, object] = {"tiers": None, "record": None, "fleet": None}
     if isinstance(results, TierResults):
@@ -178,8 +179,8 @@ def headline(results: Results) -> str:
     sentence = f"{best.model} keeps {objective} up to {rate_text(best.rate_per_s)} requests per second{more}"
     ratio = times(best, base, 1) if base is not None and base is not best else ""
     if base is not None and base.rate_per_s and ratio not in ("", "not known"):
-        bound = ratio.replace(">=", "at least").replace("<=", "at most")
-        sentence += f", {bound} times what {base.model} keeps ({rate_text(base.rate_per_s)})"
+        said = ratio.replace(">=", "at least").replace("<=", "at most")
+        sentence += f", {said} times what {base.model} keeps ({rate_text(base.rate_per_s)})"
     return f"{sentence}.{disturbed_sentence(best, base)}"
 
 

@@ -52,27 +52,31 @@ def check_repository(path: Path) -> None:
     if not path.is_dir():
         raise UsageError("repository", str(path), "name an existing model repository")
     try:
-        found = any(_is_model(folder) for folder in path.iterdir())
+        models = [folder for folder in path.iterdir() if folder.is_dir() and _is_model(folder)]
+        unstartable = next((folder for folder in models if not _is_plain(folder.name) and _has_python(folder)), None)
     except OSError as error:
         raise UsageError("repository", str(path), f"it cannot be read ({error.strerror})") from None
-    if not found:
+    if unstartable is not None:
+        raise UsageError("repository", str(unstartable), f"{_NOT_PLAIN} in a model's name: rename the directory")
+    if not models:
         raise UsageError(
             "repository", str(path), "no directory in it has a config.pbtxt or a version such as 1; build one first"
         )
 
 
 def _is_model(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    versions = [child for child in folder.iterdir() if _is_version(child)]
-    if not _is_plain(folder.name) and any((version / "model.py").is_file() for version in versions):
-        raise UsageError("repository", str(folder), f"{_NOT_PLAIN} in a model's name: rename the directory")
-    return (folder / "config.pbtxt").is_file() or bool(versions)
+    return (folder / "config.pbtxt").is_file() or bool(_versions(folder))
 
 
-def _is_version(folder: Path) -> bool:
-    """Whether its name is a number without a 0 before it (triton-inference-server/core)."""
-    return folder.name.isdigit() and not folder.name.startswith("0") and folder.is_dir()
+def _has_python(folder: Path) -> bool:
+    """Whether Triton's python backend executes the model."""
+    return any((version / "model.py").is_file() for version in _versions(folder))
+
+
+def _versions(folder: Path) -> list[Path]:
+    """Directories whose name is a number without a 0 before it (triton-inference-server/core)."""
+    numbered = (child for child in folder.iterdir() if child.name.isdigit() and not child.name.startswith("0"))
+    return [child for child in numbered if child.is_dir()]
 
 
 # The python backend starts its stub by `bash -c`, with paths that it does not quote (its src/stub_launcher.cc).

@@ -81,11 +81,10 @@ KINDS: dict[str, tuple[_Kind, float]] = {
 """Each kind: its shape over times in seconds, and the highest over the usual rate where none is asked for."""
 
 
-def check_kind(kind: str) -> str:
-    """A kind of traffic; UsageError for one that is not known."""
+def check_kind(kind: str) -> None:
+    """UsageError for a kind of traffic that is not known."""
     if kind not in KINDS:
         raise UsageError("traffic", kind, f"choose one of {', '.join(KINDS)}")
-    return kind
 
 
 def generated(kind: str, shape: Shape) -> Trace:

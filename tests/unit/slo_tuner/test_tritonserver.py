@@ -1,4 +1,4 @@
-"""The wheel's tritonserver is found in another environment, left as it is, and what it lacks is named."""
+"""The wheel's tritonserver is found in another environment, left as it is; what it lacks, or can't serve, is named."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 from command_line.errors import ServerError, UsageError
 from slo_tuner.triton.find_tritonserver import find_tritonserver
+from slo_tuner.triton.server_process import check_repository
 
 
 def _environment(folder: Path, version: str = "3.99", stub: bool = True, library: bool = True) -> Path:
@@ -31,6 +32,17 @@ def _environment(folder: Path, version: str = "3.99", stub: bool = True, library
     python.write_text(f"#!/bin/sh\necho '{json.dumps(facts)}'\n")
     python.chmod(0o755)
     return python
+
+
+def test_a_model_that_the_python_backend_could_not_start_is_named_whatever_stands_beside_it(tmp_path: Path) -> None:
+    for name in ("a", "a model", "z", "of another engine"):
+        (tmp_path / name / "1").mkdir(parents=True)
+    for name in ("a", "z"):
+        (tmp_path / name / "1" / "model.py").touch()
+    check_repository(tmp_path)
+    (tmp_path / "a model" / "1" / "model.py").touch()
+    with pytest.raises(UsageError, match=r"^repository: '.*/a model' is not allowed; Triton's python backend takes"):
+        check_repository(tmp_path)
 
 
 def test_the_python_backend_is_completed_outside_of_the_installed_wheel(tmp_path: Path) -> None:
