@@ -78,16 +78,18 @@ def rollouts_definitions() -> list[Path]:
     return [file for file in sorted(folder.glob("*.yaml")) if "CustomResourceDefinition" in file.read_text()]
 
 
+HTTP_ADDON_PROGRAMS = ("interceptor", "scaler", "operator")
+
+
 def http_addon() -> tuple[Path, dict[str, Path]]:
     """The checkout of KEDA's HTTP add-on that $HTTP_ADDON names, and its programs, which its `make build` leaves there.
 
     ToolMissing without: the add-on is built from its repository, as not every Go proxy has it as a module.
     """
-    names = ("interceptor", "scaler", "operator")
     given = os.environ.get("HTTP_ADDON")
     if not given:
         raise ToolMissing("HTTP_ADDON is not set: it names a checkout of kedacore/http-add-on after its `make build`")
-    programs = {name: Path(given) / "bin" / name for name in names}
+    programs = {name: Path(given) / "bin" / name for name in HTTP_ADDON_PROGRAMS}
     if missing := [name for name, path in programs.items() if not path.is_file()]:
         raise ToolMissing(f"HTTP_ADDON is {given}, where bin/{missing[0]} is missing: run `make build` there")
     return Path(given), programs

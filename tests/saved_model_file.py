@@ -24,8 +24,8 @@ def write(
     """Write `folder`/saved_model.pb: `serving_default` with tensors of these shapes.
 
     In a shape -1 is an open size; None is an unknown rank. Inputs are of `dtype`, outputs float32; the graph has a node
-    of each of the operations. Field numbers are those of
-    TensorFlow's saved_model.proto, meta_graph.proto and graph.proto.
+    of each of the operations. Field numbers are those of TensorFlow's saved_model.proto, meta_graph.proto and
+    graph.proto.
     """
     signature = b"".join(
         _field(number, _entry(name, _tensor(name, shape, DTYPES[kind])))

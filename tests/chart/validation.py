@@ -16,7 +16,6 @@ from render import Manifest
 
 KUBERNETES_VERSIONS = ("1.30", "1.31", "1.32", "1.33", "1.34")
 CRDS = Path(__file__).parent / "crds"
-NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 # What the "restricted" profile allows; an image volume holds nothing of the node either.
 RESTRICTED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim"}
 RESTRICTED_VOLUMES |= {"projected", "secret"}
@@ -77,8 +76,8 @@ def _problems(manifest: Manifest, kube_version: str) -> list[str]:
     problems = [f"{'.'.join(map(str, error.path))}: {error.message[:300]}" for error in validator.iter_errors(manifest)]
     name = str(manifest["metadata"]["name"])
     # A service account's name is its user's, who may have given it any length that Kubernetes takes.
-    if (len(name) > 63 and manifest["kind"] != "ServiceAccount") or not NAME.match(name):
-        problems.append(f"metadata.name: {name!r} is no name of at most 63 characters")
+    if len(name) > 63 and manifest["kind"] != "ServiceAccount":
+        problems.append(f"metadata.name: {name!r} has more than 63 characters")
     for key, value in (manifest["metadata"].get("labels") or {}).items():
         if not isinstance(value, str) or len(value) > 63:
             problems.append(f"metadata.labels.{key}: {value!r} is no string of at most 63 characters")

@@ -68,7 +68,7 @@ def started(
         output.close()
 
 
-def ask(method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+def http_request(method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
     """One HTTP request by a connection that is closed: a server that ends would wait for one that is kept open."""
     return urllib3.request(method, url, headers={"Connection": "close"}, **options)
 

@@ -17,7 +17,7 @@ from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 from triton_contract import metrics
 
-from .conftest import ROOT, ask
+from .conftest import ROOT, http_request
 
 sys.path.insert(0, str(ROOT / "tests" / "chart"))
 
@@ -82,7 +82,7 @@ def _request(images: np.ndarray) -> list[triton.InferInput]:
 
 def _count(server: TritonProcess, metric: str, model: str) -> int:
     """Triton's counter of a model."""
-    text = ask("GET", server.metrics_url).data.decode()
+    text = http_request("GET", server.metrics_url).data.decode()
     (line,) = [line for line in text.splitlines() if line.startswith(f'{metric}{{model="{model}"')]
     return int(line.rpartition(" ")[2])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ask, python_of, started
+from .conftest import http_request, python_of, started
 
 # For each of argv[3:] publishes argv[1] into a bucket twice, the second time as another, breaks that upload before it
 # writes its object of that number (0: never), and copies what the bucket then holds to a folder of that name in
@@ -87,6 +87,6 @@ def test_a_server_that_starts_serves_the_last_whole_version(
     with started("slo-tuner", ["serve", str(published / breaks_at), *options], until="models:") as (_, printed):
         found = re.search(r"HTTP ([^\s,]+)", printed)
         assert found, printed
-        answer = ask("POST", f"http://{found[1]}/v2/repository/index")
+        answer = http_request("POST", f"http://{found[1]}/v2/repository/index")
     served = [(model["name"], model["version"], model["state"]) for model in json.loads(answer.data)]
     assert served == [("onnx_fp32", version, "READY")]

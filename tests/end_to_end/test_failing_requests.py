@@ -15,7 +15,7 @@ from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 from triton_contract import metrics
 
-from .conftest import ask as request
+from .conftest import http_request
 
 MODEL, REQUESTS = "onnx_fp32", 64
 
@@ -32,7 +32,7 @@ def _spoiled(repository: Path, folder: Path) -> Path:
 
 def _counted(server: TritonProcess, metric: str) -> int:
     """Triton's counter of the model, over all of its labels."""
-    text = request("GET", server.metrics_url).data.decode()
+    text = http_request("GET", server.metrics_url).data.decode()
     found = re.findall(rf'^{metric}\{{model="{MODEL}".*\}} (\d+)$', text, re.MULTILINE)
     return sum(map(int, found))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .conftest import ask, run_tuner, started
+from .conftest import http_request, run_tuner, started
 
 pytestmark = pytest.mark.measures
 
@@ -200,5 +200,5 @@ def test_a_ladder_leaves_a_running_server_as_it_was(served: dict[str, str], tmp_
         ]
     )
     assert done.returncode == 0, done.stderr
-    index = ask("POST", f"http://{served['http']}/v2/repository/index", json={"ready": True}).json()
+    index = http_request("POST", f"http://{served['http']}/v2/repository/index", json={"ready": True}).json()
     assert sorted(model["name"] for model in index) == ["onnx_fp32", "original"]

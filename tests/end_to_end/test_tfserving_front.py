@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 import urllib3
 
-from .conftest import ask as request
-from .conftest import python_of, started
+from .conftest import http_request, python_of, started
 
 HERE = Path(__file__).parent
 SIGNALS = [[1, 2, 3, 4, 5], [3, 4, 1, 2, 5]]
@@ -163,11 +162,11 @@ def test_errors_have_tensorflow_serving_s_form(served: Served, path: str, body: 
 
 def test_a_model_that_was_unloaded_is_not_found_until_it_is_loaded_again(served: Served) -> None:
     control, metadata = f"{served.triton}/v2/repository/models/named", f"{served.rest}/v1/models/named/metadata"
-    assert request("POST", f"{control}/unload", timeout=20).status == 200
+    assert http_request("POST", f"{control}/unload", timeout=20).status == 200
     try:
         assert ask(metadata)[0] == 404
     finally:
-        assert request("POST", f"{control}/load", timeout=60).status == 200
+        assert http_request("POST", f"{control}/load", timeout=60).status == 200
     assert ask(metadata)[0] == 200
 
 

@@ -19,7 +19,7 @@ import yaml
 from slo_tuner.triton.find_tritonserver import find_tritonserver
 from slo_tuner.triton.server_process import TritonProcess, pick_ports
 
-from .conftest import ROOT, ask, run_tuner, started
+from .conftest import ROOT, http_request, run_tuner, started
 
 sys.path.insert(0, str(ROOT / "tests" / "chart"))
 
@@ -41,7 +41,7 @@ class Served:
 
     def config(self, model: str = MODEL) -> dict[str, Any]:
         """The configuration that the model is served with."""
-        return dict(ask("GET", f"http://{self.http}/v2/models/{model}/config").json())
+        return dict(http_request("GET", f"http://{self.http}/v2/models/{model}/config").json())
 
     def tune(self, output: Path, *more: str) -> list[str]:
         """The command line that tunes the model on it."""
@@ -119,8 +119,8 @@ def test_the_chart_takes_the_values_file_and_its_hook_serves_them(
         config = served.config()
         assert (config["max_batch_size"], config["instance_group"][0]["count"]) == (2, 2)
     finally:
-        ask("POST", f"http://{served.http}/v2/repository/models/{MODEL}/unload", json={})
-        ask("POST", f"http://{served.http}/v2/repository/models/{MODEL}/load", json={})
+        http_request("POST", f"http://{served.http}/v2/repository/models/{MODEL}/unload", json={})
+        http_request("POST", f"http://{served.http}/v2/repository/models/{MODEL}/load", json={})
     assert _settled(served) == tuned[1]
 
 
@@ -133,7 +133,7 @@ def _replaced(text: str, replacements: dict[str, str]) -> str:
 def _settled(served: Served, deadline_s: float = 30.0) -> dict[str, Any]:
     """The configuration, once the model is served again."""
     end = time.monotonic() + deadline_s
-    while ask("GET", f"http://{served.http}/v2/models/{MODEL}/ready").status != 200:
+    while http_request("GET", f"http://{served.http}/v2/models/{MODEL}/ready").status != 200:
         assert time.monotonic() < end
         time.sleep(0.1)
     return served.config()

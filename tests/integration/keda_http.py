@@ -12,11 +12,11 @@ from typing import Any
 from cluster import items, kubectl, log, name_of, wait_until
 from release import start_pod, wait_for_end
 from steady import Load
+from tools import HTTP_ADDON_PROGRAMS
 
 HERE = Path(__file__).parent
 NAMESPACE = "keda"
 _DIRECT = "KEDA_HTTP_DIRECT_POD_ROUTING"
-PROGRAMS = ("interceptor", "scaler", "operator")
 PROXY = f"keda-add-ons-http-interceptor-proxy.{NAMESPACE}.svc.cluster.local:8080"
 _FILES = {name: (HERE / name).read_text() for name in ("held.py", "independent.py")}
 
@@ -33,7 +33,7 @@ def http_addon(checkout: Path, image: str) -> Iterator[None]:
     manifests = _manifests(checkout, image)
     try:
         kubectl("apply", "--server-side", "--filename", "-", stdin=manifests)
-        for name in PROGRAMS:
+        for name in HTTP_ADDON_PROGRAMS:
             status = ["rollout", "status", f"deployment/keda-add-ons-http-{name}", "--timeout=90s"]
             kubectl("-n", NAMESPACE, *status)
         yield
@@ -45,7 +45,7 @@ def _manifests(checkout: Path, image: str) -> str:
     """What `kustomize build config/default` makes, where each program is of the image and not yet to be built."""
     text = kubectl("kustomize", str(checkout / "config" / "default"))
     found, count = re.subn(r"^( *)image: ko://\S+/(\w+)$", rf'\1image: {image}\n\1command: ["\2"]', text, flags=re.M)
-    assert count == len(PROGRAMS), f"{checkout}: {count} images in config/default"
+    assert count == len(HTTP_ADDON_PROGRAMS), f"{checkout}: {count} images in config/default"
     # Without, a connection to the Service can reach the Pod that stops, after the new one is ready. 0.15 ignores it.
     direct = f'- name: {_DIRECT}\n          value: "true"\n        '
     return found.replace("- name: KEDA_HTTP_PROXY_PORT", f"{direct}- name: KEDA_HTTP_PROXY_PORT")

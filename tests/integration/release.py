@@ -31,7 +31,7 @@ class Release:
     chart: Path = field(default_factory=triton_chart)
     name: str = "triton"
 
-    def install(self, values: Mapping[str, Any], files: Iterable[str] = (), *options: str, wait: bool = True) -> None:
+    def install(self, values: Mapping[str, Any], files: Iterable[str] = (), *, wait: bool = True) -> None:
         """Installs or upgrades with values files (names below values/) and values, which win. The old values go."""
         command = ["upgrade", "--install", self.name, str(self.chart), "--reset-values"]
         for file in files:

@@ -34,7 +34,7 @@ def vectors(folder: Path, *names: str, **more: Any) -> Path:
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("flowers/1", "flowers"), ("模型", "模型"), ("a b+c", "a-b-c"), ("._x_.", "x"), ("n" * 200, "n" * 100)],
+    [("flowers/1", "flowers"), ("模型", "exports"), ("a b+c", "a-b-c"), ("._x_.", "x"), ("n" * 200, "n" * 100)],
 )
 def test_init_gives_every_folder_a_name_that_a_plan_may_have(
     folder: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -43,7 +43,7 @@ def test_init_gives_every_folder_a_name_that_a_plan_may_have(
     written = tmp_path / "plan.yaml"
     written.write_text(capsys.readouterr().out, encoding="utf-8")
     found = yaml.safe_load(written.read_text(encoding="utf-8"))["model"]
-    assert found["name"] == ("exports" if name == "模型" else name)
+    assert found["name"] == name
     assert main(["validate", str(written)]) == 0
 
 

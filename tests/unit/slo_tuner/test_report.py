@@ -256,7 +256,8 @@ def test_every_plot_is_there_for_a_telephone_and_has_the_colours_of_the_page(nam
     narrow = re.findall(r'<div class="narrow"><svg.*?width="([\d.]+)pt"', page, re.S)
     assert narrow and len(narrow) == page.count('<div class="wide">')
     for points in narrow:
-        assert 11 / 10 * float(points) * 96 / 72 * 0.75 <= 400 - 32, points
+        # Words of 10 points, beside the page's margins of 16 pixels.
+        assert 10 * (400 - 2 * 16) / float(points) >= 11, points
     drawn = page[page.index("</style>") :]
     fixed = {color for color in _COLOR.findall(drawn) if color in ("#ffffff", "#000000", "#1d2329", "#e6e9ec")}
     assert not fixed
