@@ -97,7 +97,7 @@ def _pytest_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _pytest(session: nox.Session, *arguments: str, one_of_several: bool = False) -> None:
-    """Run pytest in the tests' own environment; of `one_of_several` runs the arguments after `--` may choose no test."""
+    """Run pytest in the tests' own environment; of `one_of_several` runs arguments after `--` may choose no test."""
     command, env = _pytest_command(*arguments)
     codes = [0, _NO_TESTS] if one_of_several and session.posargs else [0]
     session.run(*command, env=env, external=True, success_codes=codes)

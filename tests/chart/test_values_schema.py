@@ -94,6 +94,8 @@ def test_null_can_not_remove_a_value(path: str) -> None:
         ("gateway.parentRefs", [{"name": ""}]),
         ("gateway.parentRefs", [{"name": "a", "namespace": "a.b"}]),
         ("gateway.parentRefs", [{"name": "a", "port": 0}]),
+        ("gateway.parentRefs", [{"name": "a..b"}]),
+        ("gateway.parentRefs", [{"name": "a", "sectionName": "a..b"}]),
         ("server.tracing.otlpUrl", "http://collector:4318"),
         ("modelRepository.models", []),
         ("modelRepository.models", ["a", "a"]),

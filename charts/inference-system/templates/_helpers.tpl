@@ -23,6 +23,7 @@ components.triton is false, and triton.fullname not there to be included.
 {{- include "triton.fullname" (dict "Chart" (dict "Name" "triton") "Release" .root.Release "Values" .root.Values.triton "Pool" .pool) -}}
 {{- end -}}
 
+{{/* What app.kubernetes.io/name is of every server, whatever pool it is of. */}}
 {{- define "inference-system.serverLabel" -}}
 {{- include "triton.name" (dict "Chart" (dict "Name" "triton") "Values" .Values.triton) -}}
 {{- end -}}
