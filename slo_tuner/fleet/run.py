@@ -36,15 +36,16 @@ class Fleet:
             question.most,
             question.nodes.zones,
         )
-        settings = candidates(load)
-        self._say(f"{len(settings)} settings, simulated in steps of {simulator.rough.table.step_s:g} s")
-        search = Search(settings, simulator.outcomes(simulator.rough, settings), self._exactly)
         allowed = question.objective.miss_share
         usual, always = Promise(allowed), Promise(allowed, question.allowed_worst_share)
+        fixed = self._fixed(always)
+        settings = candidates(load, fixed.scaling.replicas)
+        self._say(f"{len(settings)} settings, simulated in steps of {simulator.rough.table.step_s:g} s")
+        search = Search(settings, simulator.outcomes(simulator.rough, settings), self._exactly)
         self._say(f"the best of them, simulated in steps of {simulator.exact.table.step_s:g} s")
         # The strictest first: what keeps it may also be the cheapest that keeps less.
         safe = self._safe(search, always)
-        balanced, thrifty, fixed = search.cheapest(always), search.cheapest(usual), self._fixed(always)
+        balanced, thrifty = search.cheapest(always), search.cheapest(usual)
         if question.nodes.zones > 1:
             simulator.with_zone_lost(simulator.exact, [one.scaling for one in (thrifty, balanced, safe, fixed)])
         return FleetRecord(

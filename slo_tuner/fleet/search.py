@@ -37,12 +37,15 @@ class Load:
     zones: int
 
 
-def candidates(load: Load) -> list[ScalingSettings]:
-    """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time."""
+def candidates(load: Load, fixed: int) -> list[ScalingSettings]:
+    """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time.
+
+    `fixed`: as many Pods as do without an autoscaler, so that one never has to cost more than they do.
+    """
     quantiles = np.quantile(load.needed_pods, (0.0, 0.5, 0.9, 1.0))
     # The last: what the busiest minute needs when a zone is lost, with a little to spare.
     busiest = replicas(float(quantiles[-1]), 1.0, CapacityMargin(_SPARE, load.zones))
-    leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest)})
+    leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest, fixed)})
     queue_ms = float(f"{_QUEUE_SHARE * load.limit_ms:.3g}")
     return [
         ScalingSettings(

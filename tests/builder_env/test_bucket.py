@@ -180,7 +180,7 @@ def test_a_second_build_into_one_bucket_on_this_machine_is_refused(
 ) -> None:
     assert str(cached(s3)).startswith(str(cache))
     with held(cached(s3), "--output"):
-        line = failure(capsys, plan_file, s3)
+        line = failure(capsys, plan_file, s3, 2)
     assert line == f"--output: {s3} is being built by another process of this machine; allowed: one build"
 
 
@@ -242,7 +242,7 @@ def test_an_endpoint_that_cannot_be_reached_is_named(
 def test_a_url_that_is_no_place_in_a_bucket_is_refused(
     plan_file: Path, capsys: pytest.CaptureFixture[str], output: str
 ) -> None:
-    assert failure(capsys, plan_file, output, 2) == f"--output: {output}; allowed: {bucket.ALLOWED}"
+    assert failure(capsys, plan_file, output, 2) == f"--output: {output}; allowed: {bucket.ALLOWED}, or a directory"
 
 
 def test_a_client_that_is_not_installed_is_named(
