@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..results.bounds import ratio_bound
 from ..results.costs import Cost, CostRow
 from ..results.schema import ModelResult
-from ..slo.numerals import ratio_bound
 from .prices import CapacityMargin, Offer, replicas, usd_per_million
 
 

@@ -4,8 +4,9 @@ from rich.table import Table
 
 from command_line import terminal
 
+from ..results.bounds import ratio_bound
 from ..results.schema import ModelResult, Results
-from ..slo.numerals import rate_text, ratio_bound
+from ..slo.numerals import rate_text
 
 BASELINE = "original"
 """The model as it was before anything was optimised."""

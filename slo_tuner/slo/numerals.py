@@ -8,16 +8,6 @@ def rate_text(rate_per_s: float) -> str:
     return f"{rate_per_s:.1f}" if rate_per_s >= 0.95 else f"{rate_per_s:.2g}"
 
 
-def ratio_bound(more: bool, base_more: bool) -> str:
-    """What a ratio of two rates is: exact (empty), or at least (`>=`) or at most (`<=`) that; `?` where nobody knows.
-
-    `more` says that the rate may be higher than it is known to be, `base_more` the same of the one it is divided by.
-    """
-    if more and base_more:
-        return "?"
-    return ">=" if more else "<=" if base_more else ""
-
-
 def beside(value: float, limit: float, digits: int = 1, sign: str = "") -> str:
     """A value with so many digits after the point, or with as many as show on which side of the limit it is.
 
