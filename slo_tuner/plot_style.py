@@ -51,6 +51,8 @@ _DARK = {
 """What each colour of a light page becomes on a dark one."""
 ON_COLOR = {True: "#fefefe", False: "#1d232a"}
 """Words on a coloured ground, a dark one or not: they stay as they are, as their ground does."""
+# So wide is a decade in which three numbers stand side by side; one above the other they need half of it.
+_DECADE_IN = 0.9
 
 
 def names_beside(axes: Axes, narrow: bool) -> None:
@@ -59,10 +61,6 @@ def names_beside(axes: Axes, narrow: bool) -> None:
         axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     else:
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-
-
-# So wide is a decade in which three numbers stand side by side; one above the other they need half of it.
-_DECADE_IN = 0.9
 
 
 def logarithmic(*axes: Axis) -> None:

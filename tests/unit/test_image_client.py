@@ -47,6 +47,14 @@ def test_a_bad_file_is_named_and_the_others_are_done(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["red.png.json"]
 
 
+def test_files_of_which_there_is_none_are_named_before_a_server_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = str(tmp_path / "absent.png")
+    assert main([absent, "--address=localhost:1"]) == 2
+    assert _lines(capsys) == [f"image-client: error: FILE: {absent!r} is not allowed; name image files that exist"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
