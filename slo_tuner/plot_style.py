@@ -50,7 +50,7 @@ _DARK = {
 }
 """What each colour of a light page becomes on a dark one."""
 ON_COLOR = {True: "#fefefe", False: "#1d232a"}
-"""Words on a coloured ground, a dark one or not: they stay as they are, as their ground does."""
+"""Words on a coloured ground, a dark one or not: no colours of `_DARK`, so that they stay as their ground does."""
 # So wide is a decade in which three numbers stand side by side; one above the other they need half of it.
 _DECADE_IN = 0.9
 
