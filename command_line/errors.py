@@ -36,11 +36,11 @@ class ModelError(SloTunerError):
 
 
 class ResultsError(SloTunerError):
-    """A results file that cannot be read or written."""
+    """Results that cannot be written, or saved in a cluster."""
 
 
-class ResultsFileError(ResultsError):
-    """A file that was named as results, and is none or can't be read: a wrong file, as wrong as an option."""
+class ResultsFileError(SloTunerError):
+    """A file that was named as results, and is none or can't be read: as wrong as an option."""
 
     exit_code = ExitCode.USAGE
 

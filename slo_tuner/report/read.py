@@ -22,7 +22,7 @@ KINDS: dict[str, type[Results]] = {
 
 
 def read_any_results(path: Path) -> Results:
-    """Results of any command; ResultsError names the first field that is wrong."""
+    """Results of any command; ResultsFileError names the first field that is wrong."""
     return read_results(path, KINDS.get(_kind(path), Results))
 
 

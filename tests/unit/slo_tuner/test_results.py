@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line.errors import ResultsError
+from command_line.errors import ResultsFileError
 from slo_tuner.report.page import render_report
 from slo_tuner.report.read import read_any_results
 from slo_tuner.results.schema import Results
@@ -42,7 +42,7 @@ def test_all_kinds_are_published() -> None:
 def test_what_is_no_results_file_is_refused_by_name(content: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(content)
-    with pytest.raises(ResultsError, match=r"results\.json is no results file") as caught:
+    with pytest.raises(ResultsFileError, match=r"results\.json is no results file") as caught:
         read_any_results(path)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
 

@@ -10,7 +10,7 @@ from outcomes import OUTCOMES
 from run_headers import MACHINE, header
 
 from command_line.environment import Software
-from command_line.errors import ResultsError, UsageError
+from command_line.errors import ResultsFileError, UsageError
 from slo_tuner.commands.parser import make_parser
 from slo_tuner.results.schema import RunHeader, ServerFacts, write_results
 from slo_tuner.tuning.options import TuneOptions, read_tune_options
@@ -105,7 +105,7 @@ def test_a_model_with_another_configuration_is_refused(file: Path) -> None:
 def test_results_of_another_command_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     write_results(OUTCOMES["kept"](), file)
-    with pytest.raises(ResultsError, match=r"results\.json is no results file of slo-tuner: kind: "):
+    with pytest.raises(ResultsFileError, match=r"results\.json is no results file of slo-tuner: kind: "):
         read_earlier(_options(file), header(), file)
 
 
