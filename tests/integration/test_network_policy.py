@@ -41,7 +41,7 @@ class Place:
     def listen(self, name: str, labels: Mapping[str, str] | None = None) -> str:
         """Starts a listener; its address."""
         start_pod(self.namespace, name, self.image, ["python3", "/task/l.py"], {"l.py": LISTEN}, labels)
-        wait_until(f"{name} listens", lambda: is_ready(get(self.namespace, "pod", name)), 60)
+        wait_until(f"{name} listens", lambda: is_ready(get(self.namespace, "pod", name)), 180)
         return str(get(self.namespace, "pod", name)["status"]["podIP"])
 
     def start_probe(self, name: str, addresses: list[str], labels: Mapping[str, str] | None = None) -> None:
