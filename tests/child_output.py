@@ -21,7 +21,7 @@ class ChildOutput:
             self._lines.put(line)
         self._lines.put("")
 
-    def line(self, deadline_s: float = 60.0) -> str:
+    def line(self, deadline_s: float = 240.0) -> str:
         """The next line; empty at the end of the output. TimeoutError where it does not come."""
         try:
             return self._lines.get(timeout=deadline_s)
@@ -37,7 +37,7 @@ class ChildOutput:
                 return printed
         raise AssertionError(f"the program ended before it printed {holds.pattern!r}:\n{printed}")
 
-    def rest(self, deadline_s: float = 120.0) -> str:
+    def rest(self, deadline_s: float = 240.0) -> str:
         """What is printed from here to the end of the output."""
         end = time.monotonic() + deadline_s
         return "".join(iter(lambda: self.line(max(0.0, end - time.monotonic())), ""))

@@ -53,7 +53,7 @@ def run_tuner(
 
 @contextmanager
 def started(
-    program: str, arguments: Sequence[str], until: str, deadline_s: float = 60.0
+    program: str, arguments: Sequence[str], until: str, deadline_s: float = 240.0
 ) -> Iterator[tuple[ChildOutput, str]]:
     """A program of this project in the background, once a line of its output matches `until`; its output up to then."""
     command = [str(Path(sys.executable).with_name(program)), *arguments]
