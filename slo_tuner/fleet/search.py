@@ -37,15 +37,22 @@ class Load:
     zones: int
 
 
+def usual_leasts(needed_pods: Floats, zones: int) -> set[int]:
+    """Fewest Pods that are worth a try: what the quietest, the median, a busy and the busiest minute need.
+
+    `needed_pods` has the shape [minutes]; one Pod a zone is the least.
+    """
+    return {max(zones, math.ceil(value)) for value in np.quantile(needed_pods, (0.0, 0.5, 0.9, 1.0))}
+
+
 def candidates(load: Load, fixed: int) -> list[ScalingSettings]:
     """Every combination that may be best: targets, least Pods, cool-downs, with and without queue time.
 
     `fixed`: as many Pods as do without an autoscaler, so that one never has to cost more than they do.
     """
-    quantiles = np.quantile(load.needed_pods, (0.0, 0.5, 0.9, 1.0))
-    # The last: what the busiest minute needs when a zone is lost, with a little to spare.
-    busiest = replicas(float(quantiles[-1]), 1.0, CapacityMargin(_SPARE, load.zones))
-    leasts = sorted({min(max(load.zones, math.ceil(value)), load.most) for value in (*quantiles, busiest, fixed)})
+    # What the busiest minute needs when a zone is lost, with a little to spare.
+    busiest = replicas(float(load.needed_pods.max()), 1.0, CapacityMargin(_SPARE, load.zones))
+    leasts = {*usual_leasts(load.needed_pods, load.zones), max(load.zones, busiest), max(load.zones, fixed)}
     queue_ms = float(f"{_QUEUE_SHARE * load.limit_ms:.3g}")
     return [
         ScalingSettings(
@@ -57,7 +64,7 @@ def candidates(load: Load, fixed: int) -> list[ScalingSettings]:
             queue_target_ms=queue,
         )
         for target in _TARGETS
-        for least in leasts
+        for least in sorted({min(least, load.most) for least in leasts})
         for cooldown in _COOLDOWNS_S
         for queue in (None, queue_ms)
     ]

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..load.traffic.trace import Trace
 from .headroom import busiest_s, smoothed
 from .pod_queue import PodModel
 from .pod_table import PodTable, TableSpec, aligned, make_table
 from .question import Question
-from .search import Promise
+from .search import Promise, usual_leasts
 from .settings import FleetPlan, Nodes, ScalingSettings
 from .simulate import Outcome, PricedPod, simulate_all
 
@@ -57,9 +55,9 @@ class Simulator:
         question = self._question
         times = question.measured.capacity_per_s / other.capacity_per_s
         nodes = question.nodes.model_copy(update={"per_zone": 20_000})
-        needed = np.quantile(smoothed(question.trace, 60.0) / other.capacity_per_s, (0.0, 0.5, 0.9, 1.0))
+        needed = usual_leasts(smoothed(question.trace, 60.0) / other.capacity_per_s, nodes.zones)
         most = max(1, math.ceil(scaling.most * times))
-        leasts = {max(1, round(scaling.least * times)), *(max(nodes.zones, math.ceil(value)) for value in needed)}
+        leasts = {max(1, round(scaling.least * times)), *needed}
         plans = [
             self._plan(scaling.model_copy(update={"least": min(least, most), "most": most}), nodes)
             for least in sorted(leasts)
