@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,6 @@ from example_files import image_pixels, rows
 from example_files.errors import ExampleFileError
 from example_files.wanted import Input, Row, Wanted
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import place
 from model_repo_builder.examples.synthetic import is_synthetic, synthetic
 from model_repo_builder.signature import FLOATS, PIXELS, STRING, Signature, Tensor
 
@@ -31,7 +31,7 @@ def check(source: str, field: str) -> None:
     """InvalidError on `field` where `source` can't be read."""
     if is_synthetic(source):
         return
-    if not place.exists(source):
+    if not os.path.exists(Path(source)):  # noqa: PTH110 -- pathlib raises for a name that no file can have
         raise InvalidError(field, f"{source} does not exist", f"a directory of images, or {ALLOWED}")
     try:
         rows.reader(Path(source))

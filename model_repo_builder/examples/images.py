@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from example_files import image_folder
 from example_files.errors import ExampleFileError
 from example_files.image_folder import SUFFIXES
 from model_repo_builder.errors import BuilderError, InvalidError
-from model_repo_builder.examples import photographs, place
+from model_repo_builder.examples import photographs
 from model_repo_builder.examples.image_file import ALLOWED as DECODABLE
 from model_repo_builder.examples.image_file import BadImageError, decode, fit
 from model_repo_builder.examples.synthetic import is_synthetic, synthetic
@@ -48,7 +49,7 @@ def files(source: str, field: str) -> list[Path]:
     """
     if source == photographs.NAME:
         return photographs.files(field)
-    if not place.is_folder(source):
+    if not os.path.isdir(Path(source)):  # noqa: PTH112 -- pathlib raises for a name that no file can have
         raise InvalidError(field, source, ALLOWED)
     try:
         return image_folder.files(Path(source))

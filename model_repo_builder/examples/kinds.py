@@ -5,8 +5,10 @@ The one place that knows which kinds of input there are; engines take whatever a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from example_files import image_pixels
 from example_files.image_folder import encoded
 from example_files.wanted import Input
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.examples import arrays, images, photographs, place, sequences
+from model_repo_builder.examples import arrays, images, photographs, sequences
 from model_repo_builder.examples.synthetic import is_synthetic
 from model_repo_builder.signature import STRING, Signature, Tensor
 
@@ -167,7 +169,8 @@ def kind_of_source(source: str) -> Kind | None:
     """The kind that a source is by itself; None where it is the model's own: generated examples."""
     if is_synthetic(source):
         return None
-    return IMAGES if source == photographs.NAME or place.is_folder(source) else ARRAYS
+    is_folder = os.path.isdir(Path(source))  # noqa: PTH112 -- pathlib raises for a name that no file can have
+    return IMAGES if source == photographs.NAME or is_folder else ARRAYS
 
 
 def is_file(source: str) -> bool:
