@@ -98,12 +98,12 @@ def _folder(path: Path) -> Path:
 
 def signatures(model: Model) -> Signatures:
     """All that saved_model.pb says; InvalidError where it can't be served at all."""
+    place = folder(model)
     try:
-        found = _read(folder(model) / saved_model_pb.FILE)
+        found = _read(place / saved_model_pb.FILE)
     except saved_model_pb.UnreadableError as error:
         raise InvalidError("model.source", f"{model.source} {error.found}", error.allowed) from None
-    index = folder(model) / VARIABLES
-    if VARIABLE_OPERATIONS & found.operations and not index.is_file():
+    if VARIABLE_OPERATIONS & found.operations and not (place / VARIABLES).is_file():
         raise InvalidError("model.source", f"{model.source} has no {VARIABLES}", "a copy of all of its files")
     python = sorted(PYTHON_CODE & found.operations)
     if python:
