@@ -9,11 +9,16 @@ shift
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 
-say() { echo "integration: $* ($SECONDS s)"; }
+say() { echo "integration: $* ($SECONDS s, $(df -h --output=avail . | tail -n 1 | tr -d ' ') of disk free)"; }
 down() {
   local status=$?
   "$cluster" down
   docker image prune --all --force --filter label=inference-system-test >/dev/null || true
+  # A build leaves the images that it replaces, up to 2 GB each: some runs of that fill a disk, and a kubelet whose disk
+  # is full removes images that tests are about to use.
+  for name in $("$python" ci/build_images.py --list); do
+    docker image prune --force --filter label=org.opencontainers.image.title="${name%:*}" >/dev/null || true
+  done
   say "the cluster is down"
   exit "$status"
 }

@@ -129,6 +129,12 @@ def diagnose(namespace: str) -> str:
     return "\n".join(parts)
 
 
+def diagnose_nodes() -> str:
+    """The real nodes: their conditions, what they have to give, and what happened to them, such as a full disk."""
+    events = _shown("-n", "default", "get", "events", "--sort-by=.lastTimestamp")
+    return "\n".join([_shown("describe", "nodes", "-l", "type!=kwok"), events])
+
+
 def _shown(*arguments: str) -> str:
     try:
         lines = kubectl(*arguments).splitlines()

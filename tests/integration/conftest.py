@@ -29,7 +29,7 @@ sys.path[:0] = [str(HERE), str(ROOT / "ci"), str(ROOT / "tests" / "chart")]
 import build_images  # noqa: E402
 import local_images  # noqa: E402
 import tools  # noqa: E402
-from cluster import CommandFailed, diagnose, kubectl, wait_until  # noqa: E402
+from cluster import CommandFailed, diagnose, diagnose_nodes, kubectl, wait_until  # noqa: E402
 from records import Records  # noqa: E402
 
 # Elsewhere it is switched off (pyproject.toml), as it imports ssl before Locust has replaced it.
@@ -37,6 +37,8 @@ pytest_plugins = ["pytest_helm_charts.plugin"]
 RUN_LABEL = "inference-system-test"
 # A letter first: YAML takes 357040e1 for a number.
 RUN = f"r{secrets.token_hex(4)}"
+# Those that the tests have now: a failure shows what is in them.
+NAMESPACES: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -140,9 +142,11 @@ def new_namespace(cluster: Cluster, purpose: str) -> Iterator[str]:
     name = f"it-{purpose}-{secrets.token_hex(3)}"
     enforced = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     made, _ = ensure_namespace_exists(cluster.kube_client, name, {"labels": {RUN_LABEL: RUN, **enforced}})
+    NAMESPACES.append(name)
     try:
         yield name
     finally:
+        NAMESPACES.remove(name)
         made.delete()
 
 
@@ -171,9 +175,9 @@ def records() -> Iterator[Records]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
-    """Adds to a failure what its namespace looked like at that moment."""
+    """Adds to a failure what its node and its namespaces looked like at that moment."""
     report = yield
-    name = getattr(item, "funcargs", {}).get("namespace")
-    if report.failed and report.when in ("setup", "call") and name:
-        report.sections.append((f"namespace {name}", diagnose(name)))
+    if report.failed and report.when in ("setup", "call") and NAMESPACES:
+        report.sections.append(("nodes", diagnose_nodes()))
+        report.sections += [(f"namespace {name}", diagnose(name)) for name in NAMESPACES]
     return report
