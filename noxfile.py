@@ -385,10 +385,11 @@ def sbom(session: nox.Session) -> None:
 def install_tests(session: nox.Session) -> None:
     """Install the wheel with each extra into an empty environment, and run each command on a small real job.
 
-    Downloads 2 GB the first time, so CI does not run it.
+    Downloads 2 GB the first time: of all that runs by itself, only the workflow `tests` has a job for it.
     """
     _install(session, "package", "install-tests", project=False)
-    session.run("pytest", "tests/install", *session.posargs)
+    # tests/conftest.py is for the other tests, and imports what no test of an installation needs.
+    session.run("pytest", "--confcutdir=tests/install", "tests/install", *session.posargs)
 
 
 @nox.session(default=False)

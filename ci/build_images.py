@@ -80,7 +80,11 @@ def build_each(names: Sequence[str], prefix: str, *, with_digest: bool) -> list[
             hint = "install it, or name another command by IMAGE_BUILD, such as 'podman build'"
             print(f"{name} was not built: {error.filename} is not there: {hint}", file=sys.stderr)
             return None
-        except (subprocess.CalledProcessError, OSError, ValueError) as error:
+        except subprocess.CalledProcessError as error:
+            command = shlex.join(map(str, error.cmd))
+            print(f"{name} was not built: {command}: exit status {error.returncode}", file=sys.stderr)
+            return None
+        except (OSError, ValueError) as error:
             print(f"{name} was not built: {error}", file=sys.stderr)
             return None
         print(f"{image(name, prefix)}: built in {time.monotonic() - started:.0f} s", flush=True)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import importlib
 import json
+import logging
 import os
 import re
 import shlex
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code is one of `command_line.exit_codes`."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = argparse.Namespace(command="")
+    # It warns of each home that can't be written, where it does without: its cache is made anew.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
     def work() -> int:
         make_parser().parse_args(given, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_repo_builder.engines.base import Outputs, Predict
+
+# ONNX Runtime tells its makers about each use (seen with 1.31), unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 ARTEFACT = "model.onnx"
 # One example at a time keeps the memory of a calibration pass, which holds its activations, small.

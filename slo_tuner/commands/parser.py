@@ -200,7 +200,7 @@ def _fleet(commands: Commands) -> None:
     parser.add_argument(
         "--machine",
         action="append",
-        default=[],
+        required=True,
         metavar="NAME",
         help="what a Pod runs on, such as n1-standard-4+T4: one for each of the results, in their order",
     )

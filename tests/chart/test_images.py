@@ -62,6 +62,17 @@ def test_a_builder_that_does_not_push_leaves_no_digests(
     assert not file.exists()
 
 
+def test_a_builder_that_fails_is_told_as_a_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGE_BUILD", "false")
+    assert build_images.main(["locust"]) == 1
+    assert capsys.readouterr().err == (
+        f"locust was not built: false --file images/locust/Dockerfile --tag {build_images.image('locust')} .: "
+        "exit status 1\n"
+    )
+
+
 def test_an_extra_brings_the_extras_that_it_includes() -> None:
     wanted = requirements.requirements(["tuner"])
     assert set(requirements.requirements(["triton-protocol"])) < set(wanted)

@@ -29,7 +29,7 @@ def existing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
 
 
 def _constraints(environment: Environment, file: Path) -> Path:
-    """As docs/gke.md makes them."""
+    """As docs/tutorials/gke.md makes them."""
     kept = {one: environment.version(one) for one in KEPT}
     file.write_text("".join(f"{name}=={version}\n" for name, version in kept.items()))
     return file

@@ -1,9 +1,12 @@
 """The part of a generated model.py that loads and runs model.onnx."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# It tells its makers about each use (seen with 1.31), and keeps a number for this machine, unless it is told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 

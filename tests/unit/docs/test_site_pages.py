@@ -1,7 +1,11 @@
 """What a code host shows is what the site shows: lists, code and links."""
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from doc_pages import ROOT
+from doc_pages import ROOT, pages
 from docs_links import OUTSIDE, in_site
 from docs_markdown import for_python_markdown, with_links
 from docs_navigation import expanded
@@ -72,3 +76,29 @@ def test_a_new_page_finds_its_place_in_the_navigation_by_itself() -> None:
     pages = ["README.md", "how-to/a.md", "how-to/b.md", "new.md", "runbooks/r.md", "decisions/1.md", "decisions/2.md"]
     guides = ["how-to/b.md", "how-to/a.md", "new.md", {"Runbooks": ["runbooks/r.md"]}]
     assert expanded(nav, pages) == ["README.md", {"Guides": guides}, {"Why": ["decisions/2.md", "decisions/1.md"]}]
+
+
+def _torn_apart(text: str) -> Iterator[str]:
+    """Items whose list has ended before them, by a paragraph that is not indented: they count anew, or are no items."""
+    last, is_open, before, is_code = 0, False, "", False
+    for line in text.splitlines():
+        is_code ^= line.lstrip().startswith("```")
+        if not is_code:
+            item = re.match(r"(\d+)\. ", line)
+            if item and int(item[1]) > 1 and not (is_open and int(item[1]) == last + 1):
+                yield line
+            if item:
+                last, is_open = int(item[1]), True
+            elif line and not before and not line.startswith(" "):
+                is_open = False
+        before = line
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_what_stands_between_numbered_items_belongs_to_one(page: Path) -> None:
+    assert not list(_torn_apart((ROOT / page).read_text(encoding="utf-8")))
+
+
+def test_a_list_that_is_torn_apart_is_found() -> None:
+    assert list(_torn_apart("1. One\n\nText\n\n2. Two\n")) == ["2. Two"]
+    assert not list(_torn_apart("1. One\n\n   Text\n\n2. Two\nlazily\n3. Three\n"))

@@ -295,6 +295,14 @@ def test_a_wrong_question_is_refused_in_one_line(
     assert not (tmp_path / "out" / "results.json").exists()
 
 
+def test_the_machine_of_a_pod_has_to_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["fleet", str(LADDER), "--traffic=daily", "--rate=9", f"--output={tmp_path / 'out'}"]
+    with pytest.raises(SystemExit, match="2"):
+        main(given)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("slo-tuner fleet: error: the following arguments are required: --machine;")
+
+
 @pytest.mark.parametrize(
     "command",
     [
