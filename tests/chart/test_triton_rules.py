@@ -911,6 +911,61 @@ WITHOUT_EFFECT: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
         built(PLAN),
     ),
 ]
+# What only the API server would refuse, half way through an installation.
+KEYS = {"secretRef": {"name": "a"}, "configMapRef": {"name": "b"}}
+SET = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "a", "value": "b"}]}}
+ROUTES = with_values(OPEN, {"gateway": {"enabled": True, "grpc": {"enabled": False}}})
+
+
+def routed(**values: Any) -> dict[str, Any]:
+    return with_values(ROUTES, {"gateway": {"parentRefs": [{"name": "shared"}], **values}})
+
+
+RULES += [
+    Rule(
+        "modelRepository.hostPath.path /a/../b goes back",
+        source(source="hostPath", hostPath={"path": "/a/../b"}),
+        at("modelRepository.hostPath.path", "/a/..b"),
+    ),
+    *(
+        Rule(
+            f"server.extraVolumeMounts holds the subPath {path}: a path inside the volume",
+            {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "subPath": path}]}},
+            at("server.extraVolumeMounts", [{**MOUNT, "subPath": "a/..b"}]),
+        )
+        for path in ("../b", "/b")
+    ),
+    Rule(
+        "server.extraEnvFrom holds one with configMapRef and secretRef",
+        at("server.extraEnvFrom", [KEYS]),
+        at("server.extraEnvFrom", [{name: KEYS[name]} for name in KEYS]),
+    ),
+    Rule(
+        "modelRepository.builder.extraEnvFrom holds one with prefix",
+        with_values(built(PLAN), at("modelRepository.builder.extraEnvFrom", [{"prefix": "A_"}])),
+        at("modelRepository.builder.extraEnvFrom", [{"prefix": "A_", "secretRef": {"name": "a"}}]),
+    ),
+    Rule(
+        "pod.extraContainers holds side with a restartPolicy",
+        at("pod.extraContainers", [{**SIDE, "restartPolicy": "Always"}]),
+        {"pod": {"extraContainers": [], "extraInitContainers": [{**SIDE, "restartPolicy": "Always"}]}},
+    ),
+    Rule(
+        "gateway.parentRefs holds the Gateway inference/shared twice",
+        routed(parentRefs=[{"name": "shared"}, {"name": "shared", "sectionName": "a", "namespace": "inference"}]),
+        at("gateway.parentRefs", [{"name": "shared", "sectionName": name} for name in ("a", "b")]),
+    ),
+    Rule(
+        "gateway.http.filters holds a RequestHeaderModifier twice",
+        routed(http={"filters": [SET, SET]}),
+        at("gateway.http.filters", [SET]),
+    ),
+    Rule(
+        "tfservingFront.resources.limits.memory is 1Gi: maxRequestMegabytes 17 and maxAnswerMegabytes 64 need 1070Mi",
+        {"tfservingFront": {"enabled": True, "maxRequestMegabytes": 17, "maxAnswerMegabytes": 64}},
+        at("tfservingFront.resources.limits.memory", "1070Mi"),
+    ),
+]
 RULES += [
     Rule(f"{path} is given, so ", with_values(start, at(path, value)), mended)
     for path, value, start, mended in WITHOUT_EFFECT
@@ -965,6 +1020,12 @@ def test_no_volume_and_no_path_of_the_chart_can_be_taken() -> None:
     for path in sorted(paths):
         values = {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "mountPath": path}]}}
         assert f"mounts at {path}, where something else is mounted" in refusal(values)
+
+
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_requests_and_limits_may_be_taken_away(kind: str) -> None:
+    server = one(render(with_values(URL, at(f"resources.{kind}", None))), "Deployment")["spec"]["template"]["spec"]
+    assert "memory" not in (server["containers"][0]["resources"].get(kind) or {})
 
 
 def test_image_volumes_need_kubernetes_1_31() -> None:

@@ -125,6 +125,9 @@ def test_null_can_not_remove_a_value(path: str) -> None:
         ("ingress.tlsSecretName", "a..b"),
         ("service.loadBalancerClass", "a/" + "b" * 64),
         ("gpu.resourceName", "nvidia..com/gpu"),
+        ("gpu.resourceName", "memory"),
+        ("resources.limits", {"disk": "1Gi"}),
+        ("pod.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["two words"]}]),
         ("placement.tolerations", [{"key": "two words", "operator": "Exists"}]),
         ("server.tracing.otlpUrl", "http://collector:port/v1/traces"),
         ("server.extraEnv", [{"name": "A", "valueFrom": {}}]),
@@ -142,6 +145,7 @@ def test_schema_refuses(path: str, value: Any) -> None:
         ("resources.limits.cpu", 0.5),
         ("ingress.http.host", "*.example.com"),
         ("gpu.resourceName", "nvidia.com/mig-1g.5gb"),
+        ("resources.limits", {"ephemeral-storage": "1Gi", "hugepages-2Mi": "2Mi", "example.com/nic": 1}),
         ("podAnnotations", {"k8s.v1.cni.cncf.io/networks": "x", "k" * 63: "y"}),
     ],
 )
