@@ -190,7 +190,8 @@ def test_one_autoscaler_takes_the_place_of_another_by_way_of_fixed(
     shutil.copy(ROOT / "charts/triton/templates/_fleet.tpl", tmp_path / "templates")
     (tmp_path / "templates/said.yaml").write_text(
         "kind: ConfigMap\nmetadata: {name: said}\n"
-        'said: {{ include "triton.autoscalerInTheWay" (dict "mode" .Values.mode "autoscaler" .Values.there) | quote }}\n'
+        '{{ $asked := dict "mode" .Values.mode "autoscaler" .Values.there }}\n'
+        'said: {{ include "triton.autoscalerInTheWay" $asked | quote }}\n'
     )
     said = one(render({"mode": mode, "there": there}, chart=tmp_path), "ConfigMap")["said"]
     if not refused:
