@@ -29,7 +29,7 @@ class RestModel:
         document = self._asked("GET", "/metadata")
         with self._read("metadata with a signature"):
             signatures = document["metadata"]["signature_def"]["signature_def"]
-            signature = signatures.get("serving_default") or next(iter(signatures.values()), None)
+            signature: Any = signatures.get("serving_default") or next(iter(signatures.values()), None)
             inputs, outputs = (_tensors(signature[side]) for side in ("inputs", "outputs"))
         return image_model(self._model, inputs, outputs)
 
