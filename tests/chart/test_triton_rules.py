@@ -302,7 +302,7 @@ RULES = [
         Rule(
             f"{name}.{kind} holds example.com/gpu: GPUs are a matter of gpu.count",
             with_values(at(f"{name}.{kind}", {"example.com/gpu": 4}), at("gpu.resourceName", "example.com/gpu")),
-            at("gpu.resourceName", "nvidia.com/gpu"),
+            with_values(at("gpu.resourceName", "nvidia.com/gpu"), at(f"{name}.limits", {"example.com/gpu": 4})),
         )
         for name in ("resources", "modelRepository.builder.resources")
         for kind in ("limits", "requests")
@@ -949,6 +949,50 @@ RULES += [
         "pod.extraContainers holds side with a restartPolicy",
         at("pod.extraContainers", [{**SIDE, "restartPolicy": "Always"}]),
         {"pod": {"extraContainers": [], "extraInitContainers": [{**SIDE, "restartPolicy": "Always"}]}},
+    ),
+    *(
+        Rule(
+            f"server.extraVolumeMounts mounts at {path}: a path without //",
+            {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "mountPath": path}]}},
+            at("server.extraVolumeMounts", [{**MOUNT, "mountPath": "/a/...b/.c/"}]),
+        )
+        for path in ("//", "/a/../tmp", "/a/.")
+    ),
+    Rule(
+        "pod.hostAliases holds the ip 10.0.0.1 twice",
+        at("pod.hostAliases", [{"ip": "10.0.0.1", "hostnames": [name]} for name in ("a", "b")]),
+        at("pod.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]),
+    ),
+    *(
+        Rule(
+            f"resources.requests.{name} is 2: limits.{name} must be the same",
+            at("resources.requests", {name: 2}),
+            at("resources.limits", {name: "2"}),
+        )
+        for name in ("example.com/nic", "hugepages-2Mi")
+    ),
+    Rule(
+        "resources.limits.example.com/nic is 500m: a whole number",
+        at("resources.limits", {"example.com/nic": "500m"}),
+        at("resources.limits", {"example.com/nic": "2k"}),
+    ),
+    Rule(
+        "modelRepository.builder.plan has 1000001 bytes: at most 1000000 are allowed, as a ConfigMap",
+        built(PLAN + "#" * (1_000_001 - len(PLAN))),
+        built(PLAN + "#" * (1_000_000 - len(PLAN))),
+    ),
+    Rule(
+        "modelRepository.builder.plan has 200001 bytes: at most 200000 are allowed, as an annotation",
+        with_values(DELIVERED, at("modelRepository.builder.plan", PLAN + "#" * (200_001 - len(PLAN)))),
+        at("modelRepository.builder.plan", PLAN + "#" * (200_000 - len(PLAN))),
+    ),
+    *(
+        Rule(
+            f"monitoring.podMonitor.{at_} writes the label {label}, by which alerts",
+            with_values(KEDA, at(f"monitoring.podMonitor.{at_}", [{"targetLabel": label, "replacement": "x"}])),
+            at(f"monitoring.podMonitor.{at_}", [{"targetLabel": "team", "replacement": "x"}]),
+        )
+        for at_, label in (("relabelings", "job"), ("metricRelabelings", "model"))
     ),
     Rule(
         "gateway.parentRefs holds the Gateway inference/shared twice",
