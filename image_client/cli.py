@@ -59,6 +59,7 @@ def _write_json(options: argparse.Namespace) -> int:
     """The requests as files instead of sending them; the server is asked for the size unless that is given."""
     from .rest_model import request_body
 
+    _check_names(options.files)
     folder = check_output(options.write_json, "write-json")
     size, written = _size(options) or _asked_size(options), 0
     with output_folder(folder, "write-json"):
@@ -71,6 +72,14 @@ def _write_json(options: argparse.Namespace) -> int:
             print(target)
             written += 1
     return int(written < len(options.files))
+
+
+def _check_names(files: Sequence[Path]) -> None:
+    """UsageError where the requests of two files would have one name: the first would be lost."""
+    known: dict[str, Path] = {}
+    for file in files:
+        if (other := known.setdefault(file.name, file)) != file:
+            raise UsageError("FILE", str(file), f"its request would replace that of {other}: give it another name")
 
 
 def _asked_size(options: argparse.Namespace) -> tuple[int, int] | None:

@@ -39,7 +39,10 @@ class GrpcModel:
         answer = self._asked(
             lambda: self._client.infer(self._model, [sent], outputs=[scores], client_timeout=self._timeout_s)
         )
-        return [_prediction(entry.decode()) for entry in answer.as_numpy(model.scores.name).reshape(-1)]
+        classes = answer.as_numpy(model.scores.name)
+        if classes is None or classes.dtype != np.object_:
+            raise ModelError(f"model {self._model!r}: the server at {self._address} names no classes of its scores")
+        return [_prediction(entry.decode(errors="replace")) for entry in classes.reshape(-1)]
 
     def close(self) -> None:
         """Close the connection."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cases import DELIVERED, with_values
 from render import ROOT, Manifest, one, render, tools
 from validation import errors
 
@@ -108,6 +109,34 @@ def test_rules_about_what_is_not_there_are_left_out() -> None:
         "TritonReplicasAtMaximum",
         "TritonHeadroomTooSmall",
     }
+
+
+def test_a_number_that_can_not_rise_is_no_alert() -> None:
+    bounds = {"minReplicas": 4, "maxReplicas": 4}
+    assert "TritonReplicasAtMaximum" not in rules({**SCALED, "scaling": {**SCALED["scaling"], **bounds}})
+
+
+@pytest.mark.external
+def test_a_delivery_s_old_revision_may_lack_the_new_revision_s_models(tmp_path: Path) -> None:
+    delivered = with_values(DELIVERED, {"monitoring": {"prometheusRule": {"enabled": True}}})
+    rule = rules(delivered)["TritonModelNotReady"]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
+    where = 'namespace="inference",job="inference/demo-triton"'
+    old, empty = (f"demo-triton-6d5c9b7f8d-{suffix}" for suffix in ("abcde", "fghij"))
+    series = [(f'up{{{where},pod="{pod}"}}', "1x40") for pod in (old, empty)]
+    series.append((f'nv_inference_request_success{{{where},pod="{old}",model="before"}}', "0x40"))
+    alert = {
+        "exp_labels": {"severity": "warning", "namespace": "inference", "job": "inference/demo-triton", "pod": empty},
+        "exp_annotations": rule["annotations"] | {"summary": f"{empty} does not serve its models"},
+    }
+    case = {
+        "interval": "30s",
+        "input_series": [{"series": name, "values": values} for name, values in series],
+        "alert_rule_test": [{"eval_time": "15m", "alertname": "TritonModelNotReady", "exp_alerts": [alert]}],
+    }
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [case]}))
+    tested = promtool("test", "rules", tmp_path / "case.yaml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_headroom_is_no_alert_without_a_share() -> None:

@@ -423,6 +423,13 @@ RULES = [
     ({**TARGET, "examples": {"path": "a"}}, "examples.source must be configMap, persistentVolumeClaim or image"),
     ({**TARGET, "job": {"extraArgs": ["--examples=/x"]}}, "job.extraArgs holds --examples=/x"),
     ({}, 'target.address is "": give the server as HOST:PORT'),
+    ({"target": {"address": "a:65536"}}, 'target.address is "a:65536": a port from 1 to 65535 is allowed'),
+    ({"target": {"address": "a:1", "controlAddress": "b:0"}}, 'target.controlAddress is "b:0": a port from 1'),
+    ({**SWEEP, "job": {**SWEEP["job"], "through": {"gw": "g:70000"}}}, 'job.through.gw is "g:70000": a port from 1'),
+    *(
+        ({**TARGET, "objective": objective}, f"objective is {objective}: a quantile from 50, a limit above 0")
+        for objective in ("p49.9<=1s", "p95<=0.0ms", "p95<=1s, errors <= 100 %")
+    ),
     ({"target": {"address": "triton"}}, "give the server as HOST:PORT"),
     ({**TARGET, "load": {"mode": "open"}}, "load.ratePerS must be the requests per second to offer"),
     ({**TARGET, "image": {"tag": "latest"}}, "image.tag is latest"),

@@ -203,6 +203,44 @@ def test_pools_with_host_names_of_their_own_answer_for_themselves() -> None:
         assert backends(manifests, f"{pool}.example.com")["/v2/health/ready"] == f"demo-triton-{pool}"
 
 
+def listener(section: str, **more: Any) -> dict[str, Any]:
+    return {"gateway": {"parentRefs": [{"name": "shared", "sectionName": section, **more}]}}
+
+
+# Both serve the same model over both protocols: what only listeners of their own can tell apart.
+ALIKE = with_values(
+    ROUTED,
+    {"gateway": {"create": {"enabled": False}, "grpc": {"enabled": True, "hostnames": ["grpc.example.com"]}}},
+    {"pools": {"t4": {"presets": ["gke-t4", "onnx_int8"]}, "cpu": listener("inside")}},
+)
+
+
+def test_pools_on_different_listeners_of_one_gateway_are_apart() -> None:
+    manifests = two(ALIKE, at("pools.t4", listener("outside")))
+    assert errors(manifests) == []
+    for pool in ("t4", "cpu"):
+        (route,) = [item for item in of(manifests, pool) if item["kind"] == "HTTPRoute"]
+        assert "/v2/health/ready" in repr(route["spec"]["rules"])
+
+
+@pytest.mark.parametrize("parent", [{}, {"sectionName": "inside"}, {"port": 443}])
+def test_a_listener_that_may_be_that_of_another_pool_is_refused(parent: dict[str, Any]) -> None:
+    said = refused(with_values(ALIKE, at("pools.t4.gateway.parentRefs", [{"name": "shared", **parent}])))
+    assert "is behind the Gateway inference/shared with host grpc.example.com" in said, said
+
+
+def test_each_entrance_has_one_pool_that_answers_for_the_server() -> None:
+    """Pool b shares an entrance with a, c with b alone: so a and c answer."""
+    hosts = {"a": ["one.example.com"], "b": ["one.example.com", "two.example.com"], "c": ["two.example.com"]}
+    pools = {
+        name: {"modelRepository": {"models": [name]}, "gateway": {"http": {"hostnames": own}}}
+        for name, own in hosts.items()
+    }
+    manifests = render(with_values(URL, ROUTED, {"pools": pools}))
+    for host in ("one.example.com", "two.example.com"):
+        assert backends(manifests, host)["/v2/health/ready"] == f"demo-triton-{'a' if 'one' in host else 'c'}"
+
+
 def test_an_ingress_reaches_the_pool_of_the_model() -> None:
     ingress = with_values(ROUTED, at("gateway", {"enabled": False}), at("ingress.enabled", True))
     manifests = two(ingress, at("ingress.http.host", "http.example.com"))

@@ -302,7 +302,7 @@ RULES = [
         Rule(
             f"{name}.{kind} holds example.com/gpu: GPUs are a matter of gpu.count",
             with_values(at(f"{name}.{kind}", {"example.com/gpu": 4}), at("gpu.resourceName", "example.com/gpu")),
-            at("gpu.resourceName", "nvidia.com/gpu"),
+            with_values(at("gpu.resourceName", "nvidia.com/gpu"), at(f"{name}.limits", {"example.com/gpu": 4})),
         )
         for name in ("resources", "modelRepository.builder.resources")
         for kind in ("limits", "requests")
@@ -911,6 +911,105 @@ WITHOUT_EFFECT: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = [
         built(PLAN),
     ),
 ]
+# What only the API server would refuse, half way through an installation.
+KEYS = {"secretRef": {"name": "a"}, "configMapRef": {"name": "b"}}
+SET = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "a", "value": "b"}]}}
+ROUTES = with_values(OPEN, {"gateway": {"enabled": True, "grpc": {"enabled": False}}})
+
+
+def routed(**values: Any) -> dict[str, Any]:
+    return with_values(ROUTES, {"gateway": {"parentRefs": [{"name": "shared"}], **values}})
+
+
+RULES += [
+    Rule(
+        "modelRepository.hostPath.path /a/../b goes back",
+        source(source="hostPath", hostPath={"path": "/a/../b"}),
+        at("modelRepository.hostPath.path", "/a/..b"),
+    ),
+    *(
+        Rule(
+            f"server.extraVolumeMounts holds the subPath {path}: a path inside the volume",
+            {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "subPath": path}]}},
+            at("server.extraVolumeMounts", [{**MOUNT, "subPath": "a/..b"}]),
+        )
+        for path in ("../b", "/b")
+    ),
+    Rule(
+        "server.extraEnvFrom holds one with configMapRef and secretRef",
+        at("server.extraEnvFrom", [KEYS]),
+        at("server.extraEnvFrom", [{name: KEYS[name]} for name in KEYS]),
+    ),
+    Rule(
+        "modelRepository.builder.extraEnvFrom holds one with prefix",
+        with_values(built(PLAN), at("modelRepository.builder.extraEnvFrom", [{"prefix": "A_"}])),
+        at("modelRepository.builder.extraEnvFrom", [{"prefix": "A_", "secretRef": {"name": "a"}}]),
+    ),
+    Rule(
+        "pod.extraContainers holds side with a restartPolicy",
+        at("pod.extraContainers", [{**SIDE, "restartPolicy": "Always"}]),
+        {"pod": {"extraContainers": [], "extraInitContainers": [{**SIDE, "restartPolicy": "Always"}]}},
+    ),
+    *(
+        Rule(
+            f"server.extraVolumeMounts mounts at {path}: a path without //",
+            {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "mountPath": path}]}},
+            at("server.extraVolumeMounts", [{**MOUNT, "mountPath": "/a/...b/.c/"}]),
+        )
+        for path in ("//", "/a/../tmp", "/a/.")
+    ),
+    Rule(
+        "pod.hostAliases holds the ip 10.0.0.1 twice",
+        at("pod.hostAliases", [{"ip": "10.0.0.1", "hostnames": [name]} for name in ("a", "b")]),
+        at("pod.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}]),
+    ),
+    *(
+        Rule(
+            f"resources.requests.{name} is 2: limits.{name} must be the same",
+            at("resources.requests", {name: 2}),
+            at("resources.limits", {name: "2"}),
+        )
+        for name in ("example.com/nic", "hugepages-2Mi")
+    ),
+    Rule(
+        "resources.limits.example.com/nic is 500m: a whole number",
+        at("resources.limits", {"example.com/nic": "500m"}),
+        at("resources.limits", {"example.com/nic": "2k"}),
+    ),
+    Rule(
+        "modelRepository.builder.plan has 1000001 bytes: at most 1000000 are allowed, as a ConfigMap",
+        built(PLAN + "#" * (1_000_001 - len(PLAN))),
+        built(PLAN + "#" * (1_000_000 - len(PLAN))),
+    ),
+    Rule(
+        "modelRepository.builder.plan has 200001 bytes: at most 200000 are allowed, as an annotation",
+        with_values(DELIVERED, at("modelRepository.builder.plan", PLAN + "#" * (200_001 - len(PLAN)))),
+        at("modelRepository.builder.plan", PLAN + "#" * (200_000 - len(PLAN))),
+    ),
+    *(
+        Rule(
+            f"monitoring.podMonitor.{at_} writes the label {label}, by which alerts",
+            with_values(KEDA, at(f"monitoring.podMonitor.{at_}", [{"targetLabel": label, "replacement": "x"}])),
+            at(f"monitoring.podMonitor.{at_}", [{"targetLabel": "team", "replacement": "x"}]),
+        )
+        for at_, label in (("relabelings", "job"), ("metricRelabelings", "model"))
+    ),
+    Rule(
+        "gateway.parentRefs holds the Gateway inference/shared twice",
+        routed(parentRefs=[{"name": "shared"}, {"name": "shared", "sectionName": "a", "namespace": "inference"}]),
+        at("gateway.parentRefs", [{"name": "shared", "sectionName": name} for name in ("a", "b")]),
+    ),
+    Rule(
+        "gateway.http.filters holds a RequestHeaderModifier twice",
+        routed(http={"filters": [SET, SET]}),
+        at("gateway.http.filters", [SET]),
+    ),
+    Rule(
+        "tfservingFront.resources.limits.memory is 1Gi: maxRequestMegabytes 17 and maxAnswerMegabytes 64 need 1070Mi",
+        {"tfservingFront": {"enabled": True, "maxRequestMegabytes": 17, "maxAnswerMegabytes": 64}},
+        at("tfservingFront.resources.limits.memory", "1070Mi"),
+    ),
+]
 RULES += [
     Rule(f"{path} is given, so ", with_values(start, at(path, value)), mended)
     for path, value, start, mended in WITHOUT_EFFECT
@@ -965,6 +1064,12 @@ def test_no_volume_and_no_path_of_the_chart_can_be_taken() -> None:
     for path in sorted(paths):
         values = {"pod": EXTRA, "server": {"extraVolumeMounts": [{**MOUNT, "mountPath": path}]}}
         assert f"mounts at {path}, where something else is mounted" in refusal(values)
+
+
+@pytest.mark.parametrize("kind", ["requests", "limits"])
+def test_requests_and_limits_may_be_taken_away(kind: str) -> None:
+    server = one(render(with_values(URL, at(f"resources.{kind}", None))), "Deployment")["spec"]["template"]["spec"]
+    assert "memory" not in (server["containers"][0]["resources"].get(kind) or {})
 
 
 def test_image_volumes_need_kubernetes_1_31() -> None:

@@ -1,10 +1,12 @@
 """Exactly one owner of the replica count: the Deployment, an HPA or KEDA."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cases import URL, at, with_values
-from render import Manifest, kinds, one, render
+from render import ROOT, Manifest, kinds, one, render
 
 KEDA = {"scaling": {"mode": "keda"}, "monitoring": {"podMonitor": {"enabled": True}}}
 HPA = {"scaling": {"mode": "hpa"}}
@@ -161,3 +163,39 @@ def test_queue_time_can_be_left_out() -> None:
     values = {"queueTime": {"enabled": False}, "gpuUtilization": {"enabled": True}}
     triggers = one(scaling(KEDA, {"scaling": values}), "ScaledObject")["spec"]["triggers"]
     assert [item["name"] for item in triggers] == ["gpu-utilization-percent"]
+
+
+OWN = {"metadata": {"name": "demo-triton"}, "status": {"desiredReplicas": 7}}
+KEDAS = with_values(OWN, at("metadata.ownerReferences", [{"kind": "ScaledObject", "name": "demo-triton"}]))
+
+
+@pytest.mark.parametrize(
+    ("mode", "there", "refused"),
+    [
+        ("keda", OWN, "hpa"),
+        ("hpa", KEDAS, "keda"),
+        ("hpa", OWN, ""),
+        ("keda", KEDAS, ""),
+        ("fixed", OWN, ""),
+        ("fixed", KEDAS, ""),
+        ("keda", {}, ""),
+    ],
+)
+def test_one_autoscaler_takes_the_place_of_another_by_way_of_fixed(
+    mode: str, there: dict[str, Any], refused: str, tmp_path: Path
+) -> None:
+    """Asked of the template itself, as only a cluster shows `lookup` an autoscaler."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: asks\nversion: 0.1.0\n")
+    shutil.copy(ROOT / "charts/triton/templates/_fleet.tpl", tmp_path / "templates")
+    (tmp_path / "templates/said.yaml").write_text(
+        "kind: ConfigMap\nmetadata: {name: said}\n"
+        '{{ $asked := dict "mode" .Values.mode "autoscaler" .Values.there }}\n'
+        'said: {{ include "triton.autoscalerInTheWay" $asked | quote }}\n'
+    )
+    said = one(render({"mode": mode, "there": there}, chart=tmp_path), "ConfigMap")["said"]
+    if not refused:
+        assert not said
+        return
+    assert said.startswith(f"scaling.mode is {mode}, and the autoscaler of the mode {refused} is there: ")
+    assert said.endswith("upgrade to the mode fixed first, with scaling.replicas 7 as it has now")

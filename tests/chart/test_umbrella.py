@@ -207,6 +207,18 @@ def test_a_change_is_judged_by_this_releases_prometheus(chart: Path) -> None:
     assert one(render(merged(delivered, locust={"target": {"model": "tiny"}}), chart=chart), "Rollout")
 
 
+SERVICE_MONITOR = {"monitoring": {"podMonitor": {"kind": "ServiceMonitor"}}}
+RELEASED = {"monitoring": {"podMonitor": {"kind": "ServiceMonitor", "labels": {"release": "demo"}}}}
+SELECTS_ALL = {"prometheus": {"prometheusSpec": {"serviceMonitorSelectorNilUsesHelmValues": False}}}
+
+
+def test_a_service_monitor_that_prometheus_would_not_select_is_refused(chart: Path) -> None:
+    with pytest.raises(HelmRefused, match=r"triton\.monitoring\.podMonitor\.kind is ServiceMonitor, so its"):
+        render(merged(SERVICE_MONITOR), chart=chart)
+    for values in (merged(RELEASED), merged(SERVICE_MONITOR, **{"kube-prometheus-stack": SELECTS_ALL})):
+        assert one(render(values, chart=chart), "ServiceMonitor")
+
+
 def test_presets_are_the_server_s_here_too(chart: Path) -> None:
     values = {"triton": {"presets": ["gke-t4", "onnx_fp32"], "modelRepository": {"url": "gs://bucket/models"}}}
     manifests = render({**values, "locust": {"target": {"model": "onnx_fp32"}}}, chart=chart)

@@ -1,7 +1,12 @@
 """Wrong use of image-client is one line that names it; files become requests of the published form."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,3 +106,103 @@ def test_a_model_that_takes_no_image_is_refused(inputs: list[TensorInfo]) -> Non
 def test_a_model_of_several_outputs_is_refused() -> None:
     with pytest.raises(ModelError, match="not one tensor of scores"):
         image_model("m", [TensorInfo("x", "FP32", (-1, 8, 8, 3))], [SCORES, SCORES])
+
+
+def test_requests_of_one_name_are_refused_before_one_is_lost(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more").mkdir()
+    other = photo.rename(tmp_path / "more" / photo.name)
+    Image.new("RGB", (1, 1)).save(photo)
+    assert main([str(photo), str(other), "--size=4x6", f"--write-json={tmp_path / 'out'}"]) == 2
+    assert f"its request would replace that of {photo}" in _lines(capsys)[0]
+    assert not (tmp_path / "out").exists()
+
+
+def _metadata(**more: Any) -> dict[str, Any]:
+    def tensor(*sizes: int) -> dict[str, Any]:
+        return {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": str(size)} for size in sizes]}}
+
+    signature = {"inputs": {"image": tensor(-1, 2, 2, 3)}, "outputs": {"scores": tensor(-1, 3)}, **more}
+    return {"metadata": {"signature_def": {"signature_def": {"serving_default": signature}}}}
+
+
+@contextmanager
+def _server(metadata: Any, answer: Any, status: int = 200, paths: list[str] | None = None) -> Iterator[str]:
+    """The address of an HTTP server that gives two documents, whatever it is asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def reply(self, document: Any, status: int) -> None:
+            if paths is not None:
+                paths.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.reply(metadata, 200)
+
+        def do_POST(self) -> None:
+            self.reply(answer, status)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "answer", "missing"),
+    [
+        *((document, {}, "metadata with a signature") for document in ({}, [], None, "a", {"metadata": {}})),
+        ({"metadata": {"signature_def": {"signature_def": {}}}}, {}, "metadata with a signature"),
+        (_metadata(inputs=[]), {}, "metadata with a signature"),
+        *((_metadata(), document, "predictions of numbers") for document in ({}, [1], {"predictions": []}, None)),
+        *((_metadata(), {"predictions": [row]}, "predictions of numbers") for row in ("a", [1, [2]], {"a": 1})),
+    ],
+)
+def test_what_is_no_tensorflow_serving_is_one_line(
+    metadata: Any, answer: Any, missing: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _server(metadata, answer) as address:
+        assert main([str(photo), f"--address={address}"]) == 1
+    assert _lines(capsys) == [
+        f"image-client: error: what answers at {address} is no TensorFlow Serving: it gives no {missing}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "said"),
+    [(400, [1], "400: [1]"), (302, {}, "302: {}"), (500, {"error": "two\nlines"}, "500: two lines")],
+)
+def test_a_failure_is_one_line_and_a_redirection_is_none_to_follow(
+    status: int, answer: Any, said: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _server(_metadata(), answer, status) as address:
+        assert main([str(photo), f"--address={address}"]) == 1
+    assert _lines(capsys) == [f"image-client: error: model 'default': {said}"]
+
+
+def test_a_model_of_unknown_rank_is_refused(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = {"image": {"dtype": "DT_FLOAT", "tensor_shape": {"unknown_rank": True}}}
+    with _server(_metadata(inputs=unknown), {}) as address:
+        assert main([str(photo), f"--address={address}"]) == 1
+    assert _lines(capsys)[0].startswith("image-client: error: model 'default' takes image [], not one batch of images")
+
+
+def test_a_model_s_name_is_one_part_of_the_path(photo: Path) -> None:
+    paths: list[str] = []
+    with _server(_metadata(), {"predictions": [[1, 2, 3]]}, paths=paths) as address:
+        assert main([str(photo), f"--address={address}", "--model=a/b?c#d"]) == 0
+    assert paths == ["/v1/models/a%2Fb%3Fc%23d/metadata", "/v1/models/a%2Fb%3Fc%23d:predict"]

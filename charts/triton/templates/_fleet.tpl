@@ -46,6 +46,20 @@ would refuse another. Nothing is found where no cluster is asked, as by `helm te
 inference-system/names-replicas
 {{- end -}}
 
+{{/*
+Why an upgrade must not take the present autoscaler's place; empty where it may. KEDA's HorizontalPodAutoscaler has the name
+of the chart's own: Helm would refuse to make one beside it, and KEDA a ScaledObject beside that of the chart, each when
+half of the upgrade is done. Arguments: mode, autoscaler (as the cluster has it, empty where it has none).
+*/}}
+{{- define "triton.autoscalerInTheWay" -}}
+{{- $of := "" -}}
+{{- if .autoscaler }}{{ $of = "hpa" }}{{ end -}}
+{{- range dig "metadata" "ownerReferences" list (default dict .autoscaler) }}{{ if eq .kind "ScaledObject" }}{{ $of = "keda" }}{{ end }}{{ end -}}
+{{- if and $of (ne $of .mode) (ne .mode "fixed") -}}
+scaling.mode is {{ .mode }}, and the autoscaler of the mode {{ $of }} is there: upgrade to the mode fixed first, with scaling.replicas {{ dig "status" "desiredReplicas" 1 .autoscaler | int }} as it has now
+{{- end -}}
+{{- end -}}
+
 {{/* How many Pods may come and go at once in a roll-out: shares grow with the fleet. */}}
 {{- define "triton.rollingUpdate" -}}
 {{- $replace := eq .Values.rollout.mode "replace" -}}

@@ -32,8 +32,9 @@ presets/first/apply.yaml has put the pool's values over the release's by then. A
 {{- end -}}
 
 {{/*
-Where requests from outside come in: each Gateway, or Ingress class, with each host name, as a JSON list. Arguments:
-values, root (for the release's name), door (gateway or ingress), protocol (http or grpc).
+Where requests from outside come in: each Gateway, or Ingress class, with each host name, as a JSON list of maps. `at`
+says the entrance in words; `section` and `port` name a Gateway's listener, and are empty where a route attaches to all.
+Arguments: values, root (for the release's name), door (gateway or ingress), protocol (http or grpc).
 */}}
 {{- define "triton.entrances" -}}
 {{- $found := list -}}
@@ -41,25 +42,53 @@ values, root (for the release's name), door (gateway or ingress), protocol (http
 {{- $route := get $door .protocol -}}
 {{- if eq .door "ingress" -}}
 {{- if and $door.enabled $route.host -}}
-{{- range prepend $route.extraHosts $route.host }}{{ $found = append $found (printf "the Ingress class %s with host %s" (default "of the cluster" $door.className) .) }}{{ end -}}
+{{- range prepend $route.extraHosts $route.host }}{{ $found = append $found (dict "at" (printf "the Ingress class %s with host %s" (default "of the cluster" $door.className) .) "section" "" "port" "") }}{{ end -}}
 {{- end -}}
 {{- else if and $door.enabled $route.enabled -}}
-{{- $gateways := list -}}
-{{- if $door.create.enabled }}{{ $gateways = append $gateways (printf "%s/%s" .root.Release.Namespace (include "triton.releaseName" .root)) }}{{ end -}}
-{{- range $door.parentRefs }}{{ $gateways = append $gateways (printf "%s/%s" (default $.root.Release.Namespace .namespace) .name) }}{{ end -}}
-{{- range $gateway := uniq $gateways -}}
-{{- range default (list "*") $route.hostnames }}{{ $found = append $found (printf "the Gateway %s with host %s" $gateway .) }}{{ end -}}
+{{- $hosts := default (list "*") $route.hostnames -}}
+{{- range $parent := include "triton.parents" (dict "values" .values "root" .root) | fromJsonArray -}}
+{{- range $hosts }}{{ $found = append $found (dict "at" (printf "the %s with host %s" $parent.at .) "section" $parent.section "port" $parent.port) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $found -}}
 {{- end -}}
 
-{{/* The first entrance that two pools share; empty where there is none. Arguments: two lists as JSON. */}}
+{{/* What routes attach to, as a JSON list of maps as those of "triton.entrances". Arguments: values, root. */}}
+{{- define "triton.parents" -}}
+{{- $found := list -}}
+{{- $gateway := .values.gateway -}}
+{{- if $gateway.create.enabled }}{{ $found = append $found (dict "at" (printf "Gateway %s/%s" .root.Release.Namespace (include "triton.releaseName" .root)) "section" "" "port" "") }}{{ end -}}
+{{- range $gateway.parentRefs -}}
+{{- $kind := default "Gateway" .kind -}}
+{{- with .group }}{{ if ne . "gateway.networking.k8s.io" }}{{ $kind = printf "%s.%s" $kind . }}{{ end }}{{ end -}}
+{{- $port := ternary (printf "%d" (int .port)) "" (hasKey . "port") -}}
+{{- $found = append $found (dict "at" (printf "%s %s/%s" $kind (default $.root.Release.Namespace .namespace) .name) "section" (default "" .sectionName) "port" $port) -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/*
+The first entrance that two pools share, in words; empty where there is none. Listeners that both are named, and not the
+same, are two entrances. Arguments: two lists as JSON.
+*/}}
 {{- define "triton.sharedEntrance" -}}
-{{- $other := last . | fromJsonArray -}}
+{{- $others := last . | fromJsonArray -}}
 {{- $shared := list -}}
-{{- range first . | fromJsonArray }}{{ if has . $other }}{{ $shared = append $shared . }}{{ end }}{{ end -}}
+{{- range $one := first . | fromJsonArray -}}
+{{- range $other := $others -}}
+{{- if and (eq $one.at $other.at) (not (include "triton.otherListener" (list $one $other))) }}{{ $shared = append $shared $one.at }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- with $shared }}{{ first . }}{{ end -}}
+{{- end -}}
+
+{{/* Whether two entrances of one Gateway are certain to be different listeners. Arguments: two of them. */}}
+{{- define "triton.otherListener" -}}
+{{- $one := first . -}}
+{{- $other := last . -}}
+{{- range list "section" "port" -}}
+{{- if and (get $one .) (get $other .) (ne (get $one .) (get $other .)) }}true{{ end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
@@ -67,13 +96,15 @@ Whether a pool answers for what is asked of a whole server, as health: behind on
 name, of those that share it. Empty where another does. Arguments: root, door.
 */}}
 {{- define "triton.answersForServer" -}}
-{{- $own := include "triton.entrances" (dict "values" .root.Values "root" .root "door" .door "protocol" "http") -}}
-{{- $first := true -}}
+{{- $pool := get .root "Pool" | default "" -}}
+{{- $answering := list -}}
+{{- $answers := true -}}
 {{- range $name, $values := get .root "Pools" | default dict -}}
-{{- if lt $name $.root.Pool -}}
-{{- $theirs := include "triton.entrances" (dict "values" $values "root" $.root "door" $.door "protocol" "http") -}}
-{{- if include "triton.sharedEntrance" (list $own $theirs) }}{{ $first = false }}{{ end -}}
+{{- if le $name $pool -}}
+{{- $own := include "triton.entrances" (dict "values" $values "root" $.root "door" $.door "protocol" "http") | fromJsonArray -}}
+{{- $answers = not (include "triton.sharedEntrance" (list (toJson $own) (toJson $answering))) -}}
+{{- if $answers }}{{ $answering = concat $answering $own }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- if $first }}true{{ end -}}
+{{- if $answers }}true{{ end -}}
 {{- end -}}
