@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable
 
 import matplotlib
@@ -55,6 +56,17 @@ ON_COLOR = {True: "#fefefe", False: "#1d232a"}
 _DECADE_IN = 0.9
 
 
+def name_lines(name: str, narrow: bool = False) -> str:
+    """A name beside a plot, in as many lines as leave the plot its room; what is beyond three of them is left out."""
+    width = 16 if narrow else 40
+    return "\n".join(textwrap.wrap(name, width, max_lines=3, placeholder="…")) or name
+
+
+def legend_name(name: str) -> str:
+    """A name for a legend, which leaves out those that begin with an underscore: an empty character goes first."""
+    return f"\u200b{name_lines(name)}" if name.startswith("_") else name_lines(name)
+
+
 def names_beside(axes: Axes, narrow: bool) -> None:
     """The legend right of the axes; above them, where the page is narrow."""
     if narrow:
@@ -79,7 +91,7 @@ def logarithmic(*axes: Axis) -> None:
         room = inches / max(1.0, math.log10(high / low))
         subs = (1, 2, 5) if room >= (_DECADE_IN if across else _DECADE_IN / 2) else (1,)
         axis.set_major_locator(matplotlib.ticker.LogLocator(subs=subs))
-        axis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+        axis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:.12g}"))
         axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 

@@ -36,6 +36,8 @@ def _within(text: str) -> float:
         share = -1.0
     if not 0 <= share <= 0.5:
         raise UsageError("within", text, "give the share that a rate may be lower, from 0% to 50%")
+    if 0 < share < 0.01 and number == text:
+        raise UsageError("within", text, f"write {100 * share:g}%, or {10_000 * share:g}% if that is what you mean")
     return share
 
 

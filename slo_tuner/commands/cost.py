@@ -68,7 +68,9 @@ def _offers(results: Sequence[Results], machines: Sequence[str], table: PriceTab
 
 
 def _of_the_same_kind(results: Results, table: PriceTable) -> list[Offer]:
-    machine = results.run.server.machine
+    machine, said = results.run.server.machine, results.run.server.machine_name
+    if machine is None and said:
+        return [table.offer(said)]
     if machine is None:
         raise UsageError(
             "machine", "", f"the results don't tell what the server ran on; name one of {', '.join(table.machines)}"

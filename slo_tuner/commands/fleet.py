@@ -38,6 +38,10 @@ _ASSUMED_LOAD_S = 10.0
 def fleet_command(options: argparse.Namespace, command: Sequence[str]) -> ExitCode:
     """Answer, and write results.json, report.html and the values files."""
     checked = read_fleet_options(options)
+    own = checked.output / "results.json"
+    for path in options.results:
+        if own.exists() and path.exists() and own.samefile(path):
+            raise UsageError("output", str(checked.output), f"give another folder: what was measured is in {own}")
     with output_folder(checked.output):
         return _answer(options, checked, command)
 

@@ -18,6 +18,9 @@ def report_command(options: argparse.Namespace) -> ExitCode:
     target = options.output or options.results.with_name("report.html")
     if target.is_dir():
         raise UsageError("output", str(target), "name the HTML file; a directory is there")
+    for read in filter(None, (options.results, options.speed_test)):
+        if target.exists() and target.samefile(read):
+            raise UsageError("output", str(target), f"name the HTML file; the page would replace {read}")
     print_results(results)
     if predictions is not None:
         print_predictions(predictions, results)

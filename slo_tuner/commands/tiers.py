@@ -18,6 +18,5 @@ def tiers_command(options: argparse.Namespace, command: str) -> ExitCode:
         results = TierRuns(session, checked).run()
     finish(checked.measure, results)
     tiers = results.tiers
-    objective = tiers.models[0].objective
-    kept = all(scenario.tiers[0].phases[1].kept(objective) for scenario in tiers.scenarios)
+    kept = all(tiers.models[0].keeps(scenario.tiers[0].phases[1]) for scenario in tiers.scenarios)
     return ExitCode.DONE if kept else ExitCode.NOT_KEPT

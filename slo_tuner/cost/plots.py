@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, NARROW_IN, STYLE
+from ..plot_style import COLORS, NARROW_IN, STYLE, name_lines
 from ..results.costs import Cost
 from .prices import usd_text
 
@@ -22,7 +22,7 @@ def cost_plot(found: Cost, narrow: bool = False) -> Figure:
         for number, value in enumerate(values):
             axes.annotate(f"${usd_text(value)}", (value, number), (6, 0), textcoords="offset points", va="center")
         between = "\n" if narrow else " "
-        axes.set_yticks(range(len(rows)), [f"{row.model}{between}on {row.machine}" for row in rows])
+        axes.set_yticks(range(len(rows)), [f"{name_lines(row.model, narrow)}{between}on {row.machine}" for row in rows])
         axes.set_xlabel("US dollars for a million inferences")
         axes.grid(axis="y", visible=False)
         if max(values) > _LARGE_RANGE * min(values):

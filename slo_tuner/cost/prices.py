@@ -84,6 +84,9 @@ def read_prices(path: Path = OWN_TABLE) -> PriceTable:
         first = error.errors()[0]
         field = ".".join(["prices", *(str(part) for part in first["loc"])])
         raise UsageError(field, first["input"], f"{first['msg']}; {path} must be {_ALLOWED}") from None
+    except ValueError as error:
+        # YAML reads 2026-02-30 as a day that there is not.
+        raise UsageError("prices", str(path), f"it must be {_ALLOWED} ({error})") from None
 
 
 def usd_per_million(usd_per_hour: float, rate_per_s: float) -> float:

@@ -42,15 +42,19 @@ class Load:
         self._pods, self._divisors = pods.copy(), np.maximum(pods, 1)
 
     def advance(self, rates_per_s: Floats) -> Floats:
-        """A step with a rate of all requests of each fleet; what happened, as means over its requests (see
-        `PodTable.advance_all`), shape [fleets, 4]."""
-        fleets, groups, nodes = self._states.shape
-        if groups == 1:
+        """Steps with a rate of all requests of each fleet, shape [steps, fleets]; what happened, as means over its
+        requests (see `PodTable.advance_all`), shape [steps, fleets, 4]."""
+        if self._states.shape[1] == 1:
             moved, happened = self._table.advance_all(self._states[:, 0], rates_per_s / self._divisors)
             self._states = moved[:, None]
             return happened
+        return np.stack([self._advance_groups(rates) for rates in rates_per_s])
+
+    def _advance_groups(self, rates_per_s: Floats) -> Floats:
+        """A step of fleets whose Pods have different loads."""
+        fleets, groups, nodes = self._states.shape
         each = (rates_per_s / np.maximum(self._joined, 1e-9))[:, None] * self._shares
-        moved, of_groups = self._table.advance_all(self._states.reshape(-1, nodes), each.ravel())
+        moved, of_groups = self._table.advance_all(self._states.reshape(-1, nodes), each.reshape(1, -1))
         self._states = moved.reshape(fleets, groups, nodes)
         of_groups = of_groups.reshape(fleets, groups, 4)
         weights = self._shares / self._shares.sum(axis=1, keepdims=True)

@@ -38,6 +38,10 @@ def capacity_notes(
 def _machine_note(results: Results, offer: Offer) -> str:
     """Whether the machine that was measured is the one that is priced, as far as is known."""
     server, machine = results.run.server, results.run.server.machine
+    if machine is None and server.machine_name == offer.name:
+        return f"The capacity was measured on {offer.name}, as --server-machine said."
+    if machine is None and server.machine_name:
+        return f"The capacity was measured on {server}; dollars hold where {offer.name} is as fast."
     if machine is None:
         return f"What the capacity was measured on is not known; it is priced as {offer.name}."
     if difference := _difference(machine, offer):

@@ -55,27 +55,30 @@ class PodTable:
 
     def advance(self, state: Floats, rate_per_s: float) -> tuple[Floats, Step]:
         """The state after a step at a rate for each Pod, and what happened."""
-        states, happened = self.advance_all(state[None, :], np.array([rate_per_s]))
-        return states[0], Step(*happened[0].tolist())
+        states, happened = self.advance_all(state[None, :], np.array([[rate_per_s]]))
+        return states[0], Step(*happened[0, 0].tolist())
 
     def advance_all(self, states: Floats, rates_per_s: Floats) -> tuple[Floats, Floats]:
-        """The same for several fleets: states of shape [fleets, nodes], a rate for each Pod of each of them, and what
-        happened, shape [fleets, 4]: `LATE`, `REFUSED`, `WAIT`, `BUSY`."""
+        """The same for several fleets and steps: states of shape [fleets, nodes], a rate for each Pod of each of them,
+        [steps, fleets], and what happened, [steps, fleets, 4]: `LATE`, `REFUSED`, `WAIT`, `BUSY`."""
         low = np.minimum(self.rates.searchsorted(rates_per_s, side="right") - 1, len(self.rates) - 2)
         below = self.rates[low]
-        part = np.minimum((rates_per_s - below) / (self.rates[low + 1] - below), 1.0)[:, None]
-        # Most states reach a few nodes only: the others' rows would be multiplied by 0.
-        reached = int((states > _NOBODY).any(axis=0).nonzero()[0][-1]) + 1
-        states = states[:, :reached]
-        places = set(low.tolist())
-        if len(places) == 1:
-            moved = self._between(places.pop(), states, part)
-        else:
-            moved = np.empty((len(states), self.moves.shape[2]))
-            for place in places:
-                rows = (low == place).nonzero()[0]
-                moved[rows] = self._between(place, states[rows], part[rows])
-        return moved[:, :-4], moved[:, -4:]
+        parts = np.minimum((rates_per_s - below) / (self.rates[low + 1] - below), 1.0)[:, :, None]
+        happened = np.empty((*rates_per_s.shape, 4))
+        for step, (lows, part) in enumerate(zip(low.tolist(), parts, strict=True)):
+            # Most states reach a few nodes only: the others' rows would be multiplied by 0.
+            reached = int((states > _NOBODY).any(axis=0).nonzero()[0][-1]) + 1
+            states = states[:, :reached]
+            places = set(lows)
+            if len(places) == 1:
+                moved = self._between(places.pop(), states, part)
+            else:
+                moved = np.empty((len(states), self.moves.shape[2]))
+                for place in places:
+                    rows = (low[step] == place).nonzero()[0]
+                    moved[rows] = self._between(place, states[rows], part[rows])
+            states, happened[step] = moved[:, :-4], moved[:, -4:]
+        return states, happened
 
     def _between(self, low: int, states: Floats, part: Floats) -> Floats:
         """States moved at a rate of the table, and in part at the next."""

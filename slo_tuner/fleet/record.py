@@ -1,6 +1,8 @@
 """The fleet's part of results.json: the trace, the choices, what they cost, and what is late."""
 
-from typing import Literal
+from typing import Literal, get_args
+
+from pydantic import field_validator
 
 from ..results.record import Record
 from ..results.schema import Results
@@ -122,6 +124,13 @@ class FleetRecord(Record):
     variants: tuple[VariantCost, ...]
     published: PublishedRatio | None
     notes: tuple[str, ...]
+
+    @field_validator("choices")
+    @classmethod
+    def _all_choices(cls, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        if sorted(one.name for one in choices) != sorted(names := get_args(ChoiceName)):
+            raise ValueError(f"it has each of {', '.join(names)} once")
+        return choices
 
     def choice(self, name: ChoiceName) -> Choice:
         """The choice of a name."""

@@ -15,6 +15,8 @@ from .simulate import Outcome
 from .simulator import Simulator
 from .variants import published_ratio, variant_cost
 
+# Numbers of fixed Pods that are simulated side by side, which takes little longer than one.
+_AT_ONCE = 3
 _SERIES, _BURST_BEFORE_S, _BURST_S = 480, 180.0, 1500.0
 
 
@@ -107,17 +109,17 @@ class Fleet:
             middle = (low + high) // 2
             (outcome,) = simulator.outcomes(simulator.rough, [ScalingSettings(mode="fixed", replicas=middle)])
             low, high = (low, middle) if always.kept(outcome) else (middle, high)
-        found = self._fixed_at(high)
-        step = 1
-        while high < self._question.most and not always.kept(found.outcome):
-            high, step = min(self._question.most, high + step), 2 * step
-            found = self._fixed_at(high)
-        return found
-
-    def _fixed_at(self, replicas: int) -> Tried:
-        scaling = ScalingSettings(mode="fixed", replicas=replicas)
-        (outcome,) = self._exactly([scaling])
-        return Tried(scaling, outcome)
+        counts, step = [high], 1
+        while counts[-1] < self._question.most:
+            counts.append(min(self._question.most, counts[-1] + step))
+            step *= 2
+        for first in range(0, len(counts), _AT_ONCE):
+            some = counts[first : first + _AT_ONCE]
+            scaling = [ScalingSettings(mode="fixed", replicas=count) for count in some]
+            found = [Tried(one, outcome) for one, outcome in zip(scaling, self._exactly(scaling), strict=True)]
+            if kept := [tried for tried in found if always.kept(tried.outcome)]:
+                return kept[0]
+        return found[-1]
 
     def _choice(self, name: ChoiceName, tried: Tried, promise: Promise) -> Choice:
         question, outcome, lost = self._question, tried.outcome, None

@@ -1,5 +1,6 @@
 """A fleet over a trace: second by second the load, the autoscaler, the Pods, who is late, and what is paid."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,20 +125,25 @@ class _Run:
         """Every plan's outcome."""
         kept, first = self._kept, self._plans[0]
         scrape_at, sync_at, scales = 0.0, first.sync_s, not self._fixed.all()
-        for step, rate in enumerate(self._rates.tolist()):
+        step = 0
+        while step < len(self._rates):
             now_s = step * self._step_s
             if self._next_due_s <= now_s:
                 self._advance(now_s)
-            kept.pods[step], kept.present[step], kept.nodes[step] = self._pods, self._present, self._nodes
-            self._serve(step, rate)
-            now_s += self._step_s
+            looks = min(scrape_at, sync_at) if not self._autoscaler.may_sleep else now_s
+            steps = slice(step, self._until(step, min(self._next_due_s, looks if scales else math.inf)))
+            kept.pods[steps], kept.present[steps], kept.nodes[steps] = self._pods, self._present, self._nodes
+            self._serve(steps)
+            step = steps.stop
+            now_s = step * self._step_s
             if not scales:
                 continue
             if now_s >= scrape_at:
-                self._prometheus.scrape(Counters(now_s, *self._count(step + 1)))
+                self._prometheus.scrape(Counters(now_s, *self._count(step)))
                 scrape_at = now_s + first.scrape_s
             if self._autoscaler.may_sleep:
-                self._resize(self._autoscaler.poll(now_s, self._present, rate > 0), now_s)
+                active = bool(self._rates[step - 1] > 0)
+                self._resize(self._autoscaler.poll(now_s, self._present, active), now_s)
             if now_s >= sync_at:
                 seen = self._prometheus.ask(now_s)
                 self._resize(self._autoscaler.sync(now_s, Pods(self._present, self._pods), seen), now_s)
@@ -146,6 +152,13 @@ class _Run:
             kept.outcome(number, self._rates, (self._step_s, self._pod.usd_per_hour), cluster.reclaimed)
             for number, cluster in enumerate(self._clusters)
         ]
+
+    def _until(self, step: int, at_s: float) -> int:
+        """The first step after this one that begins at a moment or later; of all before it the Pods are the same."""
+        last = len(self._rates)
+        if at_s >= last * self._step_s:
+            return last
+        return step + 1 if at_s <= (step + 1) * self._step_s else math.ceil(at_s / self._step_s)
 
     def _advance(self, now_s: float) -> None:
         """The clusters in which something is due."""
@@ -167,17 +180,17 @@ class _Run:
         self._due_s[number] = cluster.due_s
         self._next_due_s, self._changed = min(self._due_s), True
 
-    def _serve(self, step: int, rate: float) -> None:
-        """Note the requests of this step that the Pods get, those that nobody does, those of tier 2 that are shed, and
-        what becomes of the first."""
+    def _serve(self, steps: slice) -> None:
+        """Note the requests of these steps that the Pods get, those that nobody does, those of tier 2 that are shed,
+        and what becomes of the first."""
         kept, pods = self._kept, self._pods
         if self._changed:
             self._load.resize(pods)
             self._all_reach = bool((pods > 0).all()) and not self._gone.any() and not self._tier_2_share
             self._changed = False
-        asked = rate * self._step_s
+        asked = self._rates[steps, None] * self._step_s
         if self._all_reach:
-            kept.accepted[step] = asked
+            kept.accepted[steps] = asked
         else:
             # Nobody has noticed yet that a zone is gone: its Pods' share of the requests gets no answer. Nobody gets
             # one from no Pod.
@@ -185,8 +198,8 @@ class _Run:
             reached = asked - nobody
             room = self._pod.capacity_per_s * pods * self._step_s
             shed = np.minimum(reached * self._tier_2_share, np.maximum(0.0, reached - room))
-            kept.unanswered[step], kept.shed[step], kept.accepted[step] = nobody, shed, reached - shed
-        kept.happened[step] = self._load.advance(kept.accepted[step] / self._step_s)
+            kept.unanswered[steps], kept.shed[steps], kept.accepted[steps] = nobody, shed, reached - shed
+        kept.happened[steps] = self._load.advance(kept.accepted[steps] / self._step_s)
 
     def _count(self, steps: int) -> Floats:
         """The Pods' counters after so many steps, in the order of `Counters`; shape [4, fleets]."""

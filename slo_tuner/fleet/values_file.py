@@ -70,10 +70,11 @@ def values_text(results: FleetResults, choice: Choice) -> str:
         values["monitoring"] = {"podMonitor": {"enabled": True}}
         if spare := kept_headroom_percent(fleet, choice.scaling):
             values["monitoring"]["prometheusRule"] = {"thresholds": {"headroomPercent": spare}}
+    # Names of files and models are foreign text: a line break in one would end the comment.
+    model, trace = (" ".join(name.split()) for name in (fleet.model, fleet.trace.name))
     said = (
-        f"# Written by slo-tuner fleet on {results.run.created[:10]}: "
-        f"{fleet.model} on {fleet.machine}, {choice.name}.\n"
-        f"# Trace: {fleet.trace.name}. {percent(choice.late_share, fleet.allowed_share)} late over all, "
+        f"# Written by slo-tuner fleet on {results.run.created[:10]}: {model} on {fleet.machine}, {choice.name}.\n"
+        f"# Trace: {trace}. {percent(choice.late_share, fleet.allowed_share)} late over all, "
         f"{percent(choice.worst_share, fleet.allowed_worst_share)} in the worst ten minutes, "
         f"at {choice.mean_pods:.1f} Pods on average (simulated).\n"
     )

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, INK, NARROW_IN, STYLE, logarithmic, names_beside
+from ..plot_style import COLORS, INK, NARROW_IN, STYLE, legend_name, logarithmic, name_lines, names_beside
 from ..results.schema import ModelResult, Point, Results
 from ..slo.numerals import rate_text
 from .table import baseline, times
@@ -33,7 +33,7 @@ def ladder_plot(results: Results, narrow: bool = False) -> Figure:
             axes.annotate(
                 _bar_label(model, base), (rate + missed, row), (6, 0), textcoords="offset points", va="center"
             )
-        axes.set_yticks(range(len(models)), [model.model for model in models])
+        axes.set_yticks(range(len(models)), [name_lines(model.model, narrow) for model in models])
         between = "\n" if narrow else " "
         axes.set_xlabel(f"requests per second{between}within {results.objective}")
         axes.grid(axis="y", visible=False)
@@ -58,7 +58,7 @@ def latency_plot(results: Results, narrow: bool = False) -> Figure:
             axes.plot(*_columns(points), color=color, linewidth=0.8, alpha=0.5)
             for kept in (True, False):
                 _scatter(axes, [p for p in points if p.kept == kept], color, filled=kept)
-            axes.plot([], [], "o", color=color, label=model.model)
+            axes.plot([], [], "o", color=color, label=legend_name(model.model))
         axes.axhline(objective.limit_ms, color="#b5413c", linestyle="--", linewidth=1.2)
         axes.annotate(
             f"limit {objective.limit_ms:g} ms",
@@ -106,7 +106,9 @@ def sweep_plot(results: Results, narrow: bool = False) -> Figure:
         figure, axes = plt.subplots(figsize=(NARROW_IN if narrow else 8.2, 4.2))
         for model in results.models:
             rates, latencies = [p.rate_per_s for p in model.sweep], [p.latency.p95_ms for p in model.sweep]
-            axes.plot(rates, latencies, "o-", color=_color(results, model), markersize=4, label=model.model)
+            axes.plot(
+                rates, latencies, "o-", color=_color(results, model), markersize=4, label=legend_name(model.model)
+            )
             for point in model.sweep:
                 axes.annotate(
                     str(point.concurrency),
@@ -138,7 +140,7 @@ def stages_plot(results: Results, narrow: bool = False) -> Figure:
             axes.annotate(
                 f"{left:.1f} ms, batch {batch:.2f}", (left, row), (6, 0), textcoords="offset points", va="center"
             )
-        axes.set_yticks(range(len(models)), [model.model for model in models])
+        axes.set_yticks(range(len(models)), [name_lines(model.model, narrow) for model in models])
         axes.set_xlabel("mean time of a request in the server, ms")
         axes.grid(axis="y", visible=False)
         axes.set_xlim(right=axes.get_xlim()[1] * (1.6 if narrow else 1.2))

@@ -6,7 +6,7 @@ from itertools import groupby
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, NARROW_IN, STYLE
+from ..plot_style import COLORS, NARROW_IN, STYLE, legend_name
 from ..results.schema import ModelResult, Results
 
 
@@ -35,7 +35,7 @@ def sequence_plot(results: Results, narrow: bool = False) -> Figure:
         rows, size = ((2, 1), (NARROW_IN, 6.4)) if narrow else ((1, 2), (8.2, 3.6))
         figure, (latency, rate) = plt.subplots(*rows, figsize=size, layout="constrained")
         for number, (name, models) in enumerate(lines(results)):
-            style = {"color": COLORS[number % len(COLORS)], "marker": "o", "markersize": 4, "label": name}
+            style = {"color": COLORS[number % len(COLORS)], "marker": "o", "markersize": 4, "label": legend_name(name)}
             latency.plot(*_columns(models, "unloaded_ms"), **style)
             rate.plot(*_columns([model for model in models if model.rate_per_s], "rate_per_s"), **style)
         ticks = sorted({sequence_length(model) or 0 for _, models in lines(results) for model in models})

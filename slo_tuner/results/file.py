@@ -1,6 +1,7 @@
 """The file results.json: written whole, and read with the field named that is wrong."""
 
 import json
+import math
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,12 +30,20 @@ def parse_results(text: str, path: Path, kind: type[Kind]) -> Kind:
     """Results from JSON text, of this version or an older one; ResultsFileError names the first field that is wrong."""
     try:
         # Versions before wrote NaN for a quantile of no requests.
-        content = json.loads(text, parse_constant=lambda _: None)
+        content = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
         if not isinstance(content, dict):
             raise ResultsFileError(f"{path} is no results file of slo-tuner: it is not a JSON object")
         return kind.model_validate_json(json.dumps(upgraded(content)))
     except ValueError as error:
         raise ResultsFileError(f"{path} is no results file of slo-tuner: {_first(error)}") from None
+
+
+def _finite(digits: str) -> float:
+    """A number of JSON; ValueError for one that is too large to be more than infinite."""
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits} is too large a number")
+    return value
 
 
 def _first(error: ValueError) -> str:

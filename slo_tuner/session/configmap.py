@@ -10,15 +10,17 @@ from command_line.errors import ResultsError, UsageError
 
 # The API server refuses objects over 1 MiB; names and labels need some of it.
 MOST_BYTES = 1_000_000
-_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME, _LONGEST_NAME = rf"{_LABEL}(\.{_LABEL})*", 253
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _ANSWER_S = 30.0
 
 
 def check_name(name: str) -> str:
     """A name that Kubernetes takes; UsageError otherwise."""
-    if not re.fullmatch(_NAME, name):
-        raise UsageError("save-configmap", name, "use lower-case letters, digits, - and .")
+    if not re.fullmatch(_NAME, name) or len(name) > _LONGEST_NAME:
+        allowed = f"use lower-case letters, digits and - between dots, no - beside a dot, {_LONGEST_NAME} at most"
+        raise UsageError("save-configmap", name, allowed)
     return name
 
 

@@ -4,6 +4,9 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated
+
+from pydantic import Field
 
 from command_line.errors import UsageError
 
@@ -11,6 +14,7 @@ _LATENCY = re.compile(r"p(?P<percent>\d{1,2}(\.\d+)?)\s*<=\s*(?P<limit>\d+(\.\d+
 _ERRORS = re.compile(r"errors\s*<=\s*(?P<percent>\d+(\.\d+)?)\s*%", re.I)
 # Multiples of the unloaded latency that the objective `auto` is widened to, one after another.
 _FACTORS = (6.0, 9.0, 14.0, 20.0, 30.0, 50.0)
+_MOST_QUANTILE, _LONGEST_MS = 0.9999999999, 86_400_000.0
 _ALLOWED = "write it like p95<=100ms or p99<=0.5s, optionally followed by ,errors<=1%"
 
 
@@ -53,12 +57,13 @@ class Verdict:
 class Objective:
     """`quantile` of the requests are answered within `limit_ms`, and at most `error_share` of them fail.
 
-    A failed or timed-out request also counts as one over the limit: nobody got its answer in time.
+    A failed or timed-out request also counts as one over the limit: nobody got its answer in time. Of one that is read
+    from a results file the bounds are checked; `parse_objective` checks its own.
     """
 
-    quantile: float = 0.95
-    limit_ms: float = 100.0
-    error_share: float = 0.01
+    quantile: Annotated[float, Field(gt=0, le=_MOST_QUANTILE)] = 0.95
+    limit_ms: Annotated[float, Field(gt=0, le=_LONGEST_MS)] = 100.0
+    error_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
 
     @property
     def miss_share(self) -> float:
@@ -115,8 +120,9 @@ def parse_objective(text: str, field: str = "objective") -> Objective:
     quantile = round(float(match["percent"]) / 100, 10)
     limit_ms = float(match["limit"]) * (1000 if match["unit"].lower() == "s" else 1)
     error_share = round(float(error_match["percent"]) / 100, 12) if error_match else 0.01
-    if not 0.5 <= quantile < 1 or limit_ms <= 0 or error_share >= 1:
-        raise UsageError(field, text, "the quantile is 50 to below 100, the limit above 0, the errors below 100%")
+    if not 0.5 <= quantile < 1 or not 0 < limit_ms <= _LONGEST_MS or error_share >= 1:
+        allowed = "the quantile is 50 to below 100, the limit above 0 and a day at most, the errors below 100%"
+        raise UsageError(field, text, allowed)
     return Objective(quantile, limit_ms, error_share)
 
 
@@ -133,11 +139,16 @@ def _rounded_up(limit_ms: float) -> float:
     return float(-(-limit_ms // step) * step)
 
 
+def _ms_text(latency_ms: float) -> str:
+    """Milliseconds without a fraction; less than ten with two digits: 0.4 ms are not 0."""
+    return f"{latency_ms:.0f}" if latency_ms >= 9.5 else f"{latency_ms:.2g}"
+
+
 def choose_objective(asked: Objective | None, model: str, unloaded_ms: float, factor: float = 4.0) -> ChosenObjective:
     """The objective that was asked for; without one, `factor` times the unloaded latency in ms of a model."""
     if asked is not None:
         return ChosenObjective(asked, "asked for")
-    source = f"{factor:g} times the unloaded latency of {model} ({unloaded_ms:.0f} ms), rounded up"
+    source = f"{factor:g} times the unloaded latency of {model} ({_ms_text(unloaded_ms)} ms), rounded up"
     return ChosenObjective(relative_objective(unloaded_ms, factor), source)
 
 
@@ -151,5 +162,5 @@ def wider_objective(missed: Objective, model: str, unloaded_ms: float, reached_m
         chosen = choose_objective(None, model, unloaded_ms, factor)
         if chosen.objective.limit_ms > least_ms:
             return chosen
-    source = f"1.5 times what {model} reached at its lowest rate ({least_ms:.0f} ms), rounded up"
+    source = f"1.5 times what {model} reached at its lowest rate ({_ms_text(least_ms)} ms), rounded up"
     return ChosenObjective(Objective(limit_ms=_rounded_up(1.5 * least_ms)), source)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import COLORS, INK, NARROW_IN, STYLE, logarithmic, names_beside
+from ..plot_style import COLORS, INK, NARROW_IN, STYLE, legend_name, logarithmic, names_beside
 from .compare import Level, Spread, levels
 from .record import SweepRecord
 
@@ -79,7 +79,7 @@ def _curve(axes: Axes, found: Mapping[int, Spread], color: str, label: str, dash
         markersize=4,
         linewidth=1.2,
         capsize=2.5,
-        label=label,
+        label=legend_name(label),
     )
 
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..plot_style import NARROW_IN, STYLE, logarithmic, names_beside
+from ..plot_style import NARROW_IN, STYLE, legend_name, logarithmic, names_beside
 from .record import ModelRun, ScenarioResult, TieredModel, Tiers
 from .text import runs
 
@@ -57,7 +57,7 @@ def _latency(axes: Axes, model: TieredModel, played: ModelRun, color: str) -> No
     objective = model.objective
     windows = played.windows
     known = [((w.start_s + w.end_s) / 2, w.quantile_ms) for w in windows if w.quantile_ms is not None]
-    label = f"{model.model} (tier {model.tier})"
+    label = legend_name(f"{model.model} (tier {model.tier})")
     axes.plot([at for at, _ in known], [value for _, value in known], "o-", color=color, markersize=3.5, label=label)
     axes.axhline(objective.limit_ms, color=color, linestyle="--", linewidth=1.1)
 

@@ -75,6 +75,13 @@ class TieredModel(Record):
     capacity_per_s: float
     server_config: dict[str, object]
 
+    def keeps(self, window: Window) -> bool:
+        """Whether it keeps its objective in a window. Only tier 2 may be refused: of tier 1 that is a failure."""
+        if self.tier != 1 or not window.due:
+            return window.kept(self.objective)
+        refused = window.refused
+        return self.objective.judge(window.due, window.late + refused, window.failed + refused).kept
+
 
 class Tiers(Record):
     """Two models of different tiers on one server; `phase_s` is the length of each of the three phases."""

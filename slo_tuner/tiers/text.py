@@ -94,7 +94,7 @@ def cells_of(model: TieredModel, played: ModelRun) -> list[tuple[str, ...]]:
 
 
 def _kept(model: TieredModel, window: Window) -> bool:
-    return window.kept(model.objective)
+    return model.keeps(window)
 
 
 def _ms(model: TieredModel, window: Window) -> str:

@@ -92,7 +92,7 @@ def plan_variant(plan: Path, model: str) -> Mapping[str, Any]:
         content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError("plan", str(plan), f"it cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError):  # no YAML, no text, or a day that there is not
         raise UsageError("plan", str(plan), "it must be a plan of model-repo-builder, in YAML") from None
     variants = content.get("variants") if isinstance(content, dict) else None
     named = [v for v in variants or [] if isinstance(v, dict) and "name" in v]

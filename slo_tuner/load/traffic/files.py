@@ -6,6 +6,7 @@ import http.client
 import json
 import math
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from pathlib import Path
@@ -15,13 +16,17 @@ import numpy as np
 
 from command_line.errors import UsageError
 from command_line.extras import install_line
+from command_line.proxy import is_near
 
 from .checked import Columns, Gaps, checked_trace, mixed, seconds_of, utc
 from .trace import Floats, Trace
 
 _TIMES = ("time", "timestamp", "time_s", "due_s")
 _RATES = ("rate", "rate_per_s", "requests_per_s", "value")
-_ALLOWED = "a trace is a .csv, .csv.gz or .parquet file, or Prometheus' answer to query_range: a .json file or a URL"
+_ALLOWED = (
+    "a trace is a .csv, .csv.gz or .parquet file, or Prometheus' answer to query_range: "
+    "a .json or .json.gz file, or a URL"
+)
 _TIMEOUT_S = 30.0
 _MOST_BYTES = 1 << 30
 _MOST_SAID = 300
@@ -40,7 +45,7 @@ def read_trace(source: str, gaps: Gaps = "refuse") -> Trace:
         return checked_trace(_csv(path), gaps)
     if name.endswith(".parquet"):
         return checked_trace(_parquet(path), gaps)
-    if name.endswith(".json"):
+    if name.endswith((".json", ".json.gz")):
         return checked_trace(_prometheus(_text(path), name), gaps)
     raise UsageError("trace", source, _ALLOWED)
 
@@ -50,9 +55,8 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
         return (gzip.decompress(content) if path.name.endswith(".gz") else content).decode("utf-8-sig")
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or (
-            "it is no gzip" if isinstance(error, EOFError | zlib.error) else "it is no text in UTF-8"
-        )
+        no_gzip = isinstance(error, EOFError | zlib.error | gzip.BadGzipFile)
+        reason = getattr(error, "strerror", None) or ("it is no gzip" if no_gzip else "it is no text in UTF-8")
         raise UsageError("trace", str(path), f"it cannot be read ({reason})") from None
 
 
@@ -78,7 +82,9 @@ def _csv(path: Path) -> Columns:
         try:
             seconds, zone = seconds_of(row[0].strip())
         except ValueError as error:
-            raise found.wrong(number, row[0], str(error)) from None
+            header_too = number == 0 and not named
+            allowed = f"{error}; a header begins with {', '.join(_TIMES[:-1])} or {_TIMES[-1]}" if header_too else error
+            raise found.wrong(number, row[0], str(allowed)) from None
         times.append(seconds)
         zoned.append(zone)
         if width == 2:
@@ -162,7 +168,9 @@ def _asked(url: str) -> str:
     if "@" in url.split("/")[2]:
         raise UsageError("trace", "(not shown)", "a URL with a user or a password would stand in results.json")
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+        # A query as it is typed has blanks.
+        asked = urllib.parse.quote(url, safe="%/:?&=#+,;@[]!$'()*~{}|")
+        with _opener(url).open(asked, timeout=_TIMEOUT_S) as answer:
             return str(answer.read(_MOST_BYTES).decode("utf-8"))
     except urllib.error.HTTPError as error:
         # Its body says what is wrong with the query.
@@ -172,6 +180,12 @@ def _asked(url: str) -> str:
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise UsageError("trace", url, f"Prometheus did not answer ({reason})") from None
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """What opens a URL: never through a proxy to this machine or the cluster, elsewhere as the environment says."""
+    near = is_near(urllib.parse.urlsplit(url).hostname or "")
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if near else []))
 
 
 def _prometheus(text: str, source: str) -> Columns:

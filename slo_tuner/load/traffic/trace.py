@@ -56,12 +56,14 @@ class Trace:
     def scaled(self, time: float = 1.0, rate: float = 1.0) -> "Trace":
         """The same shape, `time` times faster, with `rate` times its requests per second.
 
-        Single times are kept only where nothing changes: thinned or pressed together they would be other traffic.
+        Single times are kept only where nothing changes: thinned or pressed together they would be other traffic. The
+        name says what was done: its rates and hours are no longer those of its source.
         """
         if time == rate == 1.0:
             return self
         expected = self.without_chance()
-        return replace(expected, step_s=self.step_s / time, rates=expected.rates * rate)
+        said = (f", {time:g} times as fast" if time != 1 else "") + (f", {rate:g} times the rate" if rate != 1 else "")
+        return replace(expected, name=self.name + said, step_s=self.step_s / time, rates=expected.rates * rate)
 
     def without_chance(self) -> "Trace":
         """The rates behind single requests; a trace of rates as it is.

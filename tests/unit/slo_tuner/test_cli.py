@@ -169,10 +169,13 @@ def test_a_load_worker_wants_the_address_of_its_tuner(capsys: pytest.CaptureFixt
     assert _error(capsys).startswith("slo-tuner: error: HOST:PORT: 'somewhere' is not allowed; write it as host:port")
 
 
-def test_a_wrong_configmap_name_is_named(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path}", "--save-configmap=My_Results"]
+@pytest.mark.parametrize("name", ["My_Results", "a..b", "a.-b", "a-.b", "-a", "a.", "a" * 254])
+def test_a_wrong_configmap_name_is_named(
+    name: str, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["ladder", f"--repository={repository}", f"--output={tmp_path}", f"--save-configmap={name}"]
     assert main(arguments) == 2
-    assert _error(capsys).startswith("slo-tuner: error: save-configmap: 'My_Results'")
+    assert _error(capsys).startswith(f"slo-tuner: error: save-configmap: '{name[:200]}")
 
 
 def test_a_configmap_without_a_cluster_is_refused_before_anything_is_measured(

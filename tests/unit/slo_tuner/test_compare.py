@@ -278,6 +278,7 @@ def test_json_says_what_the_table_says(files: tuple[str, str], capsys: pytest.Ca
     [
         (["--within=-1%"], "within: '-1%' is not allowed; give the share that a rate may be lower, from 0% to 50%"),
         (["--within=nan"], "within: 'nan' is not allowed"),
+        (["--within=0.05"], "within: '0.05' is not allowed; write 0.05%, or 5% if that is what you mean"),
         (["--model=x"], "model: 'x' is not allowed; OLD has a, b, gone"),
         (["--model=a=x"], "model: 'x' is not allowed; NEW has a, b, added"),
         (["--model=a="], "model: 'a=' is not allowed; write NAME, or OLD_NAME=NEW_NAME"),

@@ -89,6 +89,17 @@ def test_a_report_is_a_file_and_no_directory(results: Path, capsys: pytest.Captu
     assert "is not allowed; name the HTML file; a directory is there" in said.err
 
 
+@pytest.mark.parametrize("output", ["results.json", "linked.html"])
+def test_a_page_does_not_replace_what_it_is_made_from(
+    output: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (results.parent / "linked.html").symlink_to(results)
+    before = results.read_bytes()
+    assert main(["report", str(results), f"--output={results.parent / output}"]) == 2
+    assert "is not allowed; name the HTML file; the page would replace" in capsys.readouterr().err
+    assert results.read_bytes() == before
+
+
 @pytest.mark.slow
 def test_without_a_machine_all_that_have_no_gpu_are_priced(results: Path) -> None:
     assert main(["cost", str(results)]) == 0
@@ -175,6 +186,15 @@ def test_rates_within_another_objective_are_said(
     write_results(found.model_copy(update={"objective": Objective(limit_ms=500.0)}), other)
     assert main(["cost", str(results), str(other), "--machine=n1-standard-4", "--machine=n1-standard-96"]) == 0
     assert "original: within another objective, p95<=500ms" in capsys.readouterr().out
+
+
+def test_a_server_whose_machine_was_named_is_priced_as_that(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_results(results, Results)
+    named = found.run.server.model_copy(update={"machine": None, "machine_name": "n1-standard-4+T4"})
+    write_results(found.model_copy(update={"run": found.run.model_copy(update={"server": named})}), results)
+    assert main(["cost", str(results)]) == 0
+    printed = capsys.readouterr().out
+    assert "n1-standard-4+T4" in printed and "n1-standard-96" not in printed
 
 
 def test_rates_of_an_unknown_server_need_a_machine(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,7 @@ from slo_tuner.fleet.search import Promise, Search
 from slo_tuner.fleet.settings import FleetPlan, Nodes, Requests, ScalingSettings, StartUp
 from slo_tuner.fleet.simulate import Outcome, PricedPod, simulate, simulate_all
 from slo_tuner.fleet.simulator import Simulator
+from slo_tuner.fleet.values_file import values_text
 from slo_tuner.fleet.variants import PUBLISHED_MACHINES, published_ratio
 from slo_tuner.load.traffic.kinds import Shape, generated
 from slo_tuner.load.traffic.trace import Trace
@@ -303,6 +304,24 @@ def test_the_machine_of_a_pod_has_to_be_given(tmp_path: Path, capsys: pytest.Cap
     assert line.startswith("slo-tuner fleet: error: the following arguments are required: --machine;")
 
 
+def test_what_was_measured_is_not_replaced_by_what_is_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "out" / "results.json"
+    path.parent.mkdir()
+    path.write_bytes(LADDER.read_bytes())
+    assert _fleet(tmp_path, "--traffic=steady", "--rate=10", "--hours=1", results=path) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"out' is not allowed; give another folder: what was measured is in {path}" in line
+    assert path.read_bytes() == LADDER.read_bytes() and [one.name for one in path.parent.iterdir()] == ["results.json"]
+
+
+def test_a_line_break_in_a_name_ends_no_comment_of_a_values_file() -> None:
+    results = fleet(model="m\nscaling: {mode: hpa}")
+    values = yaml.safe_load(values_text(results, results.fleet.choice("balanced")))
+    assert values["scaling"]["mode"] == "keda"
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -375,6 +394,22 @@ def test_a_machine_that_is_priced_but_was_not_measured_is_said(gpus: tuple[str, 
     notes = capacity_notes(pod, [source], [pod, other], results.objective)
     assert said in notes[0]
     assert notes[1:] == ["Measured disturbed, too: other.", "The load generator set the capacity of other, too."]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("n1-standard-4", "The capacity was measured on n1-standard-4, as --server-machine said."),
+        ("a box", "The capacity was measured on a box; dollars hold where n1-standard-4 is as fast."),
+        ("", "What the capacity was measured on is not known; it is priced as n1-standard-4."),
+    ],
+)
+def test_a_machine_that_was_named_is_known(name: str, said: str) -> None:
+    results = read_results(LADDER, Results)
+    server = results.run.server.model_copy(update={"machine": None, "machine_name": name})
+    source = results.model_copy(update={"run": results.run.model_copy(update={"server": server})})
+    pod = Measured("m", _pod_model(), 100.0, None, "", at_least=False)
+    assert capacity_notes(pod, [(source, read_prices().offer("n1-standard-4"))], [], results.objective) == [said]
 
 
 @pytest.mark.parametrize(

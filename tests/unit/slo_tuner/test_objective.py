@@ -5,7 +5,14 @@ import pytest
 
 from command_line.errors import UsageError
 from slo_tuner.load.request_log import quantile_of
-from slo_tuner.slo.objective import Objective, keeps, parse_objective, rank_of, relative_objective
+from slo_tuner.slo.objective import (
+    Objective,
+    choose_objective,
+    keeps,
+    parse_objective,
+    rank_of,
+    relative_objective,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,8 @@ def test_an_objective_prints_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "fast", "p95", "p95<=abc", "p95<=100", "p95<=0ms", "p10<=5ms", "p95<=1ms,x", "100"]
+    "text",
+    ["", "fast", "p95", "p95<=abc", "p95<=100", "p95<=0ms", "p10<=5ms", "p95<=1ms,x", "100", f"p95<={'9' * 400}s"],
 )
 def test_what_is_no_objective_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match=r"objective: .*(p95<=100ms|the quantile is 50)"):
@@ -57,3 +65,8 @@ def test_what_is_no_objective_is_refused_with_an_example(text: str) -> None:
 @pytest.mark.parametrize(("unloaded_ms", "limit_ms"), [(54.0, 250.0), (12.0, 50.0), (2.0, 8.0), (30.0, 120.0)])
 def test_a_relative_objective_is_four_times_the_latency_rounded_up(unloaded_ms: float, limit_ms: float) -> None:
     assert relative_objective(unloaded_ms) == Objective(0.95, limit_ms)
+
+
+def test_an_unloaded_latency_below_a_millisecond_is_not_said_to_be_nothing() -> None:
+    chosen = choose_objective(None, "m", 0.4)
+    assert (chosen.objective.limit_ms, chosen.source) == (2, "4 times the unloaded latency of m (0.4 ms), rounded up")

@@ -84,6 +84,10 @@ def test_a_pod_that_serves_next_to_nothing_takes_no_time_to_count() -> None:
         ("machines: {m: {usd_per_hour: 1, as_of: soon}}", "prices.machines.m.as_of: 'soon'"),
         ("machines: {m: {usd_per_hour: 1}}", r"prices.machines.m.as_of: "),
         ("machines: [", r"prices: '.*' is not allowed; it must be .* \(line 1 is no YAML\)"),
+        (
+            "machines: {m: {usd_per_hour: 1, as_of: 2026-02-30}}",
+            r"prices: '.*' is not allowed; .* \(day is out of range",
+        ),
     ],
 )
 def test_a_wrong_price_table_is_refused_by_its_field(text: str, field: str, tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from outcomes import OUTCOMES
 
 from command_line.errors import ResultsFileError
 from slo_tuner.report.page import render_report
 from slo_tuner.report.read import read_any_results
-from slo_tuner.results.schema import Results
+from slo_tuner.results.schema import Results, write_results
 
 PUBLISHED = [
     path
@@ -45,6 +46,28 @@ def test_what_is_no_results_file_is_refused_by_name(content: str, reason: str, t
     with pytest.raises(ResultsFileError, match=r"results\.json is no results file") as caught:
         read_any_results(path)
     assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "reason"),
+    [
+        ("kept", '"limit_ms": 100.0', '"limit_ms": 1e999', "1e999 is too large a number"),
+        ("kept", '"limit_ms": 100.0', '"limit_ms": 0', "objective.limit_ms: Input should be greater than 0"),
+        ("kept", '"quantile": 0.95', '"quantile": 1', "objective.quantile: Input should be less than"),
+        ("kept", '"error_share": 0.01', '"error_share": -1', "objective.error_share: Input should be greater"),
+        ("a fleet", '"name": "balanced"', '"name": "safe"', "choices: Value error, it has each of thrifty, balanced"),
+    ],
+)
+def test_results_that_were_changed_by_hand_are_refused_by_their_field(
+    name: str, old: str, new: str, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "results.json"
+    write_results(OUTCOMES[name](), path)
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ResultsFileError) as caught:
+        read_any_results(path)
+    assert reason in str(caught.value)
 
 
 def test_results_of_version_1_keep_their_points_under_the_new_names() -> None:

@@ -107,6 +107,13 @@ def test_a_window_is_judged_by_the_requests_that_the_server_took() -> None:
     assert not window(0, due=20, answered=10, shed=10, late=1).kept(Objective())
 
 
+def test_what_tier_1_is_refused_breaks_its_objective_and_what_tier_2_is_does_not() -> None:
+    first, second = MODELS
+    refused = window(0, due=20, answered=0, shed=20, quantile_ms=None)
+    assert second.keeps(refused) and not first.keeps(refused)
+    assert "in 0 of 1 bursts with tiers" in tiers_headline(results(scenario(played(SHEDDING), played())).tiers)
+
+
 def test_recovery_counts_from_the_end_of_the_burst_to_the_last_bad_window() -> None:
     assert recovered_s(MODELS[1], played(SHEDDING)) == 0.0
     assert recovered_s(MODELS[1], played(SHEDDING, after=SHEDDING)) == 2.0

@@ -208,6 +208,7 @@ def test_a_log_of_few_requests_keeps_them(counts: list[float]) -> None:
 def test_time_and_rate_are_scaled() -> None:
     trace = Trace("t", 60.0, np.array([1.0, 2.0])).scaled(time=60, rate=10)
     assert (trace.step_s, trace.rates.tolist(), trace.requests) == (1.0, [10, 20], 30)
+    assert trace.name == "t, 60 times as fast, 10 times the rate"
 
 
 @pytest.mark.parametrize("step_s", [0.7, 1.0, 3.0, 7.0, 100.0])
@@ -246,6 +247,9 @@ def test_a_trace_beyond_its_bounds_is_sent_to_nobody(
     [
         ("t.csv.gz", b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 40, "it is no gzip"),
         ("t.csv.gz", gzip.compress(b"time\n1\n" * 500)[:30], "it is no gzip"),
+        ("t.csv.gz", b"time\n1\n2\n", "it is no gzip"),
+        ("t.csv", b"ts,rps\n0,1\n60,2\n", "row 1: 'ts' is not allowed; a time is a number of seconds"),
+        ("t.csv", b"ts,rps\n0,1\n60,2\n", "; a header begins with time, timestamp, time_s or due_s"),
         ("t.csv", b'time\n"' + b"a" * 200_000 + b'"\n', "trace t.csv, row 2: '' is not allowed; it is no CSV"),
         ("t.csv", b"time,rate\n0,5\n\n60,-1\n", "trace t.csv, row 3: '' is not allowed; no row is empty"),
         ("t.csv", b"time,rate\n0,5\n60,1e308\n", "trace t.csv, row 3: 1e+308 is not allowed; a rate is 1e+09"),
@@ -291,6 +295,34 @@ def test_what_prometheus_says_of_a_query_is_passed_on() -> None:
 def test_a_url_that_is_none_is_refused_in_a_line(url: str) -> None:
     with pytest.raises(UsageError, match="Prometheus did not answer"):
         read_trace(url)
+
+
+class _Answers(_Refuses):
+    """Prometheus that answers every query."""
+
+    def do_GET(self) -> None:
+        body = _answer([[0, "1"], [15, "2"]]).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_prometheus_nearby_is_asked_without_a_proxy_and_as_the_query_is_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with http.server.HTTPServer(("127.0.0.1", 0), _Answers) as prometheus:
+        threading.Thread(target=prometheus.handle_request, daemon=True).start()
+        trace = read_trace(
+            f"http://127.0.0.1:{prometheus.server_port}/api/v1/query_range?query=sum by (x) (rate(y[1m]))"
+        )
+    assert trace.rates.tolist() == [1, 2]
+
+
+def test_an_answer_of_prometheus_may_be_compressed(tmp_path: Path) -> None:
+    path = tmp_path / "q.json.gz"
+    path.write_bytes(gzip.compress(_answer([[0, "1"], [15, "2"]]).encode()))
+    assert read_trace(str(path)).rates.tolist() == [1, 2]
 
 
 def test_a_password_in_a_url_is_neither_used_nor_shown() -> None:
