@@ -78,9 +78,16 @@ def pixels(path: Path, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
 
 
 def is_image(wanted: Input) -> bool:
-    """Whether an input could be an image: numbers of [height, width, channels] or [channels, height, width]."""
+    """Whether an input could be an image: numbers of [height, width, channels] or [channels, height, width].
+
+    int8 ends at 127, and a pixel at 255.
+    """
     shape = wanted.shape[-3:]
-    return wanted.dtype not in (STRING, "bool") and len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
+    return (
+        wanted.dtype not in (STRING, "bool", "int8")
+        and len(shape) == 3
+        and (shape[2] in CHANNELS or shape[0] in CHANNELS)
+    )
 
 
 def _sized(shape: tuple[int, ...]) -> tuple[int, ...]:

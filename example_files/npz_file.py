@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,9 +36,17 @@ def rows(path: Path, wanted: Wanted) -> Iterator[Row]:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ExampleFileError(str(path), "one array without a name, as np.save writes it", ALLOWED)
+        with stored:
+            # What is packed beside arrays comes as bytes.
+            return {name: array for name, array in stored.items() if isinstance(array, np.ndarray)}
+    except zlib.error:
+        raise ExampleFileError(str(path), "a damaged archive", ALLOWED) from None
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        if isinstance(error, ExampleFileError):
+            raise
         raise ExampleFileError(str(path), getattr(error, "strerror", None) or str(error), ALLOWED) from None
 
 

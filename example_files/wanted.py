@@ -20,6 +20,8 @@ Row = Mapping[str, "NDArray[Any]"]
 STRING = "string"
 OPEN = -1
 LONGEST_SHOWN = 40
+INTEGERS = (-(1 << 63), (1 << 64) - 1)
+"""The least and the largest whole number that any array holds."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def fitted(array: NDArray[Any], wanted: Input, where: str) -> NDArray[Any]:
 
 def _texts(array: NDArray[Any], wanted: Input, where: str) -> NDArray[Any]:
     if array.dtype.kind == "U":
-        array = np.char.encode(array, "utf-8")
+        # As JSON's texts: half of a pair of surrogates stays what it is.
+        array = np.char.encode(array, "utf-8", "surrogatepass")
     if array.dtype.kind not in "SO":
         allowed = f'texts, or {{"b64": …}}, as the model takes {wanted}'
         raise ExampleFileError(where, f"{wanted.name} holds {array.dtype}", allowed)
@@ -103,10 +106,17 @@ def _numbers(array: NDArray[Any], wanted: Input, where: str) -> NDArray[Any]:
         broken = flat[flat != np.rint(flat)] if kind == "f" else flat[:0]
         if broken.size:
             raise ExampleFileError(where, f"{wanted.name} holds {broken[0]:g}", f"whole numbers, {takes}")
-        found = array.min() if array.min() < limits.min else array.max()
+        # As numbers of Python, which compares a float with an integer exactly: 2**63 is no int64.
+        found = (array.min() if array.min() < limits.min else array.max()).item()
         if not limits.min <= found <= limits.max:
             raise ExampleFileError(where, f"{wanted.name} holds {found:g}", f"{limits.min} to {limits.max}, {takes}")
-    made: NDArray[Any] = array.astype(dtype)
+    with np.errstate(over="ignore"):
+        made: NDArray[Any] = array.astype(dtype)
+    if dtype.kind == "f":
+        lost = array[np.isinf(made) & np.isfinite(array)]
+        if lost.size:
+            most = np.finfo(dtype).max
+            raise ExampleFileError(where, f"{wanted.name} holds {lost[0]:g}", f"{-most:g} to {most:g}, {takes}")
     return made
 
 
@@ -129,8 +139,9 @@ def from_json(value: object, wanted: Input, where: str) -> NDArray[Any]:
     if numbers.size == 0:
         numbers = numbers.astype(wanted.dtype)
     if numbers.dtype.kind not in "biuf":
-        allowed = f"numbers, as the model takes {wanted}"
-        raise ExampleFileError(where, f"{wanted.name} holds {shown(_first_odd(value))}", allowed)
+        odd = _first_odd(value)
+        what = "whole numbers of 64 bits" if isinstance(odd, int) else "numbers"
+        raise ExampleFileError(where, f"{wanted.name} holds {shown(odd)}", f"{what}, as the model takes {wanted}")
     return fitted(numbers, wanted, where)
 
 
@@ -172,7 +183,8 @@ def _first_odd(value: object) -> object:
     """The first part of nested lists that is no number."""
     if isinstance(value, list):
         return next((odd for item in value if (odd := _first_odd(item)) is not _FINE), _FINE)
-    return _FINE if isinstance(value, int | float) else value
+    fits = isinstance(value, float) or (isinstance(value, int) and INTEGERS[0] <= value <= INTEGERS[1])
+    return _FINE if fits else value
 
 
 _FINE = object()

@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="build what changed of a plan and publish it atomically")
     build.add_argument("plan", type=Path, metavar="PLAN", help="the plan, a YAML file")
     build.add_argument("--output", required=True, metavar="DIR|URL", help="the model repository")
-    build.add_argument("--only", default="", metavar="NAME,...", help="these variants only")
+    build.add_argument("--only", metavar="NAME,...", help="these variants only")
     build.add_argument("--quiet", action="store_true", help="print errors only")
     build.add_argument("--any-gpu", action="store_true", help="ignore the compute capability that the plan is made for")
     build.set_defaults(run=_build)
@@ -82,7 +82,9 @@ def _build(options: argparse.Namespace) -> int:
     from model_repo_builder.plan.file import load_plan
     from model_repo_builder.report import BuildLog, as_json, console
 
-    only = [name for name in options.only.split(",") if name]
+    only = [name.strip() for name in (options.only or "").split(",") if name.strip()]
+    if options.only is not None and not only:
+        raise InvalidError("--only", options.only, "names of variants, with commas between them")
     valid = load_plan(options.plan, options.runtime, any_gpu=options.any_gpu, only=only)
     if not options.quiet:
         _warn(valid)

@@ -50,8 +50,11 @@ class Tensor:
 
     @property
     def may_be_pixels(self) -> bool:
-        """Whether pixels can be made its numbers: integers of another range are numbers of something else."""
-        return self.dtype in FLOATS or (self.dtype not in ("bool", STRING) and self.range in (None, PIXELS))
+        """Whether pixels can be made its numbers: integers of another range are numbers of something else.
+
+        int8 ends at 127, so a pixel of 200 would become -56.
+        """
+        return self.dtype in FLOATS or (self.dtype not in ("bool", "int8", STRING) and self.range in (None, PIXELS))
 
     @property
     def channels_first(self) -> bool:

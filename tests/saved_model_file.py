@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # Of TensorFlow's types.proto.
-DTYPES = {"float32": 1, "int32": 3, "uint8": 4, "string": 7, "bool": 10, "uint64": 23}
+DTYPES = {"float32": 1, "int32": 3, "uint8": 4, "int8": 6, "string": 7, "bool": 10, "uint64": 23}
 _VARINT, _BYTES = 0, 2
 Shapes = Mapping[str, tuple[int, ...] | None]
 

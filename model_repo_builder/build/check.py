@@ -6,8 +6,8 @@ from model_repo_builder.errors import InvalidError
 from model_repo_builder.examples.kinds import is_file, kind_of
 from model_repo_builder.plan.schema import SYNTHETIC, Plan, Variant
 from model_repo_builder.repository import encoded_images, fingerprint
-from model_repo_builder.signature import FLOATS, PIXELS, STRING, Signature
-from model_repo_builder.sources import specification
+from model_repo_builder.signature import FLOATS, OPEN, PIXELS, STRING, Signature
+from model_repo_builder.sources import savedmodel, specification
 
 
 def check(plan: Plan) -> None:
@@ -26,21 +26,40 @@ def check(plan: Plan) -> None:
 def _check_savedmodel(plan: Plan, signature: Signature) -> None:
     """What the signature of a SavedModel says about the plan, before any work."""
     names = [tensor.name for tensor in signature.outputs]
-    for name in plan.agreement.outputs:
+    for name, method in plan.agreement.outputs.items():
         if name not in names:
             raise InvalidError(f"agreement.outputs.{name}", "no output of the SavedModel", ", ".join(names))
+        _check_method(name, method, signature)
     kind = kind_of(signature)
     origin = fingerprint.agreement_source(plan)
     samples.require_values(plan, signature, origin, kind)
     _check_examples(plan, signature)
     if any(variant.needs_calibration for variant in plan.chosen):
         samples.require_range(plan, signature)
-    by_top1 = "top1" in agreement.methods(signature, plan.agreement.outputs).values()
+    used = set(agreement.methods(signature, plan.agreement.outputs).values())
     for variant in plan.chosen:
         check_form(plan, variant, signature.in_form(plan.form(variant)))
-        if variant.agreement.min_top1 is not None and not by_top1:
+        if variant.agreement.min_top1 is not None and "top1" not in used:
             allowed = "min_same, max_abs_diff or max_mean_abs_diff, as no output is compared by top1"
             raise InvalidError(f"variants.{variant.name}.agreement.min_top1", variant.agreement.min_top1, allowed)
+        if variant.agreement.min_same is not None and not used & {"equal", "boxes"}:
+            allowed = "min_top1, max_abs_diff or max_mean_abs_diff, as no output is compared by equal or boxes"
+            raise InvalidError(f"variants.{variant.name}.agreement.min_same", variant.agreement.min_same, allowed)
+
+
+def _check_method(name: str, method: str, signature: Signature) -> None:
+    """InvalidError for a comparison that the output has nothing for: one number is always the largest of its own."""
+    tensor = next(one for one in signature.outputs if one.name == name)
+    sizes = tensor.shape[-1:]
+    fits = {
+        "top1": sizes not in ((), (1,)) and tensor.dtype not in (STRING, "bool"),
+        "difference": tensor.dtype != STRING,
+        "boxes": tensor.dtype != STRING and (sizes in ((4,), (OPEN,)) or sizes == savedmodel.UNKNOWN_SHAPE),
+        "equal": True,
+    }
+    if not fits[method]:
+        others = ", ".join(one for one, does in fits.items() if does)
+        raise InvalidError(f"agreement.outputs.{name}", method, f"{others}, as the output is {tensor.named_shape()}")
 
 
 def _check_examples(plan: Plan, signature: Signature) -> None:

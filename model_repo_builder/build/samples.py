@@ -34,7 +34,22 @@ def with_kind(plan: Plan, signature: Signature) -> Signature:
 def calibration(plan: Plan, signature: Signature) -> Examples:
     """Examples that set ranges; InvalidError where nobody knows the range of what clients send."""
     require_range(plan, signature)
-    return _load(plan, "calibration", fingerprint.calibration_source(plan), signature, plan.calibration.count)
+    found = _load(plan, "calibration", fingerprint.calibration_source(plan), signature, plan.calibration.count)
+    _require_finite(plan, found)
+    return found
+
+
+def _require_finite(plan: Plan, found: Examples) -> None:
+    """InvalidError for infinity, or no number: ranges that are taken from them hold nothing else."""
+    for name, array in found.items():
+        # Examples of different shapes are objects, each an array; so are texts, which have no kind "f".
+        for part in array if array.dtype.hasobject else [array]:
+            if isinstance(part, np.ndarray) and part.dtype.kind == "f" and not np.isfinite(part).all():
+                odd = part[~np.isfinite(part)][0]
+                value = f"{plan.calibration_source}: {name} holds {odd:g}"
+                raise InvalidError(
+                    plan.field_of("calibration"), value, "finite numbers, as INT8 takes its ranges from them"
+                )
 
 
 def evaluation_set(plan: Plan, signature: Signature, count: int | None = None) -> Examples:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model_repo_builder.agreement import Result
-from model_repo_builder.errors import BuildError
-from model_repo_builder.examples.kinds import Examples, alike, as_sent, batches, cycled
+from model_repo_builder.agreement import Answers, Result, compare, more_than_rounding, run
+from model_repo_builder.examples.kinds import Examples, alike, as_sent, batches, cycled, kind_of
 from model_repo_builder.repository import model_py
 from model_repo_builder.repository.runtime_python.batching import Batcher
 from model_repo_builder.signature import FLOATS, OPEN, Signature, Tensor
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model_repo_builder.engines.base import Job, Outputs, Predict
-    from model_repo_builder.plan.schema import Variant
+    from model_repo_builder.plan.schema import Plan, Variant
 
 # Requests of one example each that are joined into a batch.
 REQUESTS = 3
@@ -47,10 +47,38 @@ def as_served(variant: Variant, job: Job) -> Predict:
     return predict
 
 
-def rows(predict: Predict, samples: Examples, signature: Signature, result: Result) -> None:
-    """BuildError where one of three requests gets something else in a batch than alone, or in a batch of its own."""
+def converted(base: Path, samples: Examples, signature: Signature) -> Answers | None:
+    """What the ONNX graph in FP32 answers that variants are made of; None where there is none, or none that runs."""
+    from model_repo_builder.engines import onnx_graph, onnxruntime
+
+    graph = onnx_graph.shared_by(base)
+    if not graph.is_file():
+        return None
+    try:
+        return run(onnxruntime.load_file(graph, signature), samples, signature)
+    except Exception:  # other engines may run it
+        return None
+
+
+def conversion(plan: Plan, reference: Answers, answers: Answers | None, signature: Signature) -> str | None:
+    """What is another answer than the source's before anything is rounded to fewer bits, which would hide it."""
+    if answers is None:
+        return None
+    kind = kind_of(signature).sample_kind
+    return more_than_rounding(compare(reference, answers, signature, plan.agreement.outputs, kind))
+
+
+def rows_apart(variant: Variant) -> str:
+    """What keeps the rows of a batch apart."""
+    if variant.precision == "int8" and getattr(variant.engine_options, "quantisation", "") == "dynamic":
+        return "fp32, or examples for options.quantisation: static, as dynamic INT8 finds one range for a whole batch"
+    return "rows that don't depend on one another, else model.batching: false"
+
+
+def rows(predict: Predict, samples: Examples, signature: Signature, result: Result) -> str:
+    """Which output of one of three requests is another in a batch, or in one of its own, than alone; empty if none."""
     if not signature.batched:
-        return
+        return ""
     sent = as_sent(cycled(samples, REQUESTS), signature)
     batcher = Batcher(lambda arrays: dict(predict(arrays)), [one.name for one in signature.inputs], batched=True)
     requests = [{name: array[row : row + 1] for name, array in sent.items()} for row in range(REQUESTS)]
@@ -62,10 +90,8 @@ def rows(predict: Predict, samples: Examples, signature: Signature, result: Resu
         for row in range(REQUESTS):
             for found in (joined[row][tensor.name][0], together[tensor.name][row]):
                 if not _same(alone[row][tensor.name][0], found, limit):
-                    raise BuildError(
-                        f"output {tensor.name} of an example is another in a batch of {REQUESTS}; "
-                        "allowed: rows that don't depend on one another, else model.batching: false"
-                    )
+                    return f"output {tensor.name} ({tensor.dtype}) of an example is another in a batch of {REQUESTS}"
+    return ""
 
 
 def other_sizes(reference: Predict, candidate: Predict, samples: Examples, signature: Signature) -> str:

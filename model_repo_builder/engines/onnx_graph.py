@@ -18,11 +18,40 @@ from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 
 # The newest operator set that both tf2onnx 1.17 writes and ONNX Runtime optimises fully.
 OPSET = 17
+# How an error of tf2onnx begins that says which models it takes.
+_TOLD = "make_sure failure: "
+
+
+class _Failed(logging.Handler):
+    """Collects the names of the nodes that tf2onnx fails on, of which it tells its log alone; nothing is printed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.names: list[str] = []
+        self._log = logging.getLogger("tf2onnx")
+        self._log.setLevel(logging.ERROR)
+        self._log.propagate = False
+        self._log.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the name; other errors come as exceptions too."""
+        if str(record.msg).startswith("Failed to convert node") and isinstance(record.args, tuple):
+            self.names.append(str(record.args[0]))
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._log.removeHandler(self)
+        super().close()
+
+
+def shared_by(base: Path) -> Path:
+    """Where the graph lies that all variants of a base are made of."""
+    return base.with_name(f"{base.name}.onnx")
 
 
 def write(job: Job, target: Path) -> None:
     """Write `target` for the job; the conversion itself is shared by all variants of the same base."""
-    shared = job.base.with_name(f"{job.base.name}.onnx")
+    shared = shared_by(job.base)
     if not shared.exists():
         job.progress("converting to ONNX")
         convert(job.base, job.base_signature, shared)
@@ -37,7 +66,7 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
     import onnx
     import tensorflow as tf
 
-    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    failed = _Failed()
     # Otherwise it copies the whole graph once more before each pass, to go on without a pass that fails.
     os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     import tf2onnx
@@ -61,7 +90,14 @@ def convert(savedmodel: Path, signature: Signature, target: Path) -> None:
             opset=OPSET,
         )
     except Exception as error:
-        raise UnsupportedError(f"tf2onnx can't convert it: {first_line(error)}") from None
+        operations = {node.name: node.op for node in tensorflow_graph.nodes(graph)}
+        what = ", ".join(sorted({operations.get(name, name) for name in failed.names})) or "it"
+        # Errors of its own Python say nothing of the model.
+        line = first_line(error)
+        reason = f": {line.removeprefix(_TOLD)}" if line.startswith(_TOLD) else ""
+        raise UnsupportedError(f"tf2onnx can't convert {what}{reason}") from None
+    finally:
+        failed.close()
     _refuse_unknown(model)
     onnx_weights.put_back(model.graph, weights)
     _pass_on_constants(model.graph)

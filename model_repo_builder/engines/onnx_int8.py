@@ -28,6 +28,9 @@ QUANTISED_TYPES = [
 TENSORRT_TYPES = ["Conv", "MatMul", "Gemm"]
 # What is worth it where the range of each activation is found as it comes: products with weights, and look-up tables.
 DYNAMIC_TYPES = ["MatMul", "Gemm", "Gather"]
+# A look-up's DequantizeLinear before one of these ends the process: ONNX Runtime's optimiser moves it on, and takes
+# what a body takes of the graph around it for one of the node's own inputs (1.31).
+WITH_BODIES = {"Loop", "If", "Scan"}
 
 
 def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
@@ -36,13 +39,15 @@ def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
     ONNX Runtime's advice for transformers (documentation, "Quantize ONNX models", "Method selection"): the range of
     their activations differs much between tokens. docs/how-to/language-models.md compares it with the static method.
     """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    has_bodies = any(node.op_type in WITH_BODIES for node in onnx.load(str(path)).graph.node)
     with _errors_only():
         quantize_dynamic(
             str(path),
             str(path),
-            op_types_to_quantize=DYNAMIC_TYPES,
+            op_types_to_quantize=[one for one in DYNAMIC_TYPES if one != "Gather" or not has_bodies],
             per_channel=True,
             reduce_range=reduce_range,
             weight_type=QuantType.QInt8,

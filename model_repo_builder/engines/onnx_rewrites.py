@@ -10,9 +10,11 @@ def apply(graph: Any) -> None:
     _pass_over_identities(graph.node)
     _replace(graph.node, graph.node.add)
     _floor_integers(graph.node, graph.node.add)
+    _keep_negative_apart(graph.node, graph.node.add)
     for function in graph.library.function:
         _replace(function.node_def, function.node_def.add)
         _floor_integers(function.node_def, function.node_def.add)
+        _keep_negative_apart(function.node_def, function.node_def.add)
 
 
 def _pass_over_identities(nodes: Any) -> None:
@@ -68,6 +70,29 @@ def _floor_integers(nodes: Any, add: Any) -> None:
         else:
             rest = step("rest", "FloorMod", above, divisor)
             node.input[:] = [step("multiple", "Sub", numbers, rest), divisor]
+
+
+def _keep_negative_apart(nodes: Any, add: Any) -> None:
+    """Give OneHot its depth in place of negative numbers: ONNX counts these from the end, as -1 for the last.
+
+    TensorFlow has no place for either.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    signed = {one.as_datatype_enum for one in (tf.int8, tf.int32, tf.int64)}
+    for node in [one for one in nodes if one.op == "OneHot" and one.attr["TI"].type in signed]:
+        numbers, depth, dtype = node.input[0], node.input[1], tf.dtypes.as_dtype(node.attr["TI"].type)
+        zero = add(name=f"{node.name}/zero", op="Const")
+        zero.attr["dtype"].type = dtype.as_datatype_enum
+        zero.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.zeros((), dtype.as_numpy_dtype)))
+        beyond = add(name=f"{node.name}/beyond", op="Cast", input=[depth])
+        beyond.attr["SrcT"].type, beyond.attr["DstT"].type = tf.int32.as_datatype_enum, dtype.as_datatype_enum
+        negative = add(name=f"{node.name}/negative", op="Less", input=[numbers, _output(zero.name, numbers, "output")])
+        chosen = [_output(negative.name, numbers, "z"), _output(beyond.name, numbers, "y"), numbers]
+        kept = add(name=f"{node.name}/kept", op="SelectV2", input=chosen)
+        negative.attr["T"].type = kept.attr["T"].type = dtype.as_datatype_enum
+        node.input[0] = _output(kept.name, numbers, "output")
 
 
 def _output(name: str, like: str, output: str) -> str:

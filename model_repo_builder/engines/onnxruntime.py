@@ -28,6 +28,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 ARTEFACT = "model.onnx"
 # One example at a time keeps the memory of a calibration pass, which holds its activations, small.
 CALIBRATION_BATCH = 1
+# ONNX Runtime's number for messages of its death alone.
+SILENT = 4
 
 
 class ONNXRuntimeOptions(Options):
@@ -85,20 +87,31 @@ def load(folder: Path, signature: Signature, *, fused: bool = True) -> Predict:
 
     Without `fused` each Q/DQ pair rounds by itself, as it says, where this CPU's own INT8 sums may saturate.
     """
+    return load_file(folder / ARTEFACT, signature, fused=fused)
+
+
+def load_file(path: Path, signature: Signature, *, fused: bool = True) -> Predict:
+    """The same of an ONNX file of any name."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
+    # What goes wrong is raised, too.
+    options.log_severity_level = SILENT
     if not fused:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
-        session = ort.InferenceSession(str(folder / ARTEFACT), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise UnsupportedError(f"ONNX Runtime can't load it: {' '.join(str(error).split())[:300]}") from None
     names = [output.name for output in signature.outputs]
 
     def predict(samples: Examples) -> Outputs:
         # ONNX Runtime's texts are str, those of a server and of TensorFlow bytes.
-        sent = {name: _each(array, bytes.decode) for name, array in as_sent(samples, signature).items()}
+        try:
+            sent = {name: _each(array, bytes.decode) for name, array in as_sent(samples, signature).items()}
+        except UnicodeDecodeError as error:
+            found = f"an example has a text of {len(error.object)} bytes that is no UTF-8"
+            raise UnsupportedError(f"ONNX Runtime takes UTF-8, and {found}; allowed: engine tensorflow") from None
         results = session.run(names, sent)
         return {name: _each(array, str.encode) for name, array in zip(names, results, strict=True)}
 

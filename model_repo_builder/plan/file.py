@@ -30,7 +30,9 @@ def load_plan(path: Path, runtime: str | None = None, *, any_gpu: bool = False, 
         raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidError("PLAN", f"{path} is no text in UTF-8 (byte {error.start + 1})", "a YAML file") from None
+    except yaml.YAMLError as error:
         raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
     plan = parse_plan(raw, folder=path.parent, runtime=runtime, only=only)
     return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan

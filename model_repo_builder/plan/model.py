@@ -80,11 +80,11 @@ class TensorInput(Section):
 
 def _bytes(item: object) -> bytes:
     if isinstance(item, str):
-        return item.encode()
+        return item.encode("utf-8", "surrogatepass")
     if isinstance(item, dict) and list(item) == ["b64"]:
         try:
             return base64.b64decode(str(item["b64"]), validate=True)
-        except binascii.Error:
+        except (binascii.Error, ValueError):
             pass
     raise Disallowed("texts, or {b64: BASE64} for bytes", value=item)
 
@@ -122,6 +122,10 @@ class Model(Section):
         trained = TRAINED.get(self.origin)
         if trained is None and self.weights is not None:
             raise Disallowed("no weights for a SavedModel, which holds its own", field="weights", value=self.weights)
+        for field in ("fallback_weights", "arguments"):
+            if trained is None and getattr(self, field):
+                allowed = "nothing for a SavedModel, which holds its own"
+                raise Disallowed(allowed, field, getattr(self, field))
         if trained is not None and self.weights is None:
             raise Disallowed(f"{trained}, random:SEED", "weights", f"missing for a {self.origin}: source")
         for field, value in (("weights", self.weights), ("fallback_weights", self.fallback_weights)):

@@ -315,3 +315,55 @@ def sparse(folder: Path) -> Path:
         builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
         builder.save()
     return folder
+
+
+def one_hot(folder: Path) -> Path:
+    """Numbers as places, of which -1 is none."""
+    spec = tf.TensorSpec((None, 3), tf.int64, name="ids")
+
+    def serve(ids: Any) -> dict[str, Any]:
+        rows = tf.map_fn(lambda row: tf.one_hot(row, 4), tf.cast(ids, tf.int32), fn_output_signature=tf.float32)
+        return {"y": tf.one_hot(ids, 5, on_value=2.0, off_value=-1.0), "inside": rows}
+
+    return save(folder, serve, spec)
+
+
+def masked_recurrent(folder: Path) -> Path:
+    """Tokens through an embedding that masks padding, and a GRU: a loop in the graph."""
+    import keras
+
+    tokens = keras.Input((None,), dtype="int64", name="tokens")
+    embedded = keras.layers.Embedding(20, 8, mask_zero=True)(tokens)
+    keras.Model(tokens, keras.layers.Dense(3)(keras.layers.GRU(6)(embedded))).export(folder, verbose=False)
+    return folder
+
+
+def drawn_by_little(folder: Path) -> Path:
+    """A generator with a state of its own changes each answer by less than another batch size might."""
+    spec = tf.TensorSpec((None, 3), tf.float32, name="x")
+    generator = tf.random.Generator.from_seed(1)
+    return save(folder, lambda x: {"y": x + 10 + 1e-3 * generator.normal(tf.shape(x))}, spec, generator=generator)
+
+
+def resized_by_area(folder: Path) -> Path:
+    """tf2onnx converts it to another resize."""
+    spec = tf.TensorSpec((None, 8, 8, 3), tf.float32, name="image")
+    return save(folder, lambda image: {"y": tf.image.resize(image, (4, 4), method="area")}, spec)
+
+
+def patches(folder: Path) -> Path:
+    """Patches of images, which tf2onnx fails on in its own Python code."""
+    sizes = [1, 3, 3, 1], [1, 2, 2, 1], [1, 1, 1, 1]
+    return save(folder, lambda image: {"y": tf.image.extract_patches(image, *sizes, "SAME")}, IMAGES)
+
+
+def rounded_to_bytes(folder: Path) -> Path:
+    """Products with weights that end as bytes: every bit of rounding shows."""
+    spec = tf.TensorSpec((None, 8), tf.float32, name="x")
+    weights = tf.Variable(np.random.default_rng(7).normal(size=(8, 40)).astype(np.float32))
+    return save(
+        folder,
+        lambda x: {"y": tf.cast(128 + 30 * tf.clip_by_value(x @ weights, -4, 4), tf.uint8)},
+        spec,
+        weights=weights,
+    )

@@ -9,8 +9,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from google.protobuf import json_format, text_format
+from onnx import helper
 from PIL import Image
 from tritonclient.grpc import model_config_pb2 as pb
 
@@ -38,7 +40,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("triton_python_backend_utils")
     module.get_input_tensor_by_name = lambda request, name: SimpleNamespace(as_numpy=lambda: request.images)  # type: ignore[attr-defined]
     module.Tensor = lambda name, array: SimpleNamespace(name=name, array=array)  # type: ignore[attr-defined]
-    module.InferenceResponse = lambda tensors: SimpleNamespace(tensors=tensors)  # type: ignore[attr-defined]
+    module.InferenceResponse = lambda tensors=(), error=None: SimpleNamespace(tensors=tensors, error=error)  # type: ignore[attr-defined]
+    module.TritonError = str  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
@@ -175,3 +178,54 @@ def test_a_file_that_is_no_image_is_named_with_its_row(decoder: Any, content: by
     files = np.array([stored(np.zeros((6, 5, 3), np.uint8))[0], content], object)
     with pytest.raises(ValueError, match=rf"^image 1 of the request: {len(content)} bytes that are no image \(.+\)$"):
         decoder(str(EncodedImage((6, 5, 3), "uint8")))(files[:, None])
+
+
+def echo(folder: Path, loader: str, kind: int) -> Any:
+    """A generated model.py that gives back the values of its one input, with an artefact that holds such a graph."""
+    values = [helper.make_tensor_value_info(name, kind, ["n"]) for name in ("x", "probabilities")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["probabilities"])], "g", values[:1], values[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (folder / "1").mkdir()
+    onnx.save(made, folder / "1" / "model.onnx")
+    if loader == "openvino":
+        import openvino
+
+        openvino.save_model(openvino.Core().read_model(folder / "1" / "model.onnx"), folder / "1" / "model.xml")
+    (folder / "1" / "model.py").write_text(model_py.generate(loader))
+    config = pb.ModelConfig(max_batch_size=8)
+    for tensors, name in ((config.input, "x"), (config.output, "probabilities")):
+        tensors.add(name=name, dims=[1]).reshape.SetInParent()
+    (folder / "config.pbtxt").write_text(text_format.MessageToString(config))
+    return start(folder)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("loader", "kind", "good", "bad", "message"),
+    [
+        (
+            "onnxruntime",
+            onnx.TensorProto.STRING,
+            np.array(["Zürich".encode()], object),
+            np.array([b"\xff\xfe"], object),
+            "x: a text of 2 bytes that is no UTF-8; allowed: UTF-8, or a variant of the engine tensorflow",
+        ),
+        (
+            "openvino",
+            onnx.TensorProto.INT64,
+            np.array([-(2**31)]),
+            np.array([2**31]),
+            "x: 2147483648; allowed: -2147483648 to 2147483647, as OpenVINO computes int64 in int32, or a variant of "
+            "another engine",
+        ),
+    ],
+)
+def test_what_an_engine_can_not_be_given_fails_its_own_request_alone(
+    loader: str, kind: int, good: Any, bad: Any, message: str, tmp_path: Path
+) -> None:
+    if loader == "openvino":
+        pytest.importorskip("openvino")
+    model = echo(tmp_path, loader, kind)
+    answered, refused = model.execute([Request(good), Request(bad)])
+    assert answered.tensors[0].array.tolist() == good.tolist()
+    assert (refused.error, list(refused.tensors)) == (message, [])

@@ -439,3 +439,59 @@ def test_a_savedmodel_with_a_table_is_served_as_it_is(tmp_path: Path, built: Cal
     built(source, TENSORFLOW)
     (served,) = (tmp_path / "models" / "tf").rglob("saved_model.pb")
     assert served.read_bytes() == (source / "saved_model.pb").read_bytes()
+
+
+INT8 = {"name": "int8", "engine": "onnxruntime", "precision": "int8", "max_batch_size": 8}
+
+
+def test_a_place_that_is_none_is_none_in_onnx_too(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
+    """ONNX counts negative numbers from the end: -1 would be the last place."""
+    source = kinds.one_hot(tmp_path / "m")
+    made = built(source, ONNX, agreement={"count": 16}, inputs={"ids": {"range": [-3, 6]}})[0]
+    assert {name: (one.same, one.max_abs_diff) for name, one in made.agreement.outputs.items()} == {
+        "y": (1.0, 0.0),
+        "inside": (1.0, 0.0),
+    }
+
+
+@pytest.mark.slow
+def test_look_ups_before_a_loop_are_built_in_int8(tmp_path: Path, built: Callable[..., list[Manifest]]) -> None:
+    """ONNX Runtime ended the process that loaded it, and would have ended the server's."""
+    made = built(kinds.masked_recurrent(tmp_path / "m"), INT8, inputs={"tokens": {"range": [0, 19]}})[0]
+    assert made.agreement.max_abs_diff < 0.05
+
+
+def test_an_answer_that_is_drawn_is_refused_however_little_it_changes(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    with pytest.raises(InvalidError, match="its answer to the same input is random: output y differs between two runs"):
+        built(kinds.drawn_by_little(tmp_path / "m"), TENSORFLOW)
+
+
+def test_int8_of_a_graph_that_is_wrong_in_fp32_is_not_built(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    with pytest.raises(
+        BuildError, match=r"variants\.int8: its graph in fp32 gives another answer than the source: out"
+    ):
+        built(kinds.resized_by_area(tmp_path / "m"), TENSORFLOW, {**INT8, "options": {"quantisation": "dynamic"}})
+    assert config(tmp_path, "tf").name == "tf"
+
+
+@pytest.mark.slow
+def test_a_variant_whose_rounding_depends_on_its_batch_does_not_keep_others_from_being_built(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    with pytest.raises(BuildError, match=r"output y \(uint8\) of an example is another in a batch of 3; allowed: fp32"):
+        built(kinds.rounded_to_bytes(tmp_path / "m"), ONNX, INT8)
+    assert config(tmp_path, "onnx").name == "onnx"
+
+
+def test_what_tf2onnx_fails_on_is_named_in_place_of_its_own_words(
+    tmp_path: Path, built: Callable[..., list[Manifest]]
+) -> None:
+    message = (
+        r"variants\.onnx: tf2onnx can't convert ExtractImagePatches; allowed: engine tensorflow \(built: no other\)"
+    )
+    with pytest.raises(BuildError, match=f"^{message}$"):
+        built(kinds.patches(tmp_path / "m"), ONNX)

@@ -13,7 +13,10 @@ import onnxruntime
 def load(
     folder: Path, parameters: dict[str, str], device: int | None, outputs: list[str]
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A function from {input name: array} to {output name: array}, honouring the parameters of config.pbtxt."""
+    """A function from {input name: array} to {output name: array}, honouring the parameters of config.pbtxt.
+
+    Its attribute `prepare`, where the model takes texts, makes one request ready for it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(parameters.get("intra_op_thread_count", 0))
     options.inter_op_num_threads = 1
@@ -25,10 +28,24 @@ def load(
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=providers)
 
     def run(arrays: dict[str, Any]) -> dict[str, Any]:
-        results = session.run(outputs, {name: as_text(array, bytes, "decode") for name, array in arrays.items()})
+        results = session.run(outputs, decoded(arrays))
         return {name: as_text(array, str, "encode") for name, array in zip(outputs, results, strict=True)}
 
+    if any(one.type == "tensor(string)" for one in session.get_inputs()):
+        run.prepare = decoded  # type: ignore[attr-defined]
     return run
+
+
+def decoded(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The inputs with texts as str; ValueError names one that ONNX Runtime can't be given."""
+    made = {}
+    for name, array in arrays.items():
+        try:
+            made[name] = as_text(array, bytes, "decode")
+        except UnicodeDecodeError as error:
+            found = f"{name}: a text of {len(error.object)} bytes that is no UTF-8"
+            raise ValueError(f"{found}; allowed: UTF-8, or a variant of the engine tensorflow") from None
+    return made
 
 
 def as_text(array: Any, kind: type, method: str) -> Any:

@@ -9,6 +9,10 @@ try:
 except ModuleNotFoundError:
     raise RuntimeError("this server's python3 has no package openvino: pip install openvino") from None
 
+# Inputs of these types are computed as int32, whose ends are LEAST and MOST.
+NARROWED = ("i64", "u64", "u32")
+LEAST, MOST = -(1 << 31), (1 << 31) - 1
+
 
 def load(
     folder: Path, parameters: dict[str, str], device: int | None, outputs: list[str]
@@ -16,6 +20,7 @@ def load(
     """A function from {input name: array} to {output name: array}, honouring the parameters of config.pbtxt.
 
     Threads are those of all instances, one stream each: of a process for each instance, this one has its share.
+    Its attribute `prepare`, where the model takes such integers, refuses a request whose numbers OpenVINO would change.
     """
     if device is not None:
         raise RuntimeError("config.pbtxt asks for a GPU, and this model.py runs OpenVINO on the CPU alone")
@@ -29,10 +34,25 @@ def load(
     threads = int(parameters.get("INFERENCE_NUM_THREADS", 0))
     if threads:
         settings["INFERENCE_NUM_THREADS"] = max(1, threads // int(parameters.get("NUM_STREAMS", 1)))
-    request = openvino.Core().compile_model(folder / "model.xml", "CPU", settings).create_infer_request()
+    compiled = openvino.Core().compile_model(folder / "model.xml", "CPU", settings)
+    request = compiled.create_infer_request()
+    narrowed = [one.any_name for one in compiled.inputs if one.element_type.get_type_name() in NARROWED]
 
     def run(arrays: dict[str, Any]) -> dict[str, Any]:
         results = request.infer(arrays, share_inputs=True)
         return {name: results[name] for name in outputs}
 
+    def within(arrays: dict[str, Any]) -> dict[str, Any]:
+        for name in narrowed:
+            array = arrays[name]
+            found = array.size and next((one for one in (array.min(), array.max()) if not LEAST <= one <= MOST), None)
+            if found:
+                raise ValueError(
+                    f"{name}: {found}; allowed: {LEAST} to {MOST}, as OpenVINO computes {array.dtype} in int32, "
+                    "or a variant of another engine"
+                )
+        return arrays
+
+    if narrowed:
+        run.prepare = within  # type: ignore[attr-defined]
     return run

@@ -31,6 +31,8 @@ class TritonPythonModel:
         run = load(folder, parameters, device, outputs)
         self.batched = int(config.get("max_batch_size", 0)) > 0
         self.batcher = Batcher(run, self.inputs, batched=self.batched)
+        # What a loader does with each request, and refuses it by, before they are joined.
+        self.prepare = getattr(run, "prepare", None)
         encoded = {key.removeprefix(ENCODED): text for key, text in parameters.items() if key.startswith(ENCODED)}
         self.decoders = {name: Decoder(text) for name, text in encoded.items()}
         if self.decoders:
@@ -43,8 +45,8 @@ class TritonPythonModel:
         hold an error count as successes, and one error object for several of them ends the server (2.51).
         """
         sent = [{name: self.array(request, name) for name in self.inputs} for request in requests]
-        if self.decoders:
-            return self.decode_and_execute(requests, sent)
+        if self.decoders or self.prepare:
+            return self.prepare_and_execute(requests, sent)
         answers = self.batcher.answer(sent)
         return [respond(request, results) for request, results in zip(requests, answers, strict=True)]
 
@@ -53,17 +55,18 @@ class TritonPythonModel:
         array = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
         return array.reshape(array.shape[: int(self.batched)]) if name in self.numbers else array
 
-    def decode_and_execute(self, requests: list[Any], sent: list[dict[str, Any]]) -> list[Any]:
-        """The same where inputs are encoded images: what can't be decoded fails its own request alone."""
-        decoded: dict[int, dict[str, Any]] = {}
+    def prepare_and_execute(self, requests: list[Any], sent: list[dict[str, Any]]) -> list[Any]:
+        """The same where a request may be refused: what can't be decoded, or computed, fails its own request alone."""
+        prepared: dict[int, dict[str, Any]] = {}
         responses: dict[int, Any] = {}
         for index, arrays in enumerate(sent):
             try:
-                decoded[index] = {**arrays, **{name: one(arrays[name]) for name, one in self.decoders.items()}}
+                decoded = {**arrays, **{name: one(arrays[name]) for name, one in self.decoders.items()}}
+                prepared[index] = self.prepare(decoded) if self.prepare else decoded
             except ValueError as error:
                 responses[index] = pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
-        answers = self.batcher.answer(list(decoded.values())) if decoded else []
-        for index, results in zip(decoded, answers, strict=True):
+        answers = self.batcher.answer(list(prepared.values())) if prepared else []
+        for index, results in zip(prepared, answers, strict=True):
             responses[index] = respond(requests[index], results)
         return [responses[index] for index in range(len(requests))]
 

@@ -92,3 +92,7 @@ def test_checks_do_not_import_tensorflow(written: Path) -> None:
         "import sys; from model_repo_builder.cli import main; main(sys.argv[1:]); sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, "validate", str(written)], check=False).returncode == 0
+
+
+def test_only_without_a_name_builds_nothing(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--only: ,; allowed: names of variants" in refused(capsys, "build", str(written), "--output=m", "--only=,")

@@ -18,7 +18,7 @@ WHOLE: dict[str, Any] = {
         "signature": "serving_default",
         "input": {"name": "image", "size": [8, 8], "dtype": "float32", "range": [0, 1]},
         "inputs": {"image": {"shape": [8, 8, 3], "range": [0, 1], "values": []}},
-        "arguments": {"classes": 3},
+        "arguments": {},
         "batching": True,
         "preprocessing": "none",
         "labels": None,
@@ -48,7 +48,7 @@ WHOLE: dict[str, Any] = {
             "priority": "default",
             "queue": {"max_size": 3, "timeout_us": 100, "on_timeout": "reject"},
             "tier": None,
-            "agreement": {"min_top1": None, "max_abs_diff": 0.1, "min_same": 0.5},
+            "agreement": {"min_top1": None, "max_abs_diff": 0.1, "min_same": None},
             "options": {"quantisation": "auto", "intra_op_threads": 0, "allow_spinning": True},
         }
     ],

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from model_repo_builder.build.check import check
 from model_repo_builder.build.samples import evaluation_set, with_kind
@@ -188,3 +190,54 @@ def test_config_prints_no_rank_that_nobody_knows(tmp_path: Path, capsys: pytest.
     written.write_text(plan(source).model_dump_json(exclude_defaults=True))
     assert main(["config", str(written)]) == 2
     assert "model.source: " in capsys.readouterr().err
+
+
+def test_pixels_are_never_made_numbers_of_int8(tmp_path: Path) -> None:
+    """A pixel of 200 would become -56."""
+    source = write(tmp_path / "m", {"image": (-1, 8, 8, 3)}, {"y": (-1, 5)}, dtype="int8").parent
+    Image.new("RGB", (8, 8)).save(tmp_path / "one.png")
+    own = plan(source)
+    with pytest.raises(InvalidError, match=r"^examples: .*; allowed: a file of examples, as the model takes no image"):
+        check(parse_plan({**own.model_dump(exclude_unset=True), "examples": str(tmp_path)}))
+    raw = {
+        **own.model_dump(exclude_unset=True),
+        "variants": [{"name": "files", "engine": "tensorflow", "encoded_images": True}],
+    }
+    with pytest.raises(InvalidError, match=r"encoded_images: true, and image is int8; allowed: false, or a model with"):
+        check(parse_plan(raw))
+
+
+@pytest.mark.parametrize(
+    ("size", "method", "message"),
+    [
+        (1, "top1", r"y: top1; allowed: difference, equal, as the output is y float32 \[1\]$"),
+        (5, "boxes", r"y: boxes; allowed: top1, difference, equal, as the output is y float32 \[5\]$"),
+    ],
+)
+def test_a_comparison_that_can_show_nothing_of_an_output_is_refused(
+    size: int, method: str, message: str, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "m", {"x": (-1, 4)}, {"y": (-1, size)}).parent
+    raw = {**plan(source).model_dump(exclude_unset=True), "agreement": {"count": 2, "outputs": {"y": method}}}
+    with pytest.raises(InvalidError, match=rf"^agreement\.outputs\.{message}"):
+        check(parse_plan(raw))
+
+
+def test_a_threshold_that_no_output_is_held_to_is_refused(tmp_path: Path) -> None:
+    threshold = {"name": "original", "engine": "tensorflow", "agreement": {"min_same": 0.9}}
+    with pytest.raises(InvalidError, match=r"min_same: 0\.9; allowed: min_top1, max_abs_diff or max_mean_abs_diff"):
+        check(parse_plan({**plan(vectors(tmp_path / "m")).model_dump(exclude_unset=True), "variants": [threshold]}))
+
+
+@pytest.mark.parametrize("key", [{"arguments": {"classes": 3}}, {"fallback_weights": "random:1"}])
+def test_what_a_network_of_keras_is_made_by_is_refused_beside_a_savedmodel(key: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match=rf"^model\.{next(iter(key))}: .*; allowed: nothing for a SavedModel"):
+        plan(tmp_path, **key)
+
+
+def test_examples_that_set_the_ranges_of_int8_are_finite(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=[[1, 2, np.inf, 4]] * 4)
+    int8 = {"name": "int8", "engine": "onnxruntime", "precision": "int8"}
+    raw = plan(vectors(tmp_path / "m")).model_dump(exclude_unset=True)
+    with pytest.raises(InvalidError, match=r"x holds inf; allowed: finite numbers, as INT8 takes its ranges from them"):
+        check(parse_plan({**raw, "examples": str(tmp_path / "x.npz"), "variants": [int8]}))

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,26 @@ def text_of(content: str) -> Callable[[Path], None]:
     return lambda path: path.write_text(content) and None
 
 
+def packed(name: str, content: bytes) -> Callable[[Path], None]:
+    """A zip archive with one member."""
+
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, content)
+
+    return write
+
+
+def saved(array: Any) -> Callable[[Path], None]:
+    """What np.save writes."""
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, array)
+
+    return write
+
+
 def npz_of(**arrays: Any) -> Callable[[Path], None]:
     def save(path: Path) -> None:
         with path.open("wb") as file:
@@ -245,6 +266,9 @@ WRONG: list[tuple[str, Wanted, Callable[[Path], None], str]] = [
         "FILE: Object arrays cannot be loaded when allow_pickle",
     ),
     ("numbers", TEXT, npz_of(text=np.ones((1, 1))), "FILE: text is float64; allowed: texts (NumPy's S or U)"),
+    ("beyond", TABLE, npz_of(age=[1], income=[[1e300, 1]]), "FILE: income holds 1e+300; allowed: -3.40282e+38 to"),
+    ("beside", TABLE, packed("age.npy", b"no array"), "FILE: arrays none; allowed: one for the input age"),
+    ("one array", TABLE, saved(np.ones((2, 2))), "FILE: one array without a name, as np.save writes it; allowed"),
     ("no npz", TABLE, bytes_of(b"PK\x03\x04 a zip"), "FILE: File is not a zip file; allowed: an .npz file"),
     ("features", TABLE, records_of(example(age=[1])), "FILE, record 1: features age; allowed: the inputs age, income"),
     ("no message", TABLE, records_of(b"\xff\xff"), "FILE, record 1: no tf.Example with features; allowed: tf.Example"),
@@ -344,3 +368,40 @@ def test_a_kept_sample_stays_within_its_bounds(tmp_path: Path) -> None:
     assert 1 < count < 40 and (tmp_path / kept.FILE).stat().st_size <= kept.MOST_BYTES
     assert kept.write(tmp_path / "small", ({"n": np.int64(1)} for _ in range(99))) == kept.MOST_ROWS
     assert (tmp_path / "small").stat().st_size < 1000
+
+
+def test_a_compressed_archive_that_is_damaged_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, ids=np.random.default_rng(0).integers(0, 9, (500, 4)))
+    content = bytearray(path.read_bytes())
+    content[300:320] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(ExampleFileError, match=r"x\.npz: a damaged archive; allowed: an \.npz file"):
+        read(path, TOKENS, 10)
+
+
+def test_half_of_a_pair_of_surrogates_is_the_same_text_in_every_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", text=np.array(["\ud800"]))
+    assert lists(read(tmp_path / "x.npz", TEXT, 1)) == lists(read(lines(tmp_path / "x.jsonl", "\ud800"), TEXT, 1))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "numbers", "message"),
+    [
+        ("int64", [2**70, 1], f"x holds {2**70}; allowed: whole numbers of 64 bits, as the model takes int64 [2]"),
+        ("float32", [1e300, 1], "x holds 1e+300; allowed: -3.40282e+38 to 3.40282e+38, as the model takes float32 [2]"),
+        ("float16", [1, 70000], "x holds 70000; allowed: -65504 to 65504, as the model takes float16 [2]"),
+        ("int64", [2**63 - 1, -1.0], "x holds 9.22337e+18; allowed: -9223372036854775808 to 9223372036854775807"),
+    ],
+)
+def test_a_number_that_the_type_can_not_hold_is_named(
+    dtype: str, numbers: list[float], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ExampleFileError) as caught:
+        read(lines(tmp_path / "x.jsonl", numbers), Wanted((Input("x", dtype, (2,)),)), 1)
+    assert f"line 1: {message}" in str(caught.value)
+
+
+def test_pixels_are_never_made_numbers_of_int8(tmp_path: Path) -> None:
+    with pytest.raises(ExampleFileError, match=r"a file of examples, as the model takes image int8 \[2, 2, 3\]"):
+        read(tmp_path, Wanted((Input("image", "int8", (2, 2, 3)),)), 1)
