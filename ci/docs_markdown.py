@@ -1,8 +1,9 @@
 """What code hosts read as Markdown, written so that Python-Markdown reads the same.
 
 Code hosts follow CommonMark: a list may follow a paragraph without an empty line, and what belongs to an item is
-indented as far as its text. Python-Markdown, which makes the site, wants an empty line and four spaces. In a table
-they want a bar in code to be escaped; Python-Markdown wants it as it is.
+indented as far as its text. Python-Markdown, which makes the site, wants an empty line and four spaces, and an empty
+line after an item of several paragraphs. In a table they want a bar in code to be escaped; Python-Markdown wants it as
+it is.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class _Lists:
     columns: list[int] = field(default_factory=list)
     fence: str = ""
     before: str = ""
+    has_gap: bool = False
+    """Whether the last item has an empty line in it: then the next one needs one before it."""
 
     def lines(self, lines: list[str]) -> Iterator[str]:
         for line in lines:
@@ -60,6 +63,7 @@ class _Lists:
 
     def _plain(self, line: str) -> Iterator[str]:
         if not line.strip():
+            self.has_gap = True
             yield ""
             return
         is_new = self._begins_anew(line)
@@ -69,8 +73,9 @@ class _Lists:
         if item is None or not is_new:
             yield from self._text(line)
             return
-        if self.before.strip() and not closed and not self.columns:
+        if self.before.strip() and (self.has_gap or (not closed and not self.columns)):
             yield ""
+        self.has_gap = False
         yield INDENT * len(self.columns) + f"{item[2]} {inside[item.end() :]}"
         self.columns.append((self.columns[-1] if self.columns else 0) + item.end())
 

@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -97,3 +99,23 @@ def test_what_a_base_image_brings_is_left_out_by_either_name(name: str) -> None:
 def test_an_unknown_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert requirements.main(["absent"]) == 2
     assert capsys.readouterr().err == "pyproject.toml has no extra and no dependency group 'absent'\n"
+
+
+def test_the_session_of_installation_tests_finds_them_with_its_own_packages_alone() -> None:
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    (session,) = (one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == "install_tests")
+    texts = [[arg.value for arg in one.args if isinstance(arg, ast.Constant)] for one in _calls(session)]
+    (arguments,) = ([str(text) for text in given[1:]] for given in texts if given[:1] == ["pytest"])
+    groups = PROJECT["dependency-groups"]
+    has = {requirements.package(one) for name in ("package", "install-tests") for one in groups[name]}
+    lacks = {requirements.package(one).replace("-", "_") for one in groups["tests"]} - has
+    without = f"import sys; sys.modules.update(dict.fromkeys({sorted(lacks)}))"
+    code = f"{without}; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *arguments, "--collect-only"]
+    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    found = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    assert found.returncode == 0, found.stdout
+
+
+def _calls(function: ast.FunctionDef) -> list[ast.Call]:
+    return [node for node in ast.walk(function) if isinstance(node, ast.Call)]

@@ -20,6 +20,7 @@ REPOSITORY = "https://code.example/owner/name"
         ("It weighs\n2. or so\n", "It weighs\n2. or so\n"),
         ("- one\n  goes on\n- two\n", "- one\n    goes on\n- two\n"),
         ("1. One\n\n   more of it\n\n       code\n", "1. One\n\n    more of it\n\n        code\n"),
+        ("1. One\n\n   more of it\n2. Two\n3. Three\n", "1. One\n\n    more of it\n\n2. Two\n3. Three\n"),
         ("- one\n  - in it\n- two\n", "- one\n    - in it\n- two\n"),
         ("- one\nlazily\n\nNo item\n", "- one\n    lazily\n\nNo item\n"),
         ("text\n\n    - code\n", "text\n\n    - code\n"),
