@@ -431,6 +431,10 @@ RULES = [
         for objective in ("p49.9<=1s", "p95<=0.0ms", "p95<=1s, errors <= 100 %")
     ),
     ({"target": {"address": "triton"}}, "give the server as HOST:PORT"),
+    *(
+        ({**TARGET, part: {"resources": {"requests": {"memory": "9Gi"}}}}, f"{part}.resources.requests.memory is 9Gi")
+        for part in ("master", "workers", "job")
+    ),
     ({**TARGET, "load": {"mode": "open"}}, "load.ratePerS must be the requests per second to offer"),
     ({**TARGET, "image": {"tag": "latest"}}, "image.tag is latest"),
     ({**TARGET, "swarm": {"enabled": False}}, "swarm.enabled and job.enabled are both false"),

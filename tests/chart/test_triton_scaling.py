@@ -184,18 +184,35 @@ KEDAS = with_values(OWN, at("metadata.ownerReferences", [{"kind": "ScaledObject"
 def test_one_autoscaler_takes_the_place_of_another_by_way_of_fixed(
     mode: str, there: dict[str, Any], refused: str, tmp_path: Path
 ) -> None:
-    """Asked of the template itself, as only a cluster shows `lookup` an autoscaler."""
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: asks\nversion: 0.1.0\n")
-    shutil.copy(ROOT / "charts/triton/templates/_fleet.tpl", tmp_path / "templates")
-    (tmp_path / "templates/said.yaml").write_text(
-        "kind: ConfigMap\nmetadata: {name: said}\n"
-        '{{ $asked := dict "mode" .Values.mode "autoscaler" .Values.there }}\n'
-        'said: {{ include "triton.autoscalerInTheWay" $asked | quote }}\n'
-    )
-    said = one(render({"mode": mode, "there": there}, chart=tmp_path), "ConfigMap")["said"]
+    said = asked(tmp_path, "triton.autoscalerInTheWay", {"mode": mode, "autoscaler": there})
     if not refused:
         assert not said
         return
     assert said.startswith(f"scaling.mode is {mode}, and the autoscaler of the mode {refused} is there: ")
     assert said.endswith("upgrade to the mode fixed first, with scaling.replicas 7 as it has now")
+
+
+def test_an_autoscaler_that_has_not_looked_yet_has_its_fewest_pods(tmp_path: Path) -> None:
+    new = {"metadata": {"name": "demo-triton"}, "spec": {"minReplicas": 3}}
+    said = asked(tmp_path, "triton.autoscalerInTheWay", {"mode": "keda", "autoscaler": new})
+    assert said.endswith("with scaling.replicas 3 as it has now")
+
+
+def asked(tmp_path: Path, template: str, arguments: dict[str, Any]) -> str:
+    """What a template says of objects that `lookup` finds: only a cluster has some, so they are given."""
+    (tmp_path / "templates").mkdir(exist_ok=True)
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: asks\nversion: 0.1.0\n")
+    shutil.copy(ROOT / "charts/triton/templates/_fleet.tpl", tmp_path / "templates")
+    shown = f'said: {{{{ include "{template}" .Values.asked | quote }}}}'
+    (tmp_path / "templates/said.yaml").write_text(f"kind: ConfigMap\nmetadata: {{name: said}}\n{shown}\n")
+    return str(one(render({"asked": arguments}, chart=tmp_path), "ConfigMap")["said"])
+
+
+def test_pods_that_are_selected_by_another_name_are_not_left_without_a_service(tmp_path: Path) -> None:
+    labels = {"app.kubernetes.io/name": "triton", "app.kubernetes.io/instance": "demo"}
+    workload = with_values(OWN, at("spec.selector", {"matchLabels": labels}))
+    other = labels | {"app.kubernetes.io/name": "server"}
+    said = asked(tmp_path, "triton.selectorInTheWay", {"workload": workload, "selector": other})
+    assert said.startswith("nameOverride makes the label app.kubernetes.io/name server, and the Pods of demo-triton ")
+    for there in ({}, workload):
+        assert not asked(tmp_path, "triton.selectorInTheWay", {"workload": there, "selector": labels})

@@ -12,7 +12,11 @@ from release import Release
 from steady import steady_load
 
 MODEL = "onnx_fp32"
-SMALL_FRONT = {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}
+SMALL_FRONT = {
+    "maxRequestMegabytes": 4,
+    "maxAnswerMegabytes": 8,
+    "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+}
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,16 @@ app.kubernetes.io/part-of: tensorflow-inference-system
 {{- end -}}
 {{- end -}}
 
+{{/* A quantity of Kubernetes as a plain number, as "triton.quantity". */}}
+{{- define "locust.quantity" -}}
+{{- if not (kindIs "string" .) -}}
+{{- float64 . -}}
+{{- else -}}
+{{- $units := dict "" 1 "m" 0.001 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[A-Za-z]*$" .)) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "locust.address" -}}
 {{- tpl .Values.target.address . | trim -}}
 {{- end -}}

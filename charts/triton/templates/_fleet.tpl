@@ -56,7 +56,19 @@ half of the upgrade is done. Arguments: mode, autoscaler (as the cluster has it,
 {{- if .autoscaler }}{{ $of = "hpa" }}{{ end -}}
 {{- range dig "metadata" "ownerReferences" list (default dict .autoscaler) }}{{ if eq .kind "ScaledObject" }}{{ $of = "keda" }}{{ end }}{{ end -}}
 {{- if and $of (ne $of .mode) (ne .mode "fixed") -}}
-scaling.mode is {{ .mode }}, and the autoscaler of the mode {{ $of }} is there: upgrade to the mode fixed first, with scaling.replicas {{ dig "status" "desiredReplicas" 1 .autoscaler | int }} as it has now
+scaling.mode is {{ .mode }}, and the autoscaler of the mode {{ $of }} is there: upgrade to the mode fixed first, with scaling.replicas {{ max (dig "status" "desiredReplicas" 0 .autoscaler | int) (dig "spec" "minReplicas" 1 .autoscaler | int) }} as it has now
+{{- end -}}
+{{- end -}}
+
+{{/*
+Why an upgrade must not select other Pods than before; empty where it may. Kubernetes refuses that of a Deployment, when
+Helm has changed the Services already, which then find no Pod. Arguments: workload (as the cluster has it, empty where it
+has none), selector.
+*/}}
+{{- define "triton.selectorInTheWay" -}}
+{{- $now := dig "spec" "selector" "matchLabels" dict (default dict .workload) -}}
+{{- if and $now (ne (toJson $now) (toJson .selector)) -}}
+nameOverride makes the label app.kubernetes.io/name {{ get .selector "app.kubernetes.io/name" }}, and the Pods of {{ .workload.metadata.name }} are selected by {{ get $now "app.kubernetes.io/name" }}, which can't be changed: keep that, or choose another fullnameOverride
 {{- end -}}
 {{- end -}}
 
