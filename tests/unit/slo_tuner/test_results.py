@@ -9,7 +9,8 @@ from outcomes import OUTCOMES
 from command_line.errors import ResultsFileError
 from slo_tuner.report.page import render_report
 from slo_tuner.report.read import read_any_results
-from slo_tuner.results.schema import Results, write_results
+from slo_tuner.results.file import write_results
+from slo_tuner.results.schema import Results
 
 PUBLISHED = [
     path
