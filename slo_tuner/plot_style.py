@@ -29,6 +29,9 @@ STYLE = {
     "font.family": ["sans-serif"],
     # Names of models are no formulas, whatever dollars they have.
     "text.parse_math": False,
+    # A factor in the corner of an axis is overlooked: 1.2 would be read where 1,200,000 is meant.
+    "axes.formatter.limits": (-5, 10),
+    "axes.formatter.useoffset": False,
 }
 NARROW_IN = 4.2
 """The width in inches of a plot for a telephone: words of 10 points are read on 400 pixels."""

@@ -5,7 +5,9 @@ number of waiting requests, many times each; a fleet then carries along the shar
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +23,11 @@ LATE, REFUSED, WAIT, BUSY = range(4)
 """Where the shares of a step stand in what `advance_all` says of it (see `Step`)."""
 _NOBODY = 1e-12
 """A share of the Pods that is none."""
+_TINY = 1e-30
+"""Smaller numbers become so small that a processor is slow with them."""
 _FEWEST_LANES = 8
+_FEW = 12
+"""So many fleets are moved one by one: a matrix of few rows is multiplied slower than each of them."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +71,41 @@ class PodTable:
         below = self.rates[low]
         parts = np.minimum((rates_per_s - below) / (self.rates[low + 1] - below), 1.0)[:, :, None]
         happened = np.empty((*rates_per_s.shape, 4))
+        moved = np.empty((len(states), self.moves.shape[2]))
+        move = self._move_few if len(states) <= _FEW else self._move_many
         for step, (lows, part) in enumerate(zip(low.tolist(), parts, strict=True)):
-            # Most states reach a few nodes only: the others' rows would be multiplied by 0.
-            reached = int((states > _NOBODY).any(axis=0).nonzero()[0][-1]) + 1
-            states = states[:, :reached]
-            places = set(lows)
-            if len(places) == 1:
-                moved = self._between(places.pop(), states, part)
-            else:
-                moved = np.empty((len(states), self.moves.shape[2]))
-                for place in places:
-                    rows = (low[step] == place).nonzero()[0]
-                    moved[rows] = self._between(place, states[rows], part[rows])
+            move(states, lows, part, moved)
             states, happened[step] = moved[:, :-4], moved[:, -4:]
         return states, happened
 
-    def _between(self, low: int, states: Floats, part: Floats) -> Floats:
-        """States moved at a rate of the table, and in part at the next."""
-        reached = states.shape[1]
-        at, beyond = states @ self.moves[low, :reached], states @ self.moves[low + 1, :reached]
-        return np.asarray((1 - part) * at + part * beyond)
+    def _move_few(self, states: Floats, low: Sequence[int], part: Floats, moved: Floats) -> None:
+        """States moved at a rate of the table, and in part at the next; one product for each fleet."""
+        fleets, nodes = states.shape
+        both = np.empty((fleets, 2, nodes))
+        np.multiply(states, part, out=both[:, 1])
+        np.subtract(states, both[:, 1], out=both[:, 0])
+        both[both < _TINY] = 0.0
+        for fleet, place in enumerate(low):
+            np.dot(both[fleet].reshape(-1), self._neighbours[place], out=moved[fleet])
+
+    def _move_many(self, states: Floats, low: Sequence[int], part: Floats, moved: Floats) -> None:
+        """The same, with products for all fleets between the same two rates."""
+        # Most states reach a few nodes only: the others' rows would be multiplied by 0.
+        reached = int((states > _NOBODY).any(axis=0).nonzero()[0][-1]) + 1
+        found = np.empty_like(moved)
+        for place in set(low):
+            rows = (np.array(low) == place).nonzero()[0]
+            some, more = states[rows, :reached], part[rows]
+            at, beyond = some @ self.moves[place, :reached], some @ self.moves[place + 1, :reached]
+            found[rows] = (1 - more) * at + more * beyond
+        moved[:] = found
+
+    @cached_property
+    def _neighbours(self) -> list[Floats]:
+        """The moves of each rate with those of the next below them, each of shape [2 * nodes, nodes + 4]."""
+        rates, nodes, wide = self.moves.shape
+        rows = self.moves.reshape(rates * nodes, wide)
+        return [rows[rate * nodes : (rate + 2) * nodes] for rate in range(rates - 1)]
 
     def waiting(self, state: Floats) -> float:
         """Mean number of waiting requests of a Pod."""

@@ -3,9 +3,11 @@
 import re
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 from run_headers import header
 
+from slo_tuner.ladder.plots import ladder_plot, latency_plot
 from slo_tuner.ladder.sequence_plot import has_lengths, lines
 from slo_tuner.ladder.table import ladder_table
 from slo_tuner.report.page import headline, notes, render_report
@@ -264,3 +266,21 @@ def test_every_plot_is_there_for_a_telephone_and_has_the_colours_of_the_page(nam
     named = set(re.findall(r"var\((--plot-[0-9a-f]{6})\)", drawn))
     light, dark = page[: page.index("prefers-color-scheme")], page[page.index("prefers-color-scheme") :]
     assert named and all(f"{color}:" in light and f"{color}:" in dark for color in named)
+
+
+def test_a_plot_tells_every_name_and_every_number_whole() -> None:
+    """Matplotlib leaves names with an underscore out of legends, and puts factors of large numbers into a corner."""
+    long = "long_" * 40
+    results = _results(_model("_hidden", 0.01), _model(long, 1e6), _model("$x_{2}$", 50.0))
+    latency, ladder = latency_plot(results), ladder_plot(results)
+    for figure in (latency, ladder):
+        figure.canvas.draw()
+    (axes,) = latency.axes
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names[0].endswith("_hidden") and names[2] == "$x_{2}$"
+    assert names[1].count("\n") == 2 and names[1].endswith("…") and max(map(len, names[1].split("\n"))) <= 40
+    assert "1000000" in [text.get_text() for text in axes.get_xticklabels()]
+    (bars,) = ladder.axes
+    assert not bars.xaxis.get_offset_text().get_text()
+    for figure in (latency, ladder):
+        plt.close(figure)
