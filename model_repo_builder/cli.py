@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> int:
     from model_repo_builder import bucket
-    from model_repo_builder.plan.schema import load_plan
+    from model_repo_builder.plan.file import load_plan
     from model_repo_builder.report import BuildLog, as_json, console
 
     only = [name.strip() for name in (options.only or "").split(",") if name.strip()]
@@ -118,7 +118,7 @@ def _init(options: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace) -> int:
     from model_repo_builder.build.check import check
-    from model_repo_builder.plan.schema import load_plan
+    from model_repo_builder.plan.file import load_plan
 
     valid = load_plan(options.plan, options.runtime)
     check(valid)
@@ -131,7 +131,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from model_repo_builder.plan.schema import load_plan
+    from model_repo_builder.plan.file import load_plan
     from model_repo_builder.repository import config_pbtxt
     from model_repo_builder.signature import OPEN
     from model_repo_builder.sources import specification

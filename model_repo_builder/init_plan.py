@@ -8,8 +8,9 @@ from pathlib import Path
 
 from model_repo_builder import bucket
 from model_repo_builder.agreement import methods
+from model_repo_builder.plan.file import absolute
 from model_repo_builder.plan.model import Model, TensorInput
-from model_repo_builder.plan.schema import WARM_UP_REQUESTS, absolute
+from model_repo_builder.plan.schema import WARM_UP_REQUESTS
 from model_repo_builder.signature import FLOATS, OPEN, STRING, Signature, Tensor
 from model_repo_builder.sources import saved_model_pb, savedmodel
 from model_repo_builder.sources.saved_model_pb import Signatures

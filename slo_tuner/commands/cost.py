@@ -14,7 +14,8 @@ from ..cost.prices import OWN_TABLE, CapacityMargin, Offer, PriceTable, read_pri
 from ..report.page import write_report
 from ..report.read import read_rates
 from ..results.costs import Cost, CostRow
-from ..results.schema import Results, write_results
+from ..results.file import write_results
+from ..results.schema import Results
 from ..slo.numerals import rate_text
 
 

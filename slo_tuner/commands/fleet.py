@@ -27,7 +27,8 @@ from ..fleet.values_file import write_values
 from ..fleet.variants import PUBLISHED_MACHINES
 from ..report.page import write_report
 from ..report.read import read_rates
-from ..results.schema import ModelResult, Results, RunHeader, write_results
+from ..results.file import write_results
+from ..results.schema import ModelResult, Results, RunHeader
 from ..tuning.evidence import saturations
 from ..tuning.record import TuningResults
 

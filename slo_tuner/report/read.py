@@ -6,7 +6,8 @@ from pathlib import Path
 from command_line.errors import UsageError
 
 from ..fleet.record import FleetResults
-from ..results.schema import Results, read_results
+from ..results.file import read_results
+from ..results.schema import Results
 from ..results.upgrade import upgraded
 from ..sweep.record import SweepResults
 from ..tiers.record import TierResults

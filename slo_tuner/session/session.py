@@ -12,7 +12,8 @@ from ..load.master import LoadMaster
 from ..measurement.disturbance import Machine
 from ..measurement.meter import Meter, Surroundings, Thoroughness
 from ..measurement.patience import Patience
-from ..results.schema import RequestsSent, Results, RunHeader, write_results
+from ..results.file import write_results
+from ..results.schema import RequestsSent, Results, RunHeader
 from ..triton.control import Control
 from ..triton.deadlines import LOAD_S
 from ..triton.endpoint import Endpoint

@@ -7,7 +7,8 @@ from pathlib import Path
 from command_line.environment import Machine, Software
 from command_line.errors import UsageError
 
-from ..results.schema import RunHeader, read_results
+from ..results.file import read_results
+from ..results.schema import RunHeader
 from .options import TuneOptions
 from .record import TuningResults
 from .space import Space

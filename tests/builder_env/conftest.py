@@ -10,7 +10,7 @@ from object_storage import gs, gs_port, s3, s3_port, url
 from rich.console import Console
 
 from model_repo_builder.build.directory import build
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 
 __all__ = ["gs", "gs_port", "s3", "s3_port", "url"]

@@ -17,7 +17,7 @@ from model_repo_builder.build import directory as build_module
 from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository import alias
 from model_repo_builder.signature import Signature

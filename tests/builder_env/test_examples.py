@@ -18,7 +18,8 @@ from model_repo_builder.build.check import check
 from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.schema import WARM_UP_REQUESTS, parse_plan
+from model_repo_builder.plan.file import parse_plan
+from model_repo_builder.plan.schema import WARM_UP_REQUESTS
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository.manifest import Manifest
 from model_repo_builder.sources.specification import WARM_UP_FILE

@@ -21,8 +21,8 @@ from model_repo_builder.build.directory import build
 from model_repo_builder.cli import main
 from model_repo_builder.engines import onnx_weights
 from model_repo_builder.errors import BuildError, InvalidError
+from model_repo_builder.plan.file import load_plan, parse_plan
 from model_repo_builder.plan.model import Model
-from model_repo_builder.plan.schema import load_plan, parse_plan
 from model_repo_builder.report import BuildLog
 from model_repo_builder.sources import huggingface as huggingface_source
 from model_repo_builder.sources import specification
@@ -266,7 +266,7 @@ def test_the_speed_test_shows_no_images_to_a_model_of_sequences(
 def test_a_network_is_frozen_where_tensorflow_is_told_to_use_the_older_keras(tmp_path: Path) -> None:
     """Its generator hands random.randint a float, which newer Pythons refuse and older ones warn of."""
     program = (
-        "import sys; from pathlib import Path; from model_repo_builder.plan.schema import load_plan; "
+        "import sys; from pathlib import Path; from model_repo_builder.plan.file import load_plan; "
         "from model_repo_builder.sources.freeze import freeze; "
         "model = load_plan(Path(sys.argv[1])).model; freeze(model, Path(sys.argv[2]), [model.form])"
     )

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from model_repo_builder.build.directory import build
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 from model_repo_builder.repository.manifest import Manifest
 

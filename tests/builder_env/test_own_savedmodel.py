@@ -12,7 +12,7 @@ from PIL import Image
 
 from model_repo_builder.bucket import Bucket
 from model_repo_builder.cli import main
-from model_repo_builder.plan.schema import load_plan
+from model_repo_builder.plan.file import load_plan
 from model_repo_builder.sources import bucket as bucket_source
 
 pytestmark = pytest.mark.slow

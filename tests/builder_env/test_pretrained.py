@@ -9,8 +9,8 @@ from model_repo_builder import package_files
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError, InvalidError
 from model_repo_builder.examples import image_file, images, photographs
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.plan.model import Model
-from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import manifest, model_py
 from model_repo_builder.signature import InputForm
 from model_repo_builder.sources import keras as keras_source

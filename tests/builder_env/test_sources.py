@@ -11,7 +11,7 @@ import tensorflow as tf
 from model_repo_builder.build.directory import build
 from model_repo_builder.engines.tensorflow import load_savedmodel
 from model_repo_builder.errors import BuildError, InvalidError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 from model_repo_builder.signature import InputForm
 from model_repo_builder.sources import keras as keras_source

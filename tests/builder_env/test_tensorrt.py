@@ -16,7 +16,7 @@ from tensorrt_package import package
 from model_repo_builder.build.directory import build
 from model_repo_builder.engines import gpu, tensorrt, tensorrt_plan
 from model_repo_builder.errors import BuildError, UnsupportedError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 from model_repo_builder.signature import OPEN, Signature, Tensor
 

@@ -11,7 +11,7 @@ from model_repo_builder.build.directory import build
 from model_repo_builder.engines import gpu, tftrt, tftrt_graph, tftrt_saved
 from model_repo_builder.engines.base import Job
 from model_repo_builder.errors import BuildError, UnsupportedError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 

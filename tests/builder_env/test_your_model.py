@@ -12,7 +12,7 @@ import tensorflow as tf
 import yaml
 
 from model_repo_builder.build.directory import build
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "your-model.md"

@@ -17,7 +17,7 @@ import savedmodel_kinds as kinds
 
 from model_repo_builder.build.directory import build
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog, console
 
 RANDOM = np.random.default_rng(0)

@@ -17,7 +17,7 @@ import yaml
 
 from model_repo_builder import init_plan
 from model_repo_builder.build.directory import build
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.report import BuildLog, console
 
 RANDOM = np.random.default_rng(0)

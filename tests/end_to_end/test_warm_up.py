@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.repository import config_pbtxt, warm_up
 from model_repo_builder.signature import OPEN, STRING, Signature, Tensor
 from slo_tuner.triton.control import Control

@@ -10,7 +10,7 @@ from choices import merged, prebuilt, server
 from cluster import kubectl, name_of, wait_until
 from release import ROOT, Release, start_pod, wait_for_end
 
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.repository import config_pbtxt as config
 from model_repo_builder.sources import specification
 

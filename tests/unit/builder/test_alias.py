@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.repository import alias, config_pbtxt
 from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import specification

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from model_repo_builder.plan.schema import load_plan, parse_plan
+from model_repo_builder.plan.file import load_plan, parse_plan
 from model_repo_builder.repository import config_pbtxt
 from model_repo_builder.signature import Signature, Tensor
 from model_repo_builder.sources import specification

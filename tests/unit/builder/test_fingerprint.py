@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from model_repo_builder.engines.cpu import has_vnni
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.plan.model import Model
-from model_repo_builder.plan.schema import parse_plan
 from model_repo_builder.repository import fingerprint
 from model_repo_builder.sources import specification
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.schema import load_plan, parse_plan
+from model_repo_builder.plan.file import load_plan, parse_plan
 from model_repo_builder.repository import config_pbtxt, fingerprint
 from model_repo_builder.signature import InputForm
 from model_repo_builder.sources import specification

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from model_repo_builder.cli import main
+from model_repo_builder.plan.file import load_plan, parse_plan
 from model_repo_builder.plan.native_runtime import warnings
-from model_repo_builder.plan.schema import load_plan, parse_plan
 
 PLANS = sorted((Path(__file__).parents[3] / "plans").glob("*.yaml"))
 

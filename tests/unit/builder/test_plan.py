@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.schema import load_plan, parse_plan
+from model_repo_builder.plan.file import load_plan, parse_plan
 
 PLANS = sorted((Path(__file__).parents[3] / "plans").glob("*.yaml"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from model_repo_builder.build.check import check
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from tests.saved_model_file import write
 
 WHOLE: dict[str, Any] = {

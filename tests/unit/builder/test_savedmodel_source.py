@@ -13,7 +13,8 @@ from model_repo_builder.build.check import check
 from model_repo_builder.build.samples import evaluation_set, with_kind
 from model_repo_builder.cli import main
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.schema import Plan, parse_plan
+from model_repo_builder.plan.file import parse_plan
+from model_repo_builder.plan.schema import Plan
 from model_repo_builder.sources.specification import savedmodel_signature
 from tests.saved_model_file import write
 

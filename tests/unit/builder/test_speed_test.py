@@ -8,7 +8,7 @@ import pytest
 
 from model_repo_builder.cli import main
 from model_repo_builder.errors import BuildError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.speed_test import variants
 from model_repo_builder.speed_test.results import Point, Repeat, best_guesses, summarise
 

@@ -7,7 +7,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from model_repo_builder.errors import InvalidError
-from model_repo_builder.plan.schema import parse_plan
+from model_repo_builder.plan.file import parse_plan
 from model_repo_builder.repository import config_pbtxt
 from model_repo_builder.sources import specification
 

@@ -14,6 +14,7 @@ from simulated_server import SimulatedServer, true_capacity
 from command_line.environment import Machine
 from slo_tuner.cli import main
 from slo_tuner.report.compare import compare
+from slo_tuner.results.file import write_results
 from slo_tuner.results.schema import (
     ClientAccess,
     Latency,
@@ -23,7 +24,6 @@ from slo_tuner.results.schema import (
     Results,
     ServerFacts,
     Spread,
-    write_results,
 )
 from slo_tuner.slo.objective import Objective
 from slo_tuner.slo.rate_interval import Edge, Verdict, edge_of, ratio_of

@@ -12,7 +12,8 @@ from slo_tuner.commands.cost import print_costs
 from slo_tuner.cost.cost import Priced, bound, cheapest, cost
 from slo_tuner.cost.prices import CapacityMargin, read_prices
 from slo_tuner.report.page import render_report
-from slo_tuner.results.schema import ModelResult, Results, read_results, write_results
+from slo_tuner.results.file import read_results, write_results
+from slo_tuner.results.schema import ModelResult, Results
 from slo_tuner.slo.objective import Objective
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"

@@ -18,7 +18,7 @@ from command_line.errors import ResultsError
 from command_line.files import check_output
 from slo_tuner.cli import main
 from slo_tuner.commands.finish import Files, finish
-from slo_tuner.results.schema import write_results
+from slo_tuner.results.file import write_results
 from slo_tuner.session.configmap import MOST_BYTES, ConfigMapStore, own_namespace
 from slo_tuner.session.log_copy import BEGIN, UNPACK
 from slo_tuner.session.options import Asked, MeasureOptions, read_measure_options

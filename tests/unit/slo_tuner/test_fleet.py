@@ -34,7 +34,8 @@ from slo_tuner.fleet.simulator import Simulator
 from slo_tuner.fleet.variants import PUBLISHED_MACHINES, published_ratio
 from slo_tuner.load.traffic.kinds import Shape, generated
 from slo_tuner.load.traffic.trace import Trace
-from slo_tuner.results.schema import Results, read_results, write_results
+from slo_tuner.results.file import read_results, write_results
+from slo_tuner.results.schema import Results
 from slo_tuner.slo.objective import Objective
 
 LADDER = Path(__file__).parents[3] / "results" / "cpu-amd-epyc-2-cores" / "results.json"

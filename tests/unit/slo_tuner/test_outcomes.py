@@ -13,7 +13,8 @@ from slo_tuner.cost.cost import Priced, cost
 from slo_tuner.cost.prices import CapacityMargin, read_prices
 from slo_tuner.report.page import headline, render_report
 from slo_tuner.report.read import read_any_results
-from slo_tuner.results.schema import ModelResult, Results, write_results
+from slo_tuner.results.file import write_results
+from slo_tuner.results.schema import ModelResult, Results
 from slo_tuner.session.progress import Progress
 from slo_tuner.slo.objective import Objective
 

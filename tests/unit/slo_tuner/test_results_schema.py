@@ -8,7 +8,7 @@ import pytest
 from outcomes import OUTCOMES
 
 from slo_tuner.report.json_schema import PUBLISHED, schema_text
-from slo_tuner.results.schema import write_results
+from slo_tuner.results.file import write_results
 
 DOCS = PUBLISHED.with_name("results.md")
 

@@ -12,7 +12,8 @@ from run_headers import MACHINE, header
 from command_line.environment import Software
 from command_line.errors import ResultsFileError, UsageError
 from slo_tuner.commands.parser import make_parser
-from slo_tuner.results.schema import RunHeader, ServerFacts, write_results
+from slo_tuner.results.file import write_results
+from slo_tuner.results.schema import RunHeader, ServerFacts
 from slo_tuner.tuning.options import TuneOptions, read_tune_options
 from slo_tuner.tuning.record import TuningResults
 from slo_tuner.tuning.resume import check_resumed_model, check_resumed_space, read_earlier

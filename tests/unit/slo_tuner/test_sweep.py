@@ -7,7 +7,8 @@ from test_report import _results
 
 from slo_tuner.cli import main
 from slo_tuner.report.page import render_report
-from slo_tuner.results.schema import Disturbance, Latency, SweepPoint, write_results
+from slo_tuner.results.file import write_results
+from slo_tuner.results.schema import Disturbance, Latency, SweepPoint
 from slo_tuner.slo.objective import parse_objective
 from slo_tuner.sweep.compare import Spread, best, levels
 from slo_tuner.sweep.record import SweepRecord, SweepResults, SweepTarget

@@ -16,7 +16,8 @@ from slo_tuner.load.request_outcome import RequestOutcome, outcome_of
 from slo_tuner.load.transport import RequestError
 from slo_tuner.report.page import render_report
 from slo_tuner.report.read import read_any_results
-from slo_tuner.results.schema import Results, write_results
+from slo_tuner.results.file import write_results
+from slo_tuner.results.schema import Results
 from slo_tuner.slo.objective import Objective
 from slo_tuner.tiers.model_config import check_tier, without_tier
 from slo_tuner.tiers.record import TierResults

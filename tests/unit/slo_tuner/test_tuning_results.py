@@ -12,7 +12,7 @@ from model_repo_builder.plan.schema import Variant
 from slo_tuner.capacity.configuration import Configuration
 from slo_tuner.report.page import headline, notes, render_report
 from slo_tuner.report.read import read_any_results
-from slo_tuner.results.schema import write_results
+from slo_tuner.results.file import write_results
 from slo_tuner.slo.objective import Objective
 from slo_tuner.tuning.deployment import plan_entry_text, values_text
 from slo_tuner.tuning.evidence import TrialHistory
