@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from model_repo_builder.engines.base import Outputs, Predict
 
-# ONNX Runtime tells its makers about each use (seen with 1.31), unless it is told not to before it is imported.
+# ONNX Runtime's telemetry (seen with 1.31) begins when it is imported, unless it is told not to.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 ARTEFACT = "model.onnx"

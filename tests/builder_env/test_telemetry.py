@@ -1,4 +1,4 @@
-"""Libraries do not tell their makers about a user's work, neither in a build nor in a server."""
+"""The telemetry of libraries is off, in a build and in a server."""
 
 import os
 import subprocess

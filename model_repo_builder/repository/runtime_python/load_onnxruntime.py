@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# It tells its makers about each use (seen with 1.31), and keeps a number for this machine, unless it is told not to.
+# Its telemetry (seen with 1.31) keeps a number for this machine, and begins here unless it is told not to.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
