@@ -32,7 +32,8 @@ def load_plan(path: Path, runtime: str | None = None, *, any_gpu: bool = False, 
         raise InvalidError("PLAN", f"{path} ({error.strerror})", "a readable YAML file") from None
     except UnicodeDecodeError as error:
         raise InvalidError("PLAN", f"{path} is no text in UTF-8 (byte {error.start + 1})", "a YAML file") from None
-    except yaml.YAMLError as error:
+    # YAML takes 2026-02-30 for a date, of which Python then says that there is none.
+    except (yaml.YAMLError, ValueError) as error:
         raise InvalidError("PLAN", f"{path}: {error}", "a YAML file") from None
     plan = parse_plan(raw, folder=path.parent, runtime=runtime, only=only)
     return plan.model_copy(update={"compute_capability": None}) if any_gpu else plan

@@ -121,9 +121,10 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
         load_plan(path)
 
 
-def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["model: [", "model: {name: 2026-02-30}"])
+def test_a_file_that_is_no_yaml_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
-    path.write_text("model: [")
+    path.write_text(text)
     with pytest.raises(InvalidError, match=r"PLAN: .*; allowed: a YAML file") as refused:
         load_plan(path)
     assert "\n" not in str(refused.value)
