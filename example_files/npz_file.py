@@ -42,11 +42,11 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         with stored:
             # What is packed beside arrays comes as bytes.
             return {name: array for name, array in stored.items() if isinstance(array, np.ndarray)}
+    except ExampleFileError:
+        raise
     except zlib.error:
         raise ExampleFileError(str(path), "a damaged archive", ALLOWED) from None
     except (OSError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        if isinstance(error, ExampleFileError):
-            raise
         raise ExampleFileError(str(path), getattr(error, "strerror", None) or str(error), ALLOWED) from None
 
 

@@ -57,6 +57,11 @@ class Tensor:
         return self.dtype in FLOATS or (self.dtype not in ("bool", "int8", STRING) and self.range in (None, PIXELS))
 
     @property
+    def limits(self) -> str:
+        """The range of its numbers in words that follow its name; empty where none is known."""
+        return "" if self.range is None else f" of {self.range[0]:g} to {self.range[1]:g}"
+
+    @property
     def channels_first(self) -> bool:
         """Whether an image's channels come first."""
         return self.shape[-1] not in CHANNELS

@@ -42,7 +42,7 @@ def quantise_dynamically(path: Path, *, reduce_range: bool) -> None:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    has_bodies = any(node.op_type in WITH_BODIES for node in onnx.load(str(path)).graph.node)
+    has_bodies = any(node.op_type in WITH_BODIES for node in onnx.load(str(path), load_external_data=False).graph.node)
     with _errors_only():
         quantize_dynamic(
             str(path),

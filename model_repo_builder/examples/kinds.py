@@ -50,8 +50,9 @@ def _load_images(source: str, field: str, count: int, signature: Signature, skip
         return {tensor.name: _encoded(source, field, count, tensor, skip)}
     if not tensor.has_shape_of_image or not tensor.may_be_pixels or len(signature.inputs) > 1:
         shapes = ", ".join(one.named_shape() for one in signature.inputs)
-        limits = "" if tensor.range is None else f" of {tensor.range[0]:g} to {tensor.range[1]:g}"
-        raise InvalidError(field, source, f"a file of examples, as the model takes no image but {shapes}{limits}")
+        raise InvalidError(
+            field, source, f"a file of examples, as the model takes no image but {shapes}{tensor.limits}"
+        )
     each = int(np.prod(tensor.example_shape[:-3], dtype=int))
     loaded: NDArray[Any] = images.load(source, field, count * each, size_of_images(tensor), skip * each)
     loaded = np.resize(loaded, (-(-len(loaded) // each) * each, *loaded.shape[1:]))

@@ -17,7 +17,7 @@ def check(variant: Variant, signature: Signature) -> None:
     tensor = signature.inputs[0]
     is_image = len(signature.inputs) == 1 and tensor.has_shape_of_image and len(tensor.shape) == 3
     if is_image and not tensor.may_be_pixels:
-        found = f"true, and {tensor.name} is {tensor.dtype}{_of_range(tensor)}"
+        found = f"true, and {tensor.name} is {tensor.dtype}{tensor.limits}"
         allowed = "false, or a model with pixels of 0 to 255, or floating-point numbers made of them"
         raise InvalidError(f"variants.{variant.name}.encoded_images", found, allowed)
     if is_image and OPEN not in tensor.shape and signature.batched:
@@ -25,10 +25,6 @@ def check(variant: Variant, signature: Signature) -> None:
     taken = ", ".join(one.named_shape() for one in signature.inputs) + ("" if signature.batched else " without a batch")
     allowed = "false, or a model with one image [batch, height, width, channels] of known size"
     raise InvalidError(f"variants.{variant.name}.encoded_images", f"true, and the model takes {taken}", allowed)
-
-
-def _of_range(tensor: Tensor) -> str:
-    return f" of {tensor.range[0]:g} to {tensor.range[1]:g}" if tensor.range is not None else ""
 
 
 def requests(variant: Variant, signature: Signature) -> Signature:

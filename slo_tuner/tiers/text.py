@@ -15,8 +15,8 @@ def tiers_headline(tiers: Tiers) -> str:
         return "No scenario was played to its end."
     first = tiers.models[0]
     count = len(tiers.scenarios)
-    kept = sum(_kept(first, scenario.tiers[0].phases[1]) for scenario in tiers.scenarios)
-    control = sum(_kept(first, scenario.control[0].phases[1]) for scenario in tiers.scenarios)
+    kept = sum(first.keeps(scenario.tiers[0].phases[1]) for scenario in tiers.scenarios)
+    control = sum(first.keeps(scenario.control[0].phases[1]) for scenario in tiers.scenarios)
     objective = first.objective
     sentence = (
         f"{first.model} keeps {objective} in {kept} of {count} bursts with tiers, in {control} of {count} without."
@@ -51,7 +51,7 @@ def recovered_s(model: TieredModel, played: ModelRun) -> float | None:
     """Seconds from the end of the burst until the model keeps its objective and refuses nothing; None: not seen."""
     end_s = played.phases[1].end_s
     later = [window for window in played.windows if window.start_s >= end_s]
-    bad = [window.end_s for window in later if window.refused or not _kept(model, window)]
+    bad = [window.end_s for window in later if window.refused or not model.keeps(window)]
     recovered = max(bad, default=end_s) - end_s
     return recovered if not bad or bad[-1] < later[-1].end_s else None
 
@@ -87,14 +87,10 @@ def cells_of(model: TieredModel, played: ModelRun) -> list[tuple[str, ...]]:
             rate_text(rate),
             f"{model.objective.quantile_name} {_ms(model, window)}",
             *(f"{count}" for count in (window.late, window.shed, window.timed_out, window.failed)),
-            "kept" if _kept(model, window) else "missed",
+            "kept" if model.keeps(window) else "missed",
         )
         for phase, rate, window in zip(PHASES, played.rates_per_s, played.phases, strict=True)
     ]
-
-
-def _kept(model: TieredModel, window: Window) -> bool:
-    return model.keeps(window)
 
 
 def _ms(model: TieredModel, window: Window) -> str:
